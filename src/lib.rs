@@ -1,0 +1,12 @@
+//! Firth learns vectors for words and documents from raw text, without labels.
+//!
+//! "You shall know a word by the company it keeps" (J. R. Firth, 1957).
+#![deny(unsafe_code, missing_docs)]
+
+pub mod embeddings;
+pub mod error;
+pub mod io;
+pub mod math;
+pub mod vocabulary;
+
+pub use error::{Error, Result};

@@ -1,0 +1,191 @@
+//! Dense rows of `f32`, owned or mapped, and the products that queries are made of.
+
+use crate::error::{Error, Result};
+use crate::io::MappedSlice;
+
+/// A dense matrix of `rows x cols` numbers, row after row.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    rows: usize,
+    cols: usize,
+    data: Data,
+}
+
+#[derive(Debug, Clone)]
+enum Data {
+    Owned(Vec<f32>),
+    Mapped(MappedSlice<f32>),
+}
+
+impl Matrix {
+    /// All zeros.
+    pub fn zeros(rows: usize, cols: usize) -> Self {
+        Self { rows, cols, data: Data::Owned(vec![0.0; rows * cols]) }
+    }
+
+    /// Rows one after another; the length must be `rows * cols`.
+    pub fn from_vec(rows: usize, cols: usize, data: Vec<f32>) -> Result<Self> {
+        check(rows, cols, data.len())?;
+        Ok(Self { rows, cols, data: Data::Owned(data) })
+    }
+
+    /// Rows in a mapped file; the length must be `rows * cols`.
+    pub fn from_mapped(rows: usize, cols: usize, data: MappedSlice<f32>) -> Result<Self> {
+        check(rows, cols, data.len())?;
+        Ok(Self { rows, cols, data: Data::Mapped(data) })
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Is it still in its file?
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.data, Data::Mapped(_))
+    }
+
+    /// All numbers, row after row.
+    pub fn as_slice(&self) -> &[f32] {
+        match &self.data {
+            Data::Owned(data) => data,
+            Data::Mapped(data) => data,
+        }
+    }
+
+    /// All numbers, to be changed; a mapped matrix is copied first.
+    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+        if let Data::Mapped(data) = &self.data {
+            self.data = Data::Owned(data.to_vec());
+        }
+        match &mut self.data {
+            Data::Owned(data) => data,
+            Data::Mapped(_) => unreachable!("copied above"),
+        }
+    }
+
+    /// One row.
+    ///
+    /// # Panics
+    /// If `row` is not below [`Matrix::rows`].
+    pub fn row(&self, row: usize) -> &[f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        &self.as_slice()[row * self.cols..(row + 1) * self.cols]
+    }
+
+    /// All rows in order; a matrix without columns has none.
+    pub fn iter_rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
+        self.as_slice().chunks_exact(self.cols.max(1))
+    }
+
+    /// A copy whose rows have length one; rows of zeros stay as they are.
+    pub fn normalized(&self) -> Self {
+        let mut copy = self.clone();
+        let cols = copy.cols.max(1);
+        for row in copy.as_mut_slice().chunks_exact_mut(cols) {
+            normalize(row);
+        }
+        copy
+    }
+}
+
+/// Scales a vector to length one, in place; zeros stay zeros.
+fn normalize(row: &mut [f32]) {
+    let norm = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+    if norm > 0.0 {
+        for x in row {
+            *x = (f64::from(*x) / norm) as f32;
+        }
+    }
+}
+
+fn check(rows: usize, cols: usize, len: usize) -> Result<()> {
+    if rows.checked_mul(cols) == Some(len) {
+        Ok(())
+    } else {
+        Err(Error::mismatch("numbers in a matrix", format!("{rows} x {cols}"), len))
+    }
+}
+
+/// The inner product of two vectors of equal length, summed in eight lanes.
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    debug_assert_eq!(a.len(), b.len());
+    let mut lanes = [0f32; 8];
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// `out = a * bᵀ`: all inner products of `m` rows of `a` with `n` rows of `b`, each of `dim` numbers, on this thread.
+///
+/// `out` is `m x n`, row after row. Callers split the rows between threads.
+///
+/// # Panics
+/// If a slice is not a whole number of rows or `out` has another size.
+pub fn multiply_transposed(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
+    let (m, n) = (a.len() / dim.max(1), b.len() / dim.max(1));
+    assert!(a.len() == m * dim && b.len() == n * dim && out.len() == m * n, "shapes of a product");
+    #[allow(unsafe_code)]
+    // SAFETY: the three slices hold exactly m x dim, n x dim and m x n numbers, as asserted, with the strides given;
+    // `out` is borrowed exclusively.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            dim,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            false,
+            a.as_ptr(),
+            1,
+            dim as isize,
+            b.as_ptr(),
+            dim as isize,
+            1,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_equals_its_inner_products() {
+        let a: Vec<f32> = (0..3 * 13).map(|i| (i % 7) as f32 - 3.0).collect();
+        let b: Vec<f32> = (0..5 * 13).map(|i| (i % 5) as f32 - 2.0).collect();
+        let mut out = vec![f32::NAN; 15];
+        multiply_transposed(&a, &b, 13, &mut out);
+        for i in 0..3 {
+            for j in 0..5 {
+                assert_eq!(out[i * 5 + j], dot(&a[i * 13..][..13], &b[j * 13..][..13]));
+            }
+        }
+    }
+
+    #[test]
+    fn normalized_rows_have_length_one_and_zeros_stay() -> Result<()> {
+        let matrix = Matrix::from_vec(2, 2, vec![3.0, 4.0, 0.0, 0.0])?.normalized();
+        assert_eq!(matrix.as_slice(), [0.6, 0.8, 0.0, 0.0]);
+        assert!(Matrix::from_vec(2, 2, vec![0.0; 3]).is_err());
+        Ok(())
+    }
+}

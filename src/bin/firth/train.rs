@@ -1,0 +1,154 @@
+//! `firth train`: word vectors from text or from an encoded corpus.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use firth::dataset::EncodedCorpus;
+use firth::embeddings::Embeddings;
+use firth::format::{self, Format};
+use firth::train::{Observer, Progress, Summary, Task, TrainConfig, Trainer};
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
+use crate::globals::{Globals, Typed};
+use crate::output::{self, OutputFlags, Results, Staged};
+use crate::progress::{Log, Meter, clock, memory_now, short, thousands};
+use crate::text::TextFlags;
+use crate::{config, model, process, signals};
+
+/// Learn vectors.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Word vectors: each word predicts the words around it (Mikolov et al., 2013). Best for rare words and analogies.
+    #[command(after_help = "Example:\n  firth train skipgram text.txt -o run --dim 300 --epochs 10")]
+    Skipgram(Flags),
+    /// Word vectors: the words around it predict each word (Mikolov et al., 2013). Faster; good for frequent words.
+    #[command(after_help = "Example:\n  firth train cbow text.txt -o run --dim 300 --epochs 10")]
+    Cbow(Flags),
+}
+
+/// Flags of both tasks.
+#[derive(Debug, clap::Args)]
+pub struct Flags {
+    /// Text (files, folders, globs, - for standard input; .gz .zst .bz2 .xz too) or one encoded corpus
+    #[arg(value_name = "INPUT", required = true)]
+    inputs: Vec<PathBuf>,
+    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
+    #[command(flatten)]
+    output: OutputFlags,
+    #[command(flatten)]
+    train: TrainConfig,
+    #[command(flatten)]
+    text: TextFlags,
+}
+
+/// Trains and writes the run.
+pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
+    let (task, flags) = match command {
+        Command::Skipgram(flags) => (Task::SkipGram, flags),
+        Command::Cbow(flags) => (Task::Cbow, flags),
+    };
+    let started = Instant::now();
+    let target = flags.output.output.as_path();
+    let vectors_only = format::for_path(target, None).ok();
+    let encoded_input = match flags.inputs.as_slice() {
+        [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
+        _ => None,
+    };
+    if let Some(path) = encoded_input {
+        TextFlags::refuse(typed, path)?;
+    }
+    let mut config = flags.train.clone();
+    config.task = task;
+    config.threads = globals.threads();
+    config.seed = globals.seed;
+    config.validate()?;
+
+    let force = flags.output.force.force;
+    let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
+    // Corpus and log of a run are parts of it; beside bare vectors they have no place.
+    let folder = if vectors_only.is_some() { staged.scratch()? } else { staged.path() };
+    let mut log = Log::create([folder.join("log.jsonl")].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
+    let corpus = match encoded_input {
+        Some(path) => EncodedCorpus::open(path).map_err(Failure::Input)?,
+        None => flags.text.build(&flags.inputs, &folder, globals, &mut log)?,
+    };
+    let (summary, vectors) = learn(&config, &corpus, globals, &mut log)?;
+    match vectors_only {
+        Some(format) => model::write(&vectors, format, &staged, target)?,
+        None => {
+            format::native::Native.write(&vectors, &folder.join("words.safetensors"))?;
+            if encoded_input.is_some() {
+                corpus.vocabulary.save(&folder.join("vocabulary.safetensors"), &Default::default())?;
+            }
+        }
+    }
+    let report = report(&summary, target, started)?;
+    log.report("done", &report)?;
+    drop(log);
+    staged.commit()?;
+    if globals.json { output::json(&report) } else { print(&summary, &corpus, target, globals) }
+}
+
+/// Trains with a line of progress and a log.
+pub fn learn(
+    config: &TrainConfig,
+    corpus: &EncodedCorpus,
+    globals: &Globals,
+    log: &mut Log,
+) -> Outcome<(Summary, Embeddings)> {
+    let mut trainer = Trainer::new(config, &corpus.vocabulary, &corpus.dataset)?;
+    let mut watcher = Watcher { meter: Meter::new(globals), threads: config.threads, log, failure: None };
+    let summary = signals::polled(|| trainer.run(&mut watcher));
+    watcher.meter.clear();
+    if let Some(failure) = watcher.failure {
+        return Err(failure);
+    }
+    let summary = summary?;
+    Ok((summary, trainer.finish()?))
+}
+
+/// Shows progress, logs it, and stops on Ctrl-C.
+struct Watcher<'a> {
+    meter: Meter,
+    threads: usize,
+    log: &'a mut Log,
+    failure: Option<Failure>,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let threads = self.threads;
+        self.meter.show(|| line(progress, threads));
+        self.failure = self.log.report("progress", progress).err();
+        if signals::interrupted() || self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn line(progress: &Progress, threads: usize) -> String {
+    let part = 100.0 * progress.tokens as f64 / progress.total_tokens.max(1) as f64;
+    format!(
+        "epoch {}/{}  {part:.1}%  {} words/s ({threads} {})  lr {:.4}  loss {:.4}  eta {}{}",
+        progress.epoch,
+        progress.epochs,
+        short(progress.words_per_second),
+        if threads == 1 { "thread" } else { "threads" },
+        progress.lr,
+        progress.loss,
+        clock(progress.eta_seconds),
+        memory_now()
+    )
+}
+
+/// The summary of training with what the process as a whole has used.
+fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> {
+    let mut report = serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    if let Value::Object(fields) = &mut report {
+        fields.insert("wall_seconds".into(), started.elapsed().as_secs_f64().into());
+        fields.insert("cpu_seconds".into(), process::cpu_seconds().into());
+        fields.insert("peak_rss_bytes".into(), process::peak_memory().into());
+        fields.insert("output".into(), target.to_string_lossy().into());
+    }
+    Ok(report)
+}

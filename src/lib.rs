@@ -3,8 +3,11 @@
 //! "You shall know a word by the company it keeps" (J. R. Firth, 1957).
 #![deny(unsafe_code, missing_docs)]
 
+pub mod analysis;
 pub mod embeddings;
 pub mod error;
+pub mod estimator;
+pub mod eval;
 pub mod io;
 pub mod math;
 pub mod vocabulary;

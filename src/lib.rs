@@ -5,6 +5,7 @@
 
 pub mod embeddings;
 pub mod error;
+pub mod format;
 pub mod io;
 pub mod math;
 pub mod vocabulary;

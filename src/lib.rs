@@ -8,6 +8,7 @@ pub mod embeddings;
 pub mod error;
 pub mod estimator;
 pub mod eval;
+pub mod format;
 pub mod io;
 pub mod math;
 pub mod vocabulary;

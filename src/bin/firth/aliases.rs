@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn flags_of_other_tools_become_ours() {
-        let ours = "train cbow text.txt --output run --dim 50 --window 8 --epochs 3 --lr 0.05 --threads 2 --min-count 1";
+        let ours =
+            "train cbow text.txt --output run --dim 50 --window 8 --epochs 3 --lr 0.05 --threads 2 --min-count 1";
         let word2vec =
             "train cbow -train text.txt -output run -size 50 -window 8 -iter 3 -alpha 0.05 -threads 2 -min-count 1";
         let fasttext = "cbow -input text.txt -output run -dim 50 -ws 8 -epoch 3 -lr 0.05 -thread 2 -minCount 1";

@@ -7,8 +7,8 @@ use firth::embeddings::Embeddings;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::nearest::named;
 use crate::model;
+use crate::nearest::named;
 use crate::queries::{self, Answer, Queries};
 
 /// Solve "A is to B as C is to what?".
@@ -34,7 +34,9 @@ pub struct Flags {
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if flags.words.len() % 3 != 0 {
         let found = flags.words.len();
-        return Err(Failure::usage(format!("an analogy takes three words A B C, found {found}; quote words with spaces")));
+        return Err(Failure::usage(format!(
+            "an analogy takes three words A B C, found {found}; quote words with spaces"
+        )));
     }
     let model = model::read(&flags.model)?;
     let neighbors = Neighbors::new(&model);

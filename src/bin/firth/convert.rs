@@ -60,7 +60,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             "keys": keys, "dropped": total - keys, "dim": dim});
         return output::json(&report);
     }
-    crate::progress::note(globals, format_args!("{keys} vectors of {dim} numbers in {} ({})", flags.output.display(), format.name()));
+    crate::progress::note(
+        globals,
+        format_args!("{keys} vectors of {dim} numbers in {} ({})", flags.output.display(), format.name()),
+    );
     Ok(())
 }
 
@@ -78,7 +81,7 @@ fn formats_help() -> String {
     let mut help = String::from("Formats (and the endings that stand for them):\n");
     for format in format::FORMATS {
         let endings: Vec<String> = format.extensions().iter().map(|ending| format!(".{ending}")).collect();
-        help += &format!("  {:13} {:16} {}\n", format.name(), endings.join(" "), format.about());
+        help += &format!("  {} ({})\n      {}\n", format.name(), endings.join(" "), format.about());
     }
     help + "\nExample:\n  firth convert run words.bin"
 }

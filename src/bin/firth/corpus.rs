@@ -84,10 +84,8 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
         return Ok(());
     }
     let mut results = Results::new();
-    for line in text::summary(corpus.report()) {
-        writeln!(results, "{line}")?;
-    }
-    writeln!(results, "output\t{}", target.display())?;
+    let output = ["output".to_owned(), target.display().to_string()];
+    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain([output]))?;
     results.done()?;
     crate::progress::note(globals, format_args!("next: firth train skipgram {} -o run", target.display()));
     Ok(())
@@ -109,13 +107,9 @@ fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
         return output::json(&value);
     }
     let mut results = Results::new();
-    for line in text::summary(report) {
-        writeln!(results, "{line}")?;
-    }
-    writeln!(results, "size on disk\t{}", size(bytes))?;
-    for (word, count) in commonest() {
-        writeln!(results, "{word}\t{}", thousands(count))?;
-    }
+    let size = ["size on disk".to_owned(), format!("{}B", size(bytes))];
+    output::pairs(&mut results, text::summary(report).into_iter().chain([size]))?;
+    output::pairs(&mut results, commonest().map(|(word, count)| [word.to_owned(), thousands(count)]))?;
     results.done()
 }
 

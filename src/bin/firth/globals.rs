@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches};
 
 use crate::failure::{Failure, Outcome};
 
@@ -27,7 +27,7 @@ pub struct Globals {
     /// Say more on standard error
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Append every progress report as a line of JSON to a new file
+    /// Write every progress report to a file, as a line of JSON each
     #[arg(long, global = true, value_name = "FILE")]
     pub log_json: Option<PathBuf>,
     /// Read settings from a TOML file, such as a run's config.toml; flags typed here win
@@ -46,7 +46,11 @@ impl Globals {
 /// The flags on the command line itself, without those that a config file or a default gave.
 pub struct Typed {
     flags: Vec<String>,
+    settings: toml::Table,
 }
+
+/// Flags that say where results go and how they are told, not what they are.
+const NO_SETTINGS: [&str; 8] = ["output", "force", "json", "quiet", "verbose", "log-json", "config", "help"];
 
 impl Typed {
     /// Looks up what was typed for the innermost command.
@@ -70,7 +74,18 @@ impl Typed {
             .filter(|long| spelt(long))
             .map(str::to_owned)
             .collect();
-        Self { flags }
+        let settings = command
+            .get_arguments()
+            .filter_map(|argument| Some((argument.get_long()?, setting(argument, matches)?)))
+            .filter(|(long, _)| !NO_SETTINGS.contains(long))
+            .map(|(long, value)| (long.to_owned(), value))
+            .collect();
+        Self { flags, settings }
+    }
+
+    /// All settings of the command, given or default, as a file for `--config` holds them.
+    pub fn settings(&self) -> &toml::Table {
+        &self.settings
     }
 
     /// Refuses a flag that was typed and would change nothing.
@@ -79,5 +94,21 @@ impl Typed {
             return Err(Failure::usage(format!("--{flag}: has no effect, since {why}")));
         }
         Ok(())
+    }
+}
+
+/// A flag's value as TOML; nothing for a switch that is off and for a flag without a value.
+fn setting(argument: &clap::Arg, matches: &ArgMatches) -> Option<toml::Value> {
+    if matches!(argument.get_action(), ArgAction::SetTrue) {
+        return matches.get_flag(argument.get_id().as_str()).then_some(true.into());
+    }
+    let text = matches.get_raw(argument.get_id().as_str())?.next_back()?.to_string_lossy();
+    if let Ok(number) = text.parse() {
+        return Some(toml::Value::Integer(number));
+    }
+    // A whole number beyond TOML's range keeps its digits as text.
+    match text.parse() {
+        Ok(number) if text.parse::<u64>().is_err() => Some(toml::Value::Float(number)),
+        _ => Some(text.into_owned().into()),
     }
 }

@@ -1,7 +1,6 @@
 //! `firth info`: what a path holds.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use firth::dataset::EncodedCorpus;
@@ -45,7 +44,7 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    checksum: Option<u64>,
+    checksum: Option<String>,
     metadata: BTreeMap<String, String>,
     checked: bool,
 }
@@ -56,28 +55,20 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if globals.json {
         return output::json(&report);
     }
-    let mut results = Results::new();
-    writeln!(results, "kind\t{}", report.kind)?;
-    let numbers = [
-        ("keys", report.keys.map(|keys| keys as u64)),
-        ("dim", report.dim.map(|dim| dim as u64)),
-        ("documents", report.documents),
-        ("tokens", report.tokens),
+    let number = |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), thousands(number)));
+    let lines = [
+        Some(("kind".to_owned(), report.kind.to_owned())),
+        report.format.map(|format| ("format".into(), format.into())),
+        number("keys", report.keys.map(|keys| keys as u64)),
+        number("dim", report.dim.map(|dim| dim as u64)),
+        number("documents", report.documents),
+        number("tokens", report.tokens),
+        report.checksum.map(|checksum| ("checksum".into(), checksum)),
     ];
-    if let Some(format) = report.format {
-        writeln!(results, "format\t{format}")?;
-    }
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            writeln!(results, "{name}\t{}", thousands(number))?;
-        }
-    }
-    for (name, value) in &report.metadata {
-        writeln!(results, "{name}\t{value}")?;
-    }
-    if report.checked {
-        writeln!(results, "check\tall of it was read and is sound")?;
-    }
+    let checked = report.checked.then(|| ("check".into(), "all of it was read and is sound".into()));
+    let lines = lines.into_iter().flatten().chain(report.metadata).chain(checked);
+    let mut results = Results::new();
+    output::pairs(&mut results, lines.map(|(name, value)| [name, value]))?;
     results.done()
 }
 
@@ -90,7 +81,9 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
         add_corpus(&mut report, path, check)?;
         return Ok(report);
     }
-    if path.is_file() && let Some("vocabulary") = Container::open(path).ok().as_ref().and_then(Container::kind) {
+    if path.is_file()
+        && let Some("vocabulary") = Container::open(path).ok().as_ref().and_then(Container::kind)
+    {
         let vocabulary = Vocabulary::open(path).reading()?;
         report.kind = "vocabulary";
         (report.keys, report.tokens) = (Some(vocabulary.len()), Some(vocabulary.tokens()));
@@ -118,6 +111,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     let counted = corpus.report();
     report.keys = report.keys.or(Some(corpus.vocabulary.len()));
     (report.documents, report.tokens) = (Some(counted.documents), Some(counted.tokens_kept));
+    report.checksum = Some(counted.checksum.clone());
     if check {
         corpus.check().reading()?;
     }

@@ -4,10 +4,13 @@ mod aliases;
 mod analogy;
 mod config;
 mod convert;
+mod corpus;
+mod demo;
 mod embed;
 mod eval;
 mod failure;
 mod globals;
+mod info;
 mod model;
 mod nearest;
 mod odd;
@@ -16,6 +19,8 @@ mod process;
 mod progress;
 mod queries;
 mod signals;
+mod text;
+mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -38,6 +43,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train, query and draw on a small built-in corpus, in well under a minute.
+    Demo(demo::Flags),
+    /// Encode text, look into an encoded corpus, generate a planted one.
+    #[command(subcommand)]
+    Corpus(corpus::Command),
+    /// Learn vectors from text.
+    #[command(subcommand)]
+    Train(train::Command),
+    /// Print the words nearest to a word.
     Nearest(nearest::Flags),
     /// Solve "A is to B as C is to what?".
     Analogy(analogy::Flags),
@@ -50,6 +64,8 @@ enum Command {
     Embed(embed::Flags),
     /// Turn a vector file into another format.
     Convert(convert::Flags),
+    /// Tell what a model, vector file or corpus is.
+    Info(info::Flags),
 }
 
 /// The overview: one screen, commands in the order in which one meets them.
@@ -91,11 +107,12 @@ Example:
 
 fn main() -> ExitCode {
     match run(std::env::args_os().skip(1).collect()) {
-        _ if signals::interrupted() => {
+        Ok(()) => ExitCode::SUCCESS,
+        // What went wrong while stopping, a folder that is gone say, is of no interest.
+        Err(_) if signals::interrupted() => {
             signals::announce();
             ExitCode::from(signals::INTERRUPTED)
         }
-        Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !matches!(failure, Failure::Pipe) {
                 eprintln!("firth: error: {failure}");
@@ -123,12 +140,16 @@ fn run(arguments: Vec<OsString>) -> Outcome {
         .map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
     let globals = &cli.globals;
     match cli.command {
+        Command::Demo(flags) => demo::run(&flags, globals),
+        Command::Corpus(command) => corpus::run(&command, globals),
+        Command::Train(command) => train::run(&command, globals, &typed),
         Command::Nearest(flags) => nearest::run(&flags, globals),
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),
         Command::Eval(command) => eval::run(&command, globals),
         Command::Embed(flags) => embed::run(&flags, globals),
         Command::Convert(flags) => convert::run(&flags, globals),
+        Command::Info(flags) => info::run(&flags, globals),
     }
 }
 
@@ -138,7 +159,8 @@ fn complaint(error: &clap::Error, root: &clap::Command, arguments: &[OsString]) 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprint!("{}", error.render());
-            Err(Failure::usage("no command given (see 'firth --help')"))
+            let command = config::command_name(root, arguments);
+            Err(Failure::usage(format!("no command given (see '{command} --help')")))
         }
         _ => Err(Failure::usage(failure::usage_message(error, &config::command_name(root, arguments)))),
     }

@@ -54,7 +54,8 @@ impl Queries for Nearest<'_> {
         let vectors = Matrix::from_vec(positions.len(), self.model.dim(), vectors)?;
         let exclude: Vec<Vec<usize>> = positions.iter().map(|&at| vec![at]).collect();
         let found = self.neighbors.nearest(&vectors, self.top, &exclude)?;
-        let answer = |(&at, found)| Answer { query: self.model.keys().get(at).into(), results: named(self.model, found) };
+        let answer =
+            |(&at, found)| Answer { query: self.model.keys().get(at).into(), results: named(self.model, found) };
         Ok(positions.iter().zip(found).map(answer).collect())
     }
 }

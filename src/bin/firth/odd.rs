@@ -7,8 +7,8 @@ use firth::embeddings::Embeddings;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
-use crate::nearest::named;
 use crate::model;
+use crate::nearest::named;
 use crate::queries::{self, Answer, Queries};
 
 /// Rank words by how well they fit together, the odd one first.

@@ -60,6 +60,11 @@ pub fn table(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Ou
         }
         return Ok(());
     }
+    columns(results, header, rows)
+}
+
+/// Prints rows in columns under a header.
+pub fn columns(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Outcome {
     let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
@@ -74,6 +79,19 @@ pub fn table(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Ou
         };
         let line: Vec<String> = row.iter().enumerate().map(cell).collect();
         writeln!(results, "{}", line.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// Prints names and values: in two columns for a person, apart by a tab for a program.
+pub fn pairs(results: &mut Results, pairs: impl IntoIterator<Item = [String; 2]>) -> Outcome {
+    const WIDTH: usize = 14;
+    for [name, value] in pairs {
+        if is_terminal() {
+            writeln!(results, "{name:WIDTH$} {value}")?;
+        } else {
+            writeln!(results, "{name}\t{value}")?;
+        }
     }
     Ok(())
 }
@@ -163,6 +181,7 @@ impl Staged {
         for name in &names {
             refuse_existing(&self.parent.join(name), self.force)?;
         }
+        signals::disarm();
         for name in &names {
             let target = self.parent.join(name);
             if target.is_dir() {

@@ -47,6 +47,11 @@ pub fn polled<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// From here on the work is done and stays: a signal comes too late.
+pub fn disarm() {
+    POLLED.store(true, Ordering::SeqCst);
+}
+
 /// Says once that the command was interrupted.
 pub fn announce() {
     static ONCE: Once = Once::new();

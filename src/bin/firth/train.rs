@@ -7,6 +7,7 @@ use std::time::Instant;
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
 use firth::format::{self, Format};
+use firth::io::AtomicFile;
 use firth::train::{Observer, Progress, Summary, Task, TrainConfig, Trainer};
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, OutputFlags, Results, Staged};
 use crate::progress::{Log, Meter, clock, memory_now, short, thousands};
-use crate::text::TextFlags;
+use crate::text::{self, TextFlags};
 use crate::{config, model, process, signals};
 
 /// Learn vectors.
@@ -63,7 +64,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     config.task = task;
     config.threads = globals.threads();
     config.seed = globals.seed;
-    config.validate()?;
+    let config = config.resolved()?;
 
     let force = flags.output.force.force;
     let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
@@ -87,8 +88,43 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let report = report(&summary, target, started)?;
     log.report("done", &report)?;
     drop(log);
+    if vectors_only.is_none() {
+        save_config(&folder.join("config.toml"), typed, &config, encoded_input.is_none(), flags, &corpus)?;
+    }
     staged.commit()?;
     if globals.json { output::json(&report) } else { print(&summary, &corpus, target, globals) }
+}
+
+/// The resolved configuration, itself a file for `--config`, and what it was used on.
+fn save_config(
+    path: &Path,
+    typed: &Typed,
+    config: &TrainConfig,
+    is_text: bool,
+    flags: &Flags,
+    corpus: &EncodedCorpus,
+) -> Outcome {
+    let backend = |error: toml::ser::Error| firth::Error::Backend { source: Box::new(error) };
+    let mut settings = typed.settings().clone();
+    if !is_text {
+        settings.retain(|name, _| !text::NAMES.contains(&name.as_str()));
+    }
+    let mut resolved = toml::Table::try_from(TrainConfig { seed: 0, ..config.clone() }).map_err(backend)?;
+    // The seed stands among the flags already, where it may be larger than TOML's numbers.
+    resolved.remove("seed");
+    let task = resolved.remove("task").unwrap_or_else(|| "".into());
+    settings.extend(resolved);
+    let inputs: Vec<toml::Value> =
+        flags.inputs.iter().map(|input| input.to_string_lossy().into_owned().into()).collect();
+    let mut run = toml::Table::new();
+    run.insert("task".into(), task);
+    run.insert("inputs".into(), inputs.into());
+    run.insert("corpus-checksum".into(), corpus.report().checksum.clone().into());
+    run.insert("firth".into(), env!("CARGO_PKG_VERSION").into());
+    settings.insert(config::RUN_TABLE.into(), run.into());
+    let mut file = AtomicFile::create(path)?;
+    file.write(toml::to_string(&settings).map_err(backend)?.as_bytes())?;
+    Ok(file.commit()?)
 }
 
 /// Trains with a line of progress and a log.
@@ -122,18 +158,22 @@ impl Observer for Watcher<'_> {
         let threads = self.threads;
         self.meter.show(|| line(progress, threads));
         self.failure = self.log.report("progress", progress).err();
-        if signals::interrupted() || self.failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if signals::interrupted() || self.failure.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
 fn line(progress: &Progress, threads: usize) -> String {
     let part = 100.0 * progress.tokens as f64 / progress.total_tokens.max(1) as f64;
     format!(
-        "epoch {}/{}  {part:.1}%  {} words/s ({threads} {})  lr {:.4}  loss {:.4}  eta {}{}",
+        "epoch {}/{}  {part:.1}%  {} words/s ({})  lr {:.4}  loss {:.4}  eta {}{}",
         progress.epoch,
         progress.epochs,
         short(progress.words_per_second),
-        if threads == 1 { "thread" } else { "threads" },
+        threads_of(threads),
         progress.lr,
         progress.loss,
         clock(progress.eta_seconds),
@@ -143,7 +183,8 @@ fn line(progress: &Progress, threads: usize) -> String {
 
 /// The summary of training with what the process as a whole has used.
 fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> {
-    let mut report = serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    let mut report =
+        serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
     if let Value::Object(fields) = &mut report {
         fields.insert("wall_seconds".into(), started.elapsed().as_secs_f64().into());
         fields.insert("cpu_seconds".into(), process::cpu_seconds().into());
@@ -151,4 +192,44 @@ fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> 
         fields.insert("output".into(), target.to_string_lossy().into());
     }
     Ok(report)
+}
+
+fn print(report: &Summary, corpus: &EncodedCorpus, target: &Path, globals: &Globals) -> Outcome {
+    if globals.quiet {
+        return Ok(());
+    }
+    let losses: Vec<String> = report.epoch_losses.iter().map(|loss| format!("{loss:.4}")).collect();
+    let speed = format!(
+        "{} words/s with {} ({}, {})",
+        short(report.words_per_second),
+        threads_of(report.threads),
+        report.strategy,
+        report.kernel
+    );
+    let trained = [
+        ("vectors", format!("{} of {} numbers", thousands(report.vocabulary as u64), report.dim)),
+        (
+            "trained",
+            format!(
+                "{} words in {} epochs, {}",
+                thousands(report.words_trained),
+                report.epochs,
+                clock(report.train_seconds)
+            ),
+        ),
+        ("training speed", speed),
+        ("loss by epoch", losses.join(" ")),
+        ("output", target.display().to_string()),
+    ];
+    let trained = trained.map(|(name, value)| [name.to_owned(), value]);
+    let mut results = Results::new();
+    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
+    results.done()?;
+    let word = corpus.vocabulary.keys().iter().find(|word| word.chars().count() > 3).unwrap_or("the");
+    crate::progress::note(globals, format_args!("next: firth nearest {} {word}", target.display()));
+    Ok(())
+}
+
+fn threads_of(threads: usize) -> String {
+    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }

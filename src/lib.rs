@@ -4,6 +4,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod analysis;
+pub mod dataset;
 pub mod embeddings;
 pub mod error;
 pub mod estimator;
@@ -11,6 +12,9 @@ pub mod eval;
 pub mod format;
 pub mod io;
 pub mod math;
+pub mod objective;
+pub mod pretext;
+pub mod train;
 pub mod vocabulary;
 
 pub use error::{Error, Result};

@@ -1,9 +1,18 @@
 //! Numbers: matrices, shared training tables, kernels, random numbers, sampling.
 
+mod kernel;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod lanes;
 mod matrix;
 mod rng;
 mod sampling;
+mod scalar;
+mod shared;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+mod simd;
 
+pub use kernel::Kernel;
 pub use matrix::{Matrix, dot, multiply_transposed};
 pub use rng::Rng;
 pub use sampling::AliasTable;
+pub use shared::{RowId, SharedTable, Tables, Worker};

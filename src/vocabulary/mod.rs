@@ -1,8 +1,10 @@
 //! Words, their counts and their ids.
 
 mod keys;
+mod subsample;
 
 pub use keys::Keys;
+pub use subsample::Subsampling;
 
 /// A word's position in the vocabulary: its rank by falling count.
 #[repr(transparent)]

@@ -1,0 +1,183 @@
+//! The hot kernel's contract: a block of hidden rows against a block of output rows.
+//!
+//! For hidden rows `hᵢ`, output rows `uⱼ`, labels `yⱼ` and learning rate `lr`, one step is
+//!
+//! ```text
+//! gᵢⱼ = lr (yⱼ − σ(hᵢ·uⱼ))        all from the rows as they were
+//! hᵢ += Σⱼ gᵢⱼ uⱼ                  uⱼ += Σᵢ gᵢⱼ hᵢ
+//! ```
+//!
+//! and the loss is `−Σ ln σ(±hᵢ·uⱼ)`, plus for label 1 (Mikolov et al., 2013; blocks after Ji et al., 2016, HogBatch).
+//! Three implementations agree to rounding: `scalar` (the specification), `avx2` and `avx512`.
+
+use super::scalar;
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+use super::simd;
+
+/// Rows in a block, on either side.
+pub(super) const BLOCK: usize = 6;
+
+/// The logits' bound: σ(−16) ≈ 1.1e-7, so that a product of five cannot underflow and the loss stays finite.
+pub(super) const LOGIT_LIMIT: f32 = 16.0;
+
+/// One step's operands. All rows are different from each other and have `dim` floats and zeros up to 16 floats.
+pub(super) struct Block {
+    pub hidden: [*mut f32; BLOCK],
+    pub hidden_len: usize,
+    pub outputs: [*mut f32; BLOCK],
+    pub outputs_len: usize,
+    /// Is the first output the target (label 1)? All others have label 0.
+    pub target_first: bool,
+    pub lr: f32,
+    pub dim: usize,
+}
+
+/// What a worker carries from block to block.
+#[derive(Debug, Default)]
+pub(super) struct Carry {
+    /// The odds of the right answers so far.
+    pub odds: LogProduct,
+    /// Rows that later blocks need.
+    pub fetch: FetchQueue,
+}
+
+/// The logarithm of a product of many odds, taken once at its end: `mantissa * 2^exponent`.
+#[derive(Debug, Clone)]
+pub struct LogProduct {
+    mantissa: f64,
+    exponent: i64,
+}
+
+impl Default for LogProduct {
+    fn default() -> Self {
+        Self { mantissa: 1.0, exponent: 0 }
+    }
+}
+
+impl LogProduct {
+    /// Multiplies by a normal number above 0; anything else makes the result NaN.
+    #[inline(always)]
+    pub fn multiply(&mut self, factor: f64) {
+        const MANTISSA: u64 = (1 << 52) - 1;
+        const BIAS: u64 = 1023;
+        let product = self.mantissa * factor;
+        if !product.is_normal() || product < 0.0 {
+            self.mantissa = f64::NAN;
+            return;
+        }
+        let bits = product.to_bits();
+        self.exponent += (bits >> 52) as i64 - BIAS as i64;
+        self.mantissa = f64::from_bits((bits & MANTISSA) | (BIAS << 52));
+    }
+
+    /// The natural logarithm of the product.
+    pub fn ln(&self) -> f64 {
+        self.mantissa.ln() + self.exponent as f64 * std::f64::consts::LN_2
+    }
+}
+
+/// Rows to bring into the cache while a block is computed, a few at a time: memory works while registers do.
+#[derive(Debug)]
+pub(super) struct FetchQueue {
+    rows: [*const f32; 8],
+    len: usize,
+}
+
+impl Default for FetchQueue {
+    fn default() -> Self {
+        Self { rows: [std::ptr::null(); 8], len: 0 }
+    }
+}
+
+impl FetchQueue {
+    /// Asks for a row; forgotten if too many wait.
+    #[inline(always)]
+    pub fn push(&mut self, row: *const f32) {
+        if let Some(slot) = self.rows.get_mut(self.len) {
+            *slot = row;
+            self.len += 1;
+        }
+    }
+
+    /// The next row to fetch; null if none waits, which is fetched without effect.
+    #[inline(always)]
+    pub fn pop(&mut self) -> *const f32 {
+        if self.len == 0 {
+            return std::ptr::null();
+        }
+        self.len -= 1;
+        self.rows[self.len]
+    }
+}
+
+/// One hidden row that belongs to the worker: its value and the gradient that gathers beside it.
+pub(super) struct PrivateRow {
+    pub value: *mut f32,
+    pub grad: *mut f32,
+}
+
+/// An implementation, chosen once, at run time.
+#[derive(Clone, Copy)]
+pub struct Kernel {
+    name: &'static str,
+    /// Hidden rows are shared rows, changed in place.
+    pub(super) in_place: unsafe fn(&Block, &mut Carry),
+    /// One hidden row, private and listed as such: its gradient is added to `grad`, its value stays.
+    pub(super) private: unsafe fn(&Block, &PrivateRow, &mut Carry),
+    /// value = scale * sum of rows; grad = 0.
+    pub(super) gather: unsafe fn(&[*mut f32], f32, &PrivateRow, usize),
+    /// Each row += scale * grad.
+    pub(super) scatter: unsafe fn(&[*mut f32], f32, &PrivateRow, usize),
+}
+
+impl Kernel {
+    /// The implementations that this processor can run, fastest first; the last one is `scalar`, which all can.
+    pub fn available() -> Vec<Self> {
+        let mut kernels = Vec::new();
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                kernels.push(Self {
+                    name: "avx512",
+                    in_place: simd::in_place_avx512,
+                    private: simd::private_avx512,
+                    gather: simd::gather_avx512,
+                    scatter: simd::scatter_avx512,
+                });
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                kernels.push(Self {
+                    name: "avx2",
+                    in_place: simd::in_place_avx2,
+                    private: simd::private_avx2,
+                    gather: simd::gather_avx2,
+                    scatter: simd::scatter_avx2,
+                });
+            }
+        }
+        kernels.push(Self {
+            name: "scalar",
+            in_place: scalar::in_place,
+            private: scalar::private,
+            gather: scalar::gather,
+            scatter: scalar::scatter,
+        });
+        kernels
+    }
+
+    /// The fastest implementation here, or the one of that name; `None` if this processor cannot run it.
+    pub fn choose(name: Option<&str>) -> Option<Self> {
+        Self::available().into_iter().find(|kernel| name.is_none_or(|name| name == kernel.name))
+    }
+
+    /// `scalar`, `avx2` or `avx512`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kernel({})", self.name)
+    }
+}

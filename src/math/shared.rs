@@ -1,0 +1,395 @@
+//! Training tables: matrices that threads update without locks, and the steps on them.
+#![allow(unsafe_code)]
+
+use super::kernel::{BLOCK, Block, Carry, Kernel, PrivateRow};
+use super::{Matrix, Rng};
+use crate::error::{Error, Result};
+use crate::io::PageBuffer;
+
+/// A row of a table: a word's, an n-gram's, a document's, a tree node's.
+#[repr(transparent)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(pub u32);
+
+/// Rows are padded with zeros to whole cache lines, so that kernels have no tails.
+const LINE: usize = 16;
+
+/// An `f32` matrix that threads update without locks. No `&f32` into it exists while they do.
+#[derive(Debug)]
+pub struct SharedTable {
+    rows: usize,
+    dim: usize,
+    stride: usize,
+    start: *mut f32,
+    buffer: PageBuffer,
+}
+
+// SAFETY: the pointer is into the table's own buffer; shared access goes through kernels only, which read and write as
+// by relaxed atomics (see `lanes.rs`).
+unsafe impl Send for SharedTable {}
+// SAFETY: as above.
+unsafe impl Sync for SharedTable {}
+
+impl SharedTable {
+    /// All zeros.
+    pub fn zeros(rows: usize, dim: usize) -> Result<Self> {
+        let stride = dim.next_multiple_of(LINE);
+        let numbers = rows.checked_mul(stride).filter(|_| u32::try_from(rows).is_ok());
+        let numbers = numbers.ok_or_else(|| Error::data(format!("a table of {rows} x {dim} numbers is too large")))?;
+        let mut buffer = PageBuffer::zeroed(numbers)?;
+        Ok(Self { rows, dim, stride, start: buffer.as_mut_ptr(), buffer })
+    }
+
+    /// Uniform from −½ to ½, divided by `dim`, as word2vec starts; a row's numbers depend on `seed` and the row only.
+    pub fn uniform(rows: usize, dim: usize, seed: u64) -> Result<Self> {
+        let mut table = Self::zeros(rows, dim)?;
+        let stride = table.stride;
+        for (id, row) in table.buffer.as_mut_slice().chunks_exact_mut(stride).enumerate() {
+            let mut rng = Rng::stream(seed, &[id as u64]);
+            for value in &mut row[..dim] {
+                *value = (rng.uniform() - 0.5) / dim as f32;
+            }
+        }
+        Ok(table)
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Numbers in a row.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The table without its padding, when training is over.
+    pub fn into_matrix(self) -> Matrix {
+        let mut data = Vec::with_capacity(self.rows * self.dim);
+        for row in self.buffer.as_slice().chunks_exact(self.stride.max(1)) {
+            data.extend_from_slice(&row[..self.dim]);
+        }
+        Matrix::from_vec(self.rows, self.dim, data).expect("rows of dim numbers")
+    }
+
+    /// A row's address.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[inline(always)]
+    fn row(&self, row: RowId) -> *mut f32 {
+        assert!((row.0 as usize) < self.rows, "row {} of {}", row.0, self.rows);
+        // SAFETY: within the buffer, as just checked.
+        unsafe { self.start.add(row.0 as usize * self.stride) }
+    }
+}
+
+/// The two tables of a predictive task and the kernel that steps on them.
+#[derive(Debug)]
+pub struct Tables {
+    input: SharedTable,
+    output: SharedTable,
+    kernel: Kernel,
+}
+
+/// What one worker needs to step: nothing here is shared, and nothing is allocated per step.
+#[derive(Debug)]
+pub struct Worker {
+    /// The hidden row of a mean: its value, then its gradient.
+    hidden: PageBuffer,
+    rows: Vec<*mut f32>,
+    carry: Carry,
+}
+
+// SAFETY: the pointers are only kept as storage between steps and are never followed without being set anew.
+unsafe impl Send for Worker {}
+
+impl Worker {
+    /// The loss since the last call: `−Σ ln σ(±h·u)` over all pairs. NaN if a row has left the finite numbers.
+    pub fn take_loss(&mut self) -> f64 {
+        -std::mem::take(&mut self.carry.odds).ln()
+    }
+}
+
+impl Tables {
+    /// Tables of equal `dim`.
+    pub fn new(input: SharedTable, output: SharedTable, kernel: Kernel) -> Result<Self> {
+        if input.dim != output.dim {
+            return Err(Error::mismatch("width of the output table", input.dim, output.dim));
+        }
+        Ok(Self { input, output, kernel })
+    }
+
+    /// A worker for these tables.
+    pub fn worker(&self) -> Result<Worker> {
+        Ok(Worker { hidden: PageBuffer::zeroed(2 * self.input.stride)?, rows: Vec::new(), carry: Carry::default() })
+    }
+
+    /// Takes both tables out, when training is over.
+    pub fn into_parts(self) -> (SharedTable, SharedTable) {
+        (self.input, self.output)
+    }
+
+    /// Asks for an input row that a later step needs.
+    #[inline(always)]
+    pub fn fetch_input(&self, row: RowId, worker: &mut Worker) {
+        worker.carry.fetch.push(self.input.row(row));
+    }
+
+    /// Asks for an output row that a later step needs.
+    #[inline(always)]
+    pub fn fetch_output(&self, row: RowId, worker: &mut Worker) {
+        worker.carry.fetch.push(self.output.row(row));
+    }
+
+    /// Each row of `hidden` predicts the first of `outputs` against the others; all move.
+    ///
+    /// Rows are taken in blocks of at most six on either side that hold no row twice, since a block reads each row
+    /// once; within a block all scores come from the rows as they were.
+    #[inline]
+    pub fn step_rows(&self, hidden: &[RowId], outputs: &[RowId], lr: f32, worker: &mut Worker) {
+        let mut block = self.block(lr);
+        for (first, outputs) in distinct_blocks(outputs) {
+            self.set_outputs(&mut block, first, outputs);
+            for (_, hidden) in distinct_blocks(hidden) {
+                block.hidden_len = hidden.len();
+                for (slot, &row) in block.hidden.iter_mut().zip(hidden) {
+                    *slot = self.input.row(row);
+                }
+                // SAFETY: all rows were checked, are padded, and differ; the kernel fits this processor.
+                unsafe { (self.kernel.in_place)(&block, &mut worker.carry) };
+            }
+        }
+    }
+
+    /// The mean of the rows of `hidden` predicts the first of `outputs` against the others. Each row of `hidden` then
+    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient.
+    #[inline]
+    pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
+        let Worker { hidden: buffer, rows, carry } = worker;
+        rows.clear();
+        rows.extend(hidden.iter().map(|&row| self.input.row(row)));
+        let value = buffer.as_mut_ptr();
+        // SAFETY: the buffer holds two rows.
+        let row = PrivateRow { value, grad: unsafe { value.add(self.input.stride) } };
+        let mut block = self.block(lr);
+        (block.hidden[0], block.hidden_len) = (row.value, 1);
+        // SAFETY: as above; the private row belongs to this worker.
+        unsafe {
+            (self.kernel.gather)(rows, 1.0 / hidden.len() as f32, &row, self.input.dim);
+            for (first, outputs) in distinct_blocks(outputs) {
+                self.set_outputs(&mut block, first, outputs);
+                (self.kernel.private)(&block, &row, carry);
+            }
+            (self.kernel.scatter)(rows, share, &row, self.input.dim);
+        }
+    }
+
+    #[inline(always)]
+    fn block(&self, lr: f32) -> Block {
+        Block {
+            hidden: [std::ptr::null_mut(); BLOCK],
+            hidden_len: 0,
+            outputs: [std::ptr::null_mut(); BLOCK],
+            outputs_len: 0,
+            target_first: false,
+            lr,
+            dim: self.input.dim,
+        }
+    }
+
+    #[inline(always)]
+    fn set_outputs(&self, block: &mut Block, first: bool, outputs: &[RowId]) {
+        block.target_first = first;
+        block.outputs_len = outputs.len();
+        for (slot, &row) in block.outputs.iter_mut().zip(outputs) {
+            *slot = self.output.row(row);
+        }
+    }
+}
+
+/// Cuts rows, in order, into blocks of at most six, as even as can be, each without a row twice; the first is marked.
+#[inline(always)]
+fn distinct_blocks(rows: &[RowId]) -> impl Iterator<Item = (bool, &[RowId])> {
+    let mut rest = rows;
+    let mut first = true;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let even = rest.len().div_ceil(rest.len().div_ceil(BLOCK));
+        let len = if all_distinct(&rest[..even]) {
+            even
+        } else {
+            (1..even).find(|&len| rest[..len].contains(&rest[len])).unwrap_or(even)
+        };
+        let (block, after) = rest.split_at(len);
+        rest = after;
+        Some((std::mem::replace(&mut first, false), block))
+    })
+}
+
+/// Do at most six rows differ from each other? All pairs at once, without a branch.
+#[inline(always)]
+fn all_distinct(rows: &[RowId]) -> bool {
+    // Rows past the end get numbers that no table has and that differ.
+    let row: [u64; BLOCK] = std::array::from_fn(|at| rows.get(at).map_or(at as u64 | 1 << 32, |row| row.0.into()));
+    let mut equal = false;
+    for a in 0..BLOCK {
+        for b in a + 1..BLOCK {
+            equal |= row[a] == row[b];
+        }
+    }
+    !equal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(ids: impl IntoIterator<Item = u32>) -> Vec<RowId> {
+        ids.into_iter().map(RowId).collect()
+    }
+
+    /// Tables of 16 rows with numbers large enough that every logit matters.
+    fn tables(dim: usize, kernel: Kernel) -> Result<Tables> {
+        let mut parts = [SharedTable::uniform(16, dim, 1)?, SharedTable::uniform(16, dim, 2)?];
+        for table in &mut parts {
+            let scale = 3.0 * (dim as f32).sqrt();
+            for value in table.buffer.as_mut_slice() {
+                *value *= scale;
+            }
+        }
+        let [input, output] = parts;
+        Tables::new(input, output, kernel)
+    }
+
+    /// Both tables and the loss after a few steps.
+    fn after(dim: usize, kernel: Kernel, steps: impl Fn(&Tables, &mut Worker)) -> Result<(Vec<f32>, f64)> {
+        let tables = tables(dim, kernel)?;
+        let mut worker = tables.worker()?;
+        steps(&tables, &mut worker);
+        let (input, output) = tables.into_parts();
+        let padding = |table: &SharedTable| {
+            table.buffer.as_slice().chunks(table.stride).all(|row| row[dim..].iter().all(|&x| x == 0.0))
+        };
+        assert!(padding(&input) && padding(&output), "{kernel:?}, dim {dim}: the padding stays zero");
+        let numbers = [input.into_matrix().as_slice(), output.into_matrix().as_slice()].concat();
+        Ok((numbers, worker.take_loss()))
+    }
+
+    fn assert_all_kernels_agree(dim: usize, steps: impl Fn(&Tables, &mut Worker)) -> Result<()> {
+        let kernels = Kernel::available();
+        let (scalar, others) = kernels.split_last().expect("scalar is always there");
+        assert_eq!(scalar.name(), "scalar");
+        let (expected, expected_loss) = after(dim, *scalar, &steps)?;
+        for kernel in others {
+            let (found, loss) = after(dim, *kernel, &steps)?;
+            for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert!((found - expected).abs() < 2e-5, "{kernel:?}, dim {dim}, {at}: {found}, expected {expected}");
+            }
+            assert!(
+                (loss / expected_loss - 1.0).abs() < 1e-5,
+                "{kernel:?}, dim {dim}: {loss}, expected {expected_loss}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_kernel_equals_scalar_on_blocks_of_every_size() -> Result<()> {
+        for hidden in 1..=7 {
+            for outputs in 1..=8 {
+                for dim in [1, 7, 8, 17, 33, 100] {
+                    assert_all_kernels_agree(dim, |tables, worker| {
+                        tables.step_rows(&rows(0..hidden), &rows(3..3 + outputs), 0.3, worker);
+                        tables.step_rows(&rows(2..2 + hidden), &rows(0..outputs), 0.3, worker);
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_kernel_equals_scalar_at_every_width() -> Result<()> {
+        for dim in 1..=67 {
+            assert_all_kernels_agree(dim, |tables, worker| {
+                tables.fetch_input(RowId(9), worker);
+                tables.step_rows(&rows([1, 2, 3, 4]), &rows([5, 1, 7, 3, 8, 2]), 0.3, worker);
+                tables.step_mean(&rows([4, 5, 4, 6, 7]), 0.2, &rows([9, 1, 2, 3, 4, 5, 6, 7]), 0.3, worker);
+            })?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn rows_listed_twice_move_twice() -> Result<()> {
+        for kernel in Kernel::available() {
+            let twice = after(20, kernel, |tables, worker| {
+                tables.step_rows(&rows([1, 1]), &rows([5, 6, 6]), 0.1, worker);
+            })?;
+            let in_turn = after(20, kernel, |tables, worker| {
+                let worker = &mut *worker;
+                // Blocks of distinct rows: outputs [5, 6] then [6], hidden [1] then [1].
+                for _ in 0..2 {
+                    tables.step_rows(&rows([1]), &rows([5, 6]), 0.1, worker);
+                }
+                let mut block = tables.block(0.1);
+                tables.set_outputs(&mut block, false, &rows([6]));
+                (block.hidden[0], block.hidden_len) = (tables.input.row(RowId(1)), 1);
+                for _ in 0..2 {
+                    // SAFETY: one row on either side, of the table's own.
+                    unsafe { (tables.kernel.in_place)(&block, &mut worker.carry) };
+                }
+            })?;
+            assert_eq!(twice, in_turn, "{kernel:?}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_loss_is_that_of_the_pairs() -> Result<()> {
+        for kernel in Kernel::available() {
+            let tables = tables(40, kernel)?;
+            let (h, u) = (tables.input.buffer.as_slice().to_vec(), tables.output.buffer.as_slice().to_vec());
+            let stride = tables.input.stride;
+            let logit =
+                |i: usize, j: usize| -> f64 { (0..40).map(|d| f64::from(h[i * stride + d] * u[j * stride + d])).sum() };
+            let softplus = |z: f64| (1.0 + (-z).exp()).ln();
+            let expected: f64 =
+                [1, 2].iter().map(|&i| softplus(logit(i, 7)) + softplus(-logit(i, 8)) + softplus(-logit(i, 9))).sum();
+            let mut worker = tables.worker()?;
+            tables.step_rows(&rows([1, 2]), &rows([7, 8, 9]), 0.1, &mut worker);
+            let found = worker.take_loss();
+            assert!((found / expected - 1.0).abs() < 1e-5, "{kernel:?}: {found}, expected {expected}");
+            assert_eq!(worker.take_loss(), 0.0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_row_that_is_not_finite_shows_in_the_loss() -> Result<()> {
+        for kernel in Kernel::available() {
+            for poison in [f32::NAN, f32::INFINITY] {
+                let mut tables = tables(24, kernel)?;
+                tables.output.buffer.as_mut_slice()[5 * tables.output.stride + 3] = poison;
+                tables.input.buffer.as_mut_slice()[tables.input.stride] = poison;
+                let mut worker = tables.worker()?;
+                tables.step_rows(&rows([1, 2, 3]), &rows([4, 5, 6, 7, 8, 9]), 0.1, &mut worker);
+                tables.step_rows(&rows([1, 2, 3]), &rows([4, 5, 6, 7, 8, 9]), 0.1, &mut worker);
+                assert!(worker.take_loss().is_nan(), "{kernel:?}, {poison}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "row 16 of 16")]
+    fn a_row_out_of_range_is_a_panic_and_no_wild_write() {
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let tables = tables(8, kernel).expect("small tables");
+        let mut worker = tables.worker().expect("a worker");
+        tables.step_rows(&[RowId(16)], &[RowId(0)], 0.1, &mut worker);
+    }
+}

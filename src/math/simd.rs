@@ -1,0 +1,288 @@
+//! The kernel in vector registers, written once for every width.
+//!
+//! Rows stay where they lie. Scores are summed in as many registers as the processor has; then each register's worth
+//! of every row is read once, moved, and written once. With `I` hidden and `O` output rows that is `3 I O` multiply-adds
+//! for `2 (I + O)` loads, which is what makes blocks so much faster than pairs.
+#![allow(unsafe_code)]
+// Indices name rows and registers, as in the formulas; iterators over arrays of registers would hide that.
+#![allow(clippy::needless_range_loop)]
+
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+use super::kernel::{BLOCK, Block, Carry, FetchQueue, PrivateRow};
+use super::lanes::{Avx2, Avx512, Lanes};
+
+/// Sums of a block, rounded up to whole registers of the widest kind.
+const SUMS: usize = (BLOCK * BLOCK).next_multiple_of(16);
+
+/// Floats in a cache line.
+const LINE: usize = 16;
+
+#[inline(always)]
+unsafe fn read_hidden<L: Lanes, const PRIVATE: bool>(row: *const f32, at: usize) -> L::V {
+    // SAFETY: the caller's promise.
+    unsafe { if PRIVATE { L::read(row, at) } else { L::load(row, at) } }
+}
+
+/// Scores `I` hidden rows on `J` output rows; sum `j * I + i` is that of hidden row `i` and output row `j`.
+#[inline(always)]
+unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
+    hidden: &[*mut f32; I],
+    outputs: &[*mut f32],
+    steps: usize,
+    fetch: &mut FetchQueue,
+    sums: &mut [L::V],
+) {
+    let fetch = fetch.pop();
+    // SAFETY: the rows are valid for `steps` registers; prefetching may name any address.
+    unsafe {
+        let outputs: [*mut f32; J] = std::array::from_fn(|j| outputs[j]);
+        let mut totals = [[L::splat(0.0); I]; J];
+        for step in 0..steps {
+            let at = step * L::N;
+            if at % LINE == 0 {
+                _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(at).cast());
+            }
+            // The shorter side stays in registers, the longer one streams past it.
+            if I <= J {
+                let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
+                for j in 0..J {
+                    let u = L::load(outputs[j], at);
+                    for i in 0..I {
+                        totals[j][i] = L::fma(h[i], u, totals[j][i]);
+                    }
+                }
+            } else {
+                let u: [L::V; J] = std::array::from_fn(|j| L::load(outputs[j], at));
+                for i in 0..I {
+                    let h = read_hidden::<L, PRIVATE>(hidden[i], at);
+                    for j in 0..J {
+                        totals[j][i] = L::fma(h, u[j], totals[j][i]);
+                    }
+                }
+            }
+        }
+        for j in 0..J {
+            for i in 0..I {
+                sums[j * I + i] = totals[j][i];
+            }
+        }
+    }
+}
+
+/// One step of `I` hidden rows against `O` output rows. Shared hidden rows move in place; for a private one, `grads`
+/// gathers the gradient.
+#[inline(always)]
+unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
+    block: &Block,
+    grad: *mut f32,
+    carry: &mut Carry,
+) {
+    // SAFETY: the caller's promise: `dim` floats and zeros up to a whole register in every row.
+    unsafe {
+        let steps = block.dim.div_ceil(L::N);
+        let hidden: [*mut f32; I] = std::array::from_fn(|i| block.hidden[i]);
+        let outputs: [*mut f32; O] = std::array::from_fn(|j| block.outputs[j]);
+
+        let mut sums = [L::splat(0.0); SUMS];
+        let mut from = 0;
+        let fetch = &mut carry.fetch;
+        while from < O {
+            let part = L::outputs_at_once(I).min(O - from);
+            let (outputs, sums) = (&outputs[from..], &mut sums[from * I..]);
+            match part {
+                1 => score::<L, PRIVATE, I, 1>(&hidden, outputs, steps, fetch, sums),
+                2 => score::<L, PRIVATE, I, 2>(&hidden, outputs, steps, fetch, sums),
+                3 => score::<L, PRIVATE, I, 3>(&hidden, outputs, steps, fetch, sums),
+                4 => score::<L, PRIVATE, I, 4>(&hidden, outputs, steps, fetch, sums),
+                5 => score::<L, PRIVATE, I, 5>(&hidden, outputs, steps, fetch, sums),
+                _ => score::<L, PRIVATE, I, 6>(&hidden, outputs, steps, fetch, sums),
+            }
+            from += part;
+        }
+
+        // gᵢⱼ = ±lr (1 − p), p being the odds of the right answer. The logarithm of a product is taken once: sums that
+        // belong to no pair are zero, give p = ½ and are taken off again.
+        let mut g = [0f32; SUMS];
+        let mut product = L::splat(1.0);
+        let registers = (I * O).div_ceil(L::N);
+        let lr = L::splat(block.lr);
+        for register in 0..registers {
+            let positives = if register == 0 && block.target_first { I } else { 0 };
+            let logits = L::sum_each(&sums[register * L::N..]);
+            let (right, wrong) = L::logistic(logits, positives);
+            product = L::mul(product, right);
+            L::write(g.as_mut_ptr(), register * L::N, L::negate_but_first(L::mul(lr, wrong), positives));
+        }
+
+        let fetch = fetch.pop();
+        for step in 0..steps {
+            let at = step * L::N;
+            if at % LINE == 0 {
+                _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(at).cast());
+            }
+            let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
+            let mut moved = if PRIVATE { [L::read(grad, at); I] } else { h };
+            for j in 0..O {
+                let u = L::load(outputs[j], at);
+                let mut output = u;
+                for i in 0..I {
+                    let g = L::splat(g[j * I + i]);
+                    moved[i] = L::fma(g, u, moved[i]);
+                    output = L::fma(g, h[i], output);
+                }
+                L::store(outputs[j], at, output);
+            }
+            for i in 0..I {
+                if PRIVATE {
+                    L::write(grad, at, moved[i]);
+                } else {
+                    L::store(hidden[i], at, moved[i]);
+                }
+            }
+        }
+
+        // Eight odds of at least 1.1e-7 to the fifth do not underflow in f64.
+        let mut lanes = [1f32; 16];
+        L::write(lanes.as_mut_ptr(), 0, product);
+        let product = |lanes: &[f32]| lanes.iter().map(|&lane| f64::from(lane)).product::<f64>();
+        let (low, high) = lanes.split_at(8);
+        let spare = registers * L::N - I * O;
+        carry.odds.multiply(product(low) * (1u64 << spare) as f64);
+        if L::N > 8 {
+            carry.odds.multiply(product(high));
+        }
+    }
+}
+
+/// Steps with the block's own sizes, each compiled apart.
+macro_rules! by_size {
+    ($lanes:ty, $block:expr, $carry:expr; $($i:literal)*) => {
+        match ($block.hidden_len, $block.outputs_len) {
+            $(
+                ($i, 1) => step::<$lanes, false, $i, 1>($block, std::ptr::null_mut(), $carry),
+                ($i, 2) => step::<$lanes, false, $i, 2>($block, std::ptr::null_mut(), $carry),
+                ($i, 3) => step::<$lanes, false, $i, 3>($block, std::ptr::null_mut(), $carry),
+                ($i, 4) => step::<$lanes, false, $i, 4>($block, std::ptr::null_mut(), $carry),
+                ($i, 5) => step::<$lanes, false, $i, 5>($block, std::ptr::null_mut(), $carry),
+                ($i, 6) => step::<$lanes, false, $i, 6>($block, std::ptr::null_mut(), $carry),
+            )*
+            _ => unreachable!("blocks have 1 to 6 rows on either side"),
+        }
+    };
+}
+
+#[inline(always)]
+unsafe fn private<L: Lanes>(block: &Block, row: &PrivateRow, carry: &mut Carry) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match block.outputs_len {
+            1 => step::<L, true, 1, 1>(block, row.grad, carry),
+            2 => step::<L, true, 1, 2>(block, row.grad, carry),
+            3 => step::<L, true, 1, 3>(block, row.grad, carry),
+            4 => step::<L, true, 1, 4>(block, row.grad, carry),
+            5 => step::<L, true, 1, 5>(block, row.grad, carry),
+            6 => step::<L, true, 1, 6>(block, row.grad, carry),
+            _ => unreachable!("blocks have 1 to 6 rows on either side"),
+        }
+    }
+}
+
+/// Registers that are gathered or scattered for one look at a row's address.
+const STRIP: usize = 4;
+
+#[inline(always)]
+unsafe fn gather<L: Lanes>(rows: &[*mut f32], scale: f32, into: &PrivateRow, dim: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let end = dim.div_ceil(L::N) * L::N;
+        let (scale, zero) = (L::splat(scale), L::splat(0.0));
+        let mut at = 0;
+        while at + STRIP * L::N <= end {
+            let mut sums = [zero; STRIP];
+            for &row in rows {
+                for k in 0..STRIP {
+                    sums[k] = L::add(sums[k], L::load(row, at + k * L::N));
+                }
+            }
+            for k in 0..STRIP {
+                L::write(into.value, at + k * L::N, L::mul(scale, sums[k]));
+                L::write(into.grad, at + k * L::N, zero);
+            }
+            at += STRIP * L::N;
+        }
+        while at < end {
+            let sum = rows.iter().fold(zero, |sum, &row| L::add(sum, L::load(row, at)));
+            L::write(into.value, at, L::mul(scale, sum));
+            L::write(into.grad, at, zero);
+            at += L::N;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn scatter<L: Lanes>(rows: &[*mut f32], scale: f32, from: &PrivateRow, dim: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let end = dim.div_ceil(L::N) * L::N;
+        let scale = L::splat(scale);
+        let mut at = 0;
+        while at + STRIP * L::N <= end {
+            let grads: [L::V; STRIP] = std::array::from_fn(|k| L::mul(scale, L::read(from.grad, at + k * L::N)));
+            for &row in rows {
+                for k in 0..STRIP {
+                    L::store(row, at + k * L::N, L::add(L::load(row, at + k * L::N), grads[k]));
+                }
+            }
+            at += STRIP * L::N;
+        }
+        while at < end {
+            let grad = L::mul(scale, L::read(from.grad, at));
+            for &row in rows {
+                L::store(row, at, L::add(L::load(row, at), grad));
+            }
+            at += L::N;
+        }
+    }
+}
+
+/// The four functions of one instruction set: within them everything above is compiled for it.
+macro_rules! entry_points {
+    ($lanes:ty, $feature:literal, $in_place:ident, $private:ident, $gather:ident, $scatter:ident) => {
+        /// # Safety
+        /// The processor has the instructions; all rows are valid for `dim` floats and zeros up to 16, no row is
+        /// listed twice, and no reference to them exists.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $in_place(block: &Block, carry: &mut Carry) {
+            // SAFETY: the caller's promise.
+            unsafe { by_size!($lanes, block, carry; 1 2 3 4 5 6) }
+        }
+
+        /// # Safety
+        /// As the first; the private row's buffers belong to the caller.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $private(block: &Block, row: &PrivateRow, carry: &mut Carry) {
+            // SAFETY: the caller's promise.
+            unsafe { private::<$lanes>(block, row, carry) }
+        }
+
+        /// # Safety
+        /// As the first; the private row's buffers belong to the caller.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $gather(rows: &[*mut f32], scale: f32, into: &PrivateRow, dim: usize) {
+            // SAFETY: the caller's promise.
+            unsafe { gather::<$lanes>(rows, scale, into, dim) }
+        }
+
+        /// # Safety
+        /// As the first, but a row may be listed twice.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $scatter(rows: &[*mut f32], scale: f32, from: &PrivateRow, dim: usize) {
+            // SAFETY: the caller's promise.
+            unsafe { scatter::<$lanes>(rows, scale, from, dim) }
+        }
+    };
+}
+
+entry_points!(Avx2, "avx2,fma", in_place_avx2, private_avx2, gather_avx2, scatter_avx2);
+entry_points!(Avx512, "avx512f", in_place_avx512, private_avx512, gather_avx512, scatter_avx512);

@@ -1,0 +1,124 @@
+//! Noise words: drawn in proportion to count^0.75, kept in a pool and used several times, far apart.
+//!
+//! Fetching a noise word's row from memory costs as much as computing with it. A pool of [`POOL`] rows stays in the
+//! cache; each is used [`USES`] times before it is drawn anew, and comes back only after the whole pool has gone by, so
+//! that within an input word's window no noise word is met twice. Ji et al. (2016) share noise within a window;
+//! sharing it between neighbouring windows costs accuracy, using it again far away does not (`docs/benchmarks.md`).
+
+use crate::math::{AliasTable, Rng, RowId, Tables, Worker};
+use crate::vocabulary::WordId;
+
+/// Noise rows of a worker.
+const POOL: usize = 120;
+
+/// Uses of a noise row before it is drawn anew.
+const USES: usize = 8;
+
+/// A worker's source of noise words.
+#[derive(Debug)]
+pub struct Noise<'a> {
+    table: &'a AliasTable,
+    rng: Rng,
+    pool: Vec<RowId>,
+    next: usize,
+    pass: usize,
+    /// The rows of the example at hand: target first.
+    rows: Vec<RowId>,
+}
+
+impl<'a> Noise<'a> {
+    /// Words in the proportions of a table; the stream is a function of seed and name.
+    pub fn new(table: &'a AliasTable, mut rng: Rng) -> Self {
+        let pool = (0..POOL).map(|_| RowId(table.draw(&mut rng))).collect();
+        Self { table, rng, pool, next: 0, pass: 0, rows: Vec::new() }
+    }
+
+    /// The target and `count` words from the pool; words drawn anew on the way are fetched for later.
+    ///
+    /// A noise word that equals the target is passed over, as in fastText (word2vec.c then has one fewer); if the whole
+    /// pool does, there are fewer.
+    #[inline]
+    pub fn pooled(&mut self, target: WordId, count: usize, tables: &Tables, worker: &mut Worker) -> &[RowId] {
+        let target = RowId(target.0);
+        self.rows.clear();
+        self.rows.push(target);
+        for _ in 0..POOL + count {
+            if self.rows.len() > count {
+                break;
+            }
+            let row = self.pool[self.next];
+            if row != target {
+                self.rows.push(row);
+            }
+            if (self.next + self.pass) % USES == 0 {
+                let drawn = RowId(self.table.draw(&mut self.rng));
+                self.pool[self.next] = drawn;
+                tables.fetch_output(drawn, worker);
+            }
+            self.next += 1;
+            if self.next == POOL {
+                self.next = 0;
+                self.pass += 1;
+            }
+        }
+        &self.rows
+    }
+
+    /// The target and `count` words drawn afresh; one that equals the target is drawn again, a hundred times at most.
+    pub fn fresh(&mut self, target: WordId, count: usize) -> &[RowId] {
+        let target = RowId(target.0);
+        self.rows.clear();
+        self.rows.push(target);
+        for _ in 0..100 + count {
+            if self.rows.len() > count {
+                break;
+            }
+            let row = RowId(self.table.draw(&mut self.rng));
+            if row != target {
+                self.rows.push(row);
+            }
+        }
+        &self.rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Result;
+    use crate::math::{Kernel, SharedTable};
+
+    #[test]
+    fn the_pool_follows_the_distribution_and_never_gives_the_target() -> Result<()> {
+        let weights = [40.0, 30.0, 20.0, 10.0];
+        let table = AliasTable::new(&weights);
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let tables = Tables::new(SharedTable::zeros(4, 1)?, SharedTable::zeros(4, 1)?, kernel)?;
+        let mut worker = tables.worker()?;
+        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
+        let mut seen = [0f64; 4];
+        for _ in 0..60_000 {
+            let rows = noise.pooled(WordId(3), 5, &tables, &mut worker);
+            assert_eq!((rows.len(), rows[0]), (6, RowId(3)));
+            for row in &rows[1..] {
+                assert_ne!(*row, RowId(3));
+                seen[row.0 as usize] += 1.0 / 300_000.0;
+            }
+        }
+        for (seen, weight) in seen.iter().zip(&weights[..3]) {
+            assert!((seen - weight / 90.0).abs() < 0.01, "{seen} for weight {weight}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_vocabulary_of_one_word_has_no_noise_and_no_endless_search() -> Result<()> {
+        let table = AliasTable::new(&[1.0]);
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let tables = Tables::new(SharedTable::zeros(1, 1)?, SharedTable::zeros(1, 1)?, kernel)?;
+        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
+        assert_eq!(noise.pooled(WordId(0), 5, &tables, &mut tables.worker()?), [RowId(0)]);
+        assert_eq!(noise.fresh(WordId(0), 5), [RowId(0)]);
+        Ok(())
+    }
+}

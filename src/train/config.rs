@@ -1,0 +1,282 @@
+//! The settings of a training run; each is written once, here, with its help.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::math::Kernel;
+use crate::pretext::{Cbow, PretextTask, SkipGram};
+
+/// What is predicted from what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Each word around a centre predicts it.
+    #[default]
+    SkipGram,
+    /// The mean of the words around a centre predicts it.
+    Cbow,
+}
+
+/// How workers share the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Strategy {
+    /// `serial` with one thread, `hogwild` with more.
+    #[default]
+    Auto,
+    /// One worker: the same bytes for the same input, configuration and seed.
+    Serial,
+    /// Workers write the same tables without locks: fast, varies a little from run to run.
+    Hogwild,
+}
+
+impl Strategy {
+    /// The strategy in force with so many workers.
+    pub fn name(self, workers: usize) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::Auto if workers == 1 => "serial",
+            Self::Auto | Self::Hogwild => "hogwild",
+        }
+    }
+}
+
+/// Which instructions train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum KernelChoice {
+    /// The fastest that this processor has.
+    #[default]
+    Auto,
+    /// 16 floats at a time (x86-64-v4).
+    Avx512,
+    /// 8 floats at a time (x86-64-v3).
+    Avx2,
+    /// Portable.
+    Scalar,
+    /// One pair at a time with fresh noise, as word2vec.c: slow, the oracle for quality.
+    Reference,
+}
+
+/// Whose defaults and habits to follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Compat {
+    /// word2vec.c: sample 1e-3, lr 0.025 (CBOW 0.05), CBOW without dividing the gradient.
+    Word2vec,
+    /// fastText: lr 0.05, noise exponent 0.5.
+    Fasttext,
+    /// gensim: sample 1e-3, lr 0.025, CBOW without dividing the gradient.
+    Gensim,
+}
+
+/// The settings of a run that learns word vectors by prediction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct TrainConfig {
+    /// What is predicted from what.
+    #[cfg_attr(feature = "cli", arg(skip))]
+    pub task: Task,
+    /// Numbers in each vector [1 to 4096]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 100))]
+    pub dim: usize,
+    /// Farthest context word, in words; drawn evenly from 1 to this for each centre [1 to 1000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
+    pub window: usize,
+    /// Noise words for each target [1 to 1000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
+    pub negative: usize,
+    /// Noise words are drawn in proportion to count to this power [-2 to 2] [default: 0.75]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "POWER", allow_negative_numbers = true))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ns_exponent: Option<f64>,
+    /// Words above this share of the corpus are thinned out; 0 keeps all [0 to 1] [default: 1e-4]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
+    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04, cbow 0.2]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// The learning rate falls no lower than this fraction of --lr [0 to 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FRACTION", default_value_t = 1e-4))]
+    pub min_lr: f64,
+    /// Passes over the corpus [1 to 10000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
+    pub epochs: usize,
+    /// How threads share the work
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub strategy: Strategy,
+    /// Which instructions train
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub kernel: KernelChoice,
+    /// Follow another tool's defaults and habits
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compat: Option<Compat>,
+    /// Workers.
+    #[cfg_attr(feature = "cli", arg(skip = available_threads()))]
+    pub threads: usize,
+    /// Names all random numbers of the run.
+    #[cfg_attr(feature = "cli", arg(skip = 1u64))]
+    pub seed: u64,
+}
+
+fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            task: Task::SkipGram,
+            dim: 100,
+            window: 5,
+            negative: 5,
+            ns_exponent: None,
+            sample: None,
+            lr: None,
+            min_lr: 1e-4,
+            epochs: 5,
+            strategy: Strategy::Auto,
+            kernel: KernelChoice::Auto,
+            compat: None,
+            threads: available_threads(),
+            seed: 1,
+        }
+    }
+}
+
+impl TrainConfig {
+    /// Checks every range and fills in what was left to the task's or the other tool's defaults.
+    pub fn resolved(&self) -> Result<Self> {
+        let resolved = Self {
+            ns_exponent: Some(self.ns_exponent()),
+            sample: Some(self.sample()),
+            lr: Some(self.lr()),
+            ..self.clone()
+        };
+        let count = |option: &str, value: usize, most: usize| {
+            if (1..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::config(option, format!("{value} is out of range, expected 1 to {most}")))
+            }
+        };
+        let number = |option: &str, value: f64, within: std::ops::RangeInclusive<f64>| {
+            if within.contains(&value) {
+                Ok(())
+            } else {
+                let (low, high) = (within.start(), within.end());
+                Err(Error::config(option, format!("{value} is out of range, expected {low} to {high}")))
+            }
+        };
+        count("--dim", self.dim, 4096)?;
+        count("--window", self.window, 1000)?;
+        count("--negative", self.negative, 1000)?;
+        count("--epochs", self.epochs, 10_000)?;
+        count("--threads", self.threads, 1024)?;
+        number("--ns-exponent", resolved.ns_exponent(), -2.0..=2.0)?;
+        number("--sample", resolved.sample(), 0.0..=1.0)?;
+        number("--min-lr", self.min_lr, 0.0..=1.0)?;
+        let lr = resolved.lr();
+        if !lr.is_finite() || lr <= 0.0 {
+            return Err(Error::config("--lr", format!("{lr} is out of range, expected a number above 0")));
+        }
+        self.kernel()?;
+        Ok(resolved)
+    }
+
+    /// The noise exponent in force.
+    pub fn ns_exponent(&self) -> f64 {
+        self.ns_exponent.unwrap_or(if self.compat == Some(Compat::Fasttext) { 0.5 } else { 0.75 })
+    }
+
+    /// The subsampling threshold in force.
+    pub fn sample(&self) -> f64 {
+        let old = matches!(self.compat, Some(Compat::Word2vec | Compat::Gensim));
+        self.sample.unwrap_or(if old { 1e-3 } else { 1e-4 })
+    }
+
+    /// The learning rate in force. Firth's own defaults are the best measured (`docs/benchmarks.md`).
+    pub fn lr(&self) -> f64 {
+        self.lr.unwrap_or(match (self.compat, self.task) {
+            (Some(Compat::Word2vec), Task::SkipGram) | (Some(Compat::Gensim), _) => 0.025,
+            (Some(Compat::Word2vec), Task::Cbow) | (Some(Compat::Fasttext), _) => 0.05,
+            (None, Task::SkipGram) => 0.04,
+            (None, Task::Cbow) => 0.2,
+        })
+    }
+
+    /// Do the rows of a mean share its gradient? word2vec.c and gensim give each the whole.
+    pub(super) fn divides_mean(&self) -> bool {
+        !matches!(self.compat, Some(Compat::Word2vec | Compat::Gensim))
+    }
+
+    /// The number of workers in force.
+    pub fn workers(&self) -> usize {
+        if self.strategy == Strategy::Serial { 1 } else { self.threads }
+    }
+
+    /// The kernel in force.
+    pub(super) fn kernel(&self) -> Result<Kernel> {
+        let name = match self.kernel {
+            KernelChoice::Auto | KernelChoice::Reference => None,
+            KernelChoice::Avx512 => Some("avx512"),
+            KernelChoice::Avx2 => Some("avx2"),
+            KernelChoice::Scalar => Some("scalar"),
+        };
+        Kernel::choose(name).ok_or_else(|| {
+            let known: Vec<_> = Kernel::available().iter().map(Kernel::name).collect();
+            let reason = format!("this processor has no {}; it runs {}", name.unwrap_or("kernel"), known.join(", "));
+            Error::config("--kernel", reason)
+        })
+    }
+
+    /// The kernel's name, for reports.
+    pub(super) fn kernel_name(&self) -> String {
+        let name = self.kernel().map_or("none", |kernel| kernel.name());
+        if self.kernel == KernelChoice::Reference { format!("reference ({name})") } else { name.into() }
+    }
+
+    /// The pretext task.
+    pub(super) fn pretext(&self) -> Box<dyn PretextTask> {
+        match self.task {
+            Task::SkipGram => Box::new(SkipGram { window: self.window }),
+            Task::Cbow => Box::new(Cbow { window: self.window }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_checked_and_the_message_names_the_flag() {
+        let wrong = [
+            (TrainConfig { dim: 0, ..Default::default() }, "--dim: 0 is out of range, expected 1 to 4096"),
+            (
+                TrainConfig { lr: Some(-1.0), ..Default::default() },
+                "--lr: -1 is out of range, expected a number above 0",
+            ),
+            (TrainConfig { sample: Some(2.0), ..Default::default() }, "--sample: 2 is out of range, expected 0 to 1"),
+        ];
+        for (config, message) in wrong {
+            assert_eq!(config.resolved().expect_err("out of range").to_string(), message);
+        }
+    }
+
+    #[test]
+    fn compat_sets_what_was_left_open_and_nothing_else() {
+        let config = TrainConfig { compat: Some(Compat::Word2vec), task: Task::Cbow, ..Default::default() };
+        assert_eq!((config.sample(), config.lr(), config.divides_mean()), (1e-3, 0.05, false));
+        let config = TrainConfig { sample: Some(1e-5), ..config };
+        assert_eq!(config.sample(), 1e-5);
+        assert!(TrainConfig::default().divides_mean());
+    }
+}

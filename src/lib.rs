@@ -3,6 +3,8 @@
 //! "You shall know a word by the company it keeps" (J. R. Firth, 1957).
 #![deny(unsafe_code, missing_docs)]
 
+pub mod analysis;
+pub mod corpus;
 pub mod embeddings;
 pub mod error;
 pub mod io;

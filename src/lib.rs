@@ -5,6 +5,7 @@
 
 pub mod analysis;
 pub mod dataset;
+pub mod corpus;
 pub mod embeddings;
 pub mod error;
 pub mod estimator;

@@ -198,18 +198,19 @@ impl<'a> Cosines<'a> {
     }
 
     fn cosines(&self, queries: &[f32], range: Range<usize>, unit: &mut Vec<f32>, scores: &mut Vec<f32>) {
-        let dim = self.vectors.cols();
-        scores.clear();
+        let (dim, width) = (self.vectors.cols(), range.len());
+        scores.resize(queries.len() / dim * width, 0.0);
         // A product packs its rows first, which pays from a few queries on.
-        if queries.len() < 4 * dim {
-            for query in queries.chunks_exact(dim) {
-                let cosine = |row| dot(query, self.vectors.row(row)) * self.inverse_norms[row];
-                scores.extend(range.clone().map(cosine));
+        if queries.len() < 8 * dim {
+            for (column, row) in range.enumerate() {
+                let (vector, scale) = (self.vectors.row(row), self.inverse_norms[row]);
+                for (query, scores) in queries.chunks_exact(dim).zip(scores.chunks_exact_mut(width)) {
+                    scores[column] = dot(query, vector) * scale;
+                }
             }
         } else {
             unit.clear();
-            range.clone().for_each(|row| self.unit_row(row, unit));
-            scores.resize(queries.len() / dim * range.len(), 0.0);
+            range.for_each(|row| self.unit_row(row, unit));
             multiply_transposed(queries, unit, dim, scores);
         }
     }
@@ -259,7 +260,7 @@ mod tests {
         let data = (0..rows * dim).map(|_| rng.uniform() - 0.5).collect();
         let matrix = Matrix::from_vec(rows, dim, data)?;
         let cosines = Cosines::new(&matrix, rows - 5);
-        for count in [1, 3, 4, 300] {
+        for count in [1, 7, 8, 300] {
             let mut queries = Vec::new();
             (0..count).for_each(|row| cosines.unit_row(row, &mut queries));
             let seen = cosines.visit(

@@ -4,8 +4,8 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod analysis;
-pub mod dataset;
 pub mod corpus;
+pub mod dataset;
 pub mod embeddings;
 pub mod error;
 pub mod estimator;

@@ -64,7 +64,7 @@ fn a_coprocess_is_answered_line_by_line() -> Tested {
         .spawn()?;
     let mut input = child.stdin.take().expect("a pipe");
     let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
-    for (query, answer) in [("king", "king\tman\t0.707107\n"), ("rock", "rock\tstone\t0.998"), ("man", "man\tking")] {
+    for (query, answer) in [("king", "king\tman\t0.707107\n"), ("rock", "rock\tstone\t0.999"), ("man", "man\tking")] {
         writeln!(input, "{query}")?;
         let mut line = String::new();
         output.read_line(&mut line)?;

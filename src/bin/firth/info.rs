@@ -113,7 +113,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     (report.documents, report.tokens) = (Some(counted.documents), Some(counted.tokens_kept));
     report.checksum = Some(counted.checksum.clone());
     if check {
-        corpus.check().reading()?;
+        corpus.dataset.verify().reading()?;
     }
     Ok(())
 }

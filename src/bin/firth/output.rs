@@ -130,8 +130,11 @@ pub struct Staged {
 const SCRATCH: &str = ".scratch";
 
 /// The files that tell a folder of firth's from any other; a folder without them is never replaced.
-const OWN_FILES: [&str; 5] =
-    ["config.toml", "dataset.safetensors", "vocabulary.safetensors", "words.safetensors", "vectors.tsv"];
+const OWN_FILES: [&str; 6] =
+    ["demo.json", "config.toml", "dataset.safetensors", "vocabulary.safetensors", "words.safetensors", "vectors.tsv"];
+
+/// How the README.txt of a planted corpus begins.
+const PLANTED: &str = "A planted corpus of kind";
 
 impl Staged {
     /// A folder that will be named `target`; [`Staged::path`] is its future content.
@@ -238,7 +241,8 @@ fn refuse_existing(target: &Path, force: bool) -> Outcome {
 
 fn is_own_folder(folder: &Path) -> bool {
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    is_empty || OWN_FILES.iter().any(|name| folder.join(name).is_file())
+    let is_planted = || fs::read_to_string(folder.join("README.txt")).is_ok_and(|text| text.starts_with(PLANTED));
+    is_empty || OWN_FILES.iter().any(|name| folder.join(name).is_file()) || is_planted()
 }
 
 #[cfg(test)]

@@ -128,14 +128,11 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
     ];
     let dropped = dropped.iter().filter(|(_, count, _)| *count > 0);
     lines.extend(dropped.map(|(name, count, what)| (*name, format!("{} {what}", thousands(*count)))));
-    lines.push((
-        "speed",
-        format!(
-            "{}B/s of text, {:.1} s",
-            size((report.bytes_in as f64 / report.seconds.max(1e-9)) as u64),
-            report.seconds
-        ),
-    ));
+    // An encoded corpus does not keep how long it took.
+    if report.seconds > 0.0 {
+        let rate = size((report.bytes_in as f64 / report.seconds) as u64);
+        lines.push(("encoding speed", format!("{rate}B/s of text, {:.1} s", report.seconds)));
+    }
     lines.into_iter().map(|(name, value)| [name.to_owned(), value]).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
@@ -13,19 +13,25 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, OutputFlags, Results, Staged};
-use crate::progress::{Log, Meter, clock, memory_now, short, thousands};
+use crate::output::{self, Force, Results, Staged};
+use crate::progress::{self, Log, Meter, clock, memory_now, short, thousands};
 use crate::text::{self, TextFlags};
-use crate::{config, model, process, signals};
+use crate::{config, process, signals};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Word vectors: each word predicts the words around it (Mikolov et al., 2013). Best for rare words and analogies.
-    #[command(after_help = "Example:\n  firth train skipgram text.txt -o run --dim 300 --epochs 10")]
+    #[command(
+        allow_negative_numbers = true,
+        after_help = "Example:\n  firth train skipgram text.txt -o run --dim 300 --epochs 10"
+    )]
     Skipgram(Flags),
     /// Word vectors: the words around it predict each word (Mikolov et al., 2013). Faster; good for frequent words.
-    #[command(after_help = "Example:\n  firth train cbow text.txt -o run --dim 300 --epochs 10")]
+    #[command(
+        allow_negative_numbers = true,
+        after_help = "Example:\n  firth train cbow text.txt -o run --dim 300 --epochs 10"
+    )]
     Cbow(Flags),
 }
 
@@ -35,13 +41,15 @@ pub struct Flags {
     /// Text (files, folders, globs, - for standard input; .gz .zst .bz2 .xz too) or one encoded corpus
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
-    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
-    #[command(flatten)]
-    output: OutputFlags,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Training")]
     train: TrainConfig,
     #[command(flatten)]
     text: TextFlags,
+    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
+    #[arg(short, long, value_name = "PATH", help_heading = "Output")]
+    output: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// Trains and writes the run.
@@ -51,7 +59,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         Command::Cbow(flags) => (Task::Cbow, flags),
     };
     let started = Instant::now();
-    let target = flags.output.output.as_path();
+    let target = flags.output.as_path();
     let vectors_only = format::for_path(target, None).ok();
     let encoded_input = match flags.inputs.as_slice() {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
@@ -66,7 +74,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     config.seed = globals.seed;
     let config = config.resolved()?;
 
-    let force = flags.output.force.force;
+    let force = flags.force.force;
     let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
     // Corpus and log of a run are parts of it; beside bare vectors they have no place.
     let folder = if vectors_only.is_some() { staged.scratch()? } else { staged.path() };
@@ -77,7 +85,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     };
     let (summary, vectors) = learn(&config, &corpus, globals, &mut log)?;
     match vectors_only {
-        Some(format) => model::write(&vectors, format, &staged, target)?,
+        Some(format) => format.write(&vectors, &staged.path())?,
         None => {
             format::native::Native.write(&vectors, &folder.join("words.safetensors"))?;
             if encoded_input.is_some() {
@@ -107,7 +115,7 @@ fn save_config(
     let backend = |error: toml::ser::Error| firth::Error::Backend { source: Box::new(error) };
     let mut settings = typed.settings().clone();
     if !is_text {
-        settings.retain(|name, _| !text::NAMES.contains(&name.as_str()));
+        settings.retain(|name, _| !text::NAMES.contains(&name));
     }
     let mut resolved = toml::Table::try_from(TrainConfig { seed: 0, ..config.clone() }).map_err(backend)?;
     // The seed stands among the flags already, where it may be larger than TOML's numbers.
@@ -134,22 +142,40 @@ pub fn learn(
     globals: &Globals,
     log: &mut Log,
 ) -> Outcome<(Summary, Embeddings)> {
+    if globals.verbose {
+        let settings =
+            serde_json::to_string(config).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+        progress::note(globals, format_args!("{} words, settings {settings}", corpus.vocabulary.len()));
+    }
     let mut trainer = Trainer::new(config, &corpus.vocabulary, &corpus.dataset)?;
-    let mut watcher = Watcher { meter: Meter::new(globals), threads: config.threads, log, failure: None };
+    let mut watcher = Watcher { meter: Meter::new(globals), threads: config.threads, log, logged: None, failure: None };
     let summary = signals::polled(|| trainer.run(&mut watcher));
     watcher.meter.clear();
     if let Some(failure) = watcher.failure {
         return Err(failure);
     }
     let summary = summary?;
-    Ok((summary, trainer.finish()?))
+    let vectors = trainer.finish().map_err(|error| match error {
+        // The loss can stay finite, since scores are clamped, while the vectors do not.
+        firth::Error::Data { .. } => firth::Error::Diverged {
+            epoch: summary.epochs,
+            tokens: summary.tokens * summary.epochs as u64,
+            lr: summary.lr as f32,
+        },
+        other => other,
+    })?;
+    Ok((summary, vectors))
 }
+
+/// How often a log gets a line.
+const BETWEEN_LOGS: Duration = Duration::from_secs(1);
 
 /// Shows progress, logs it, and stops on Ctrl-C.
 struct Watcher<'a> {
     meter: Meter,
     threads: usize,
     log: &'a mut Log,
+    logged: Option<Instant>,
     failure: Option<Failure>,
 }
 
@@ -157,7 +183,11 @@ impl Observer for Watcher<'_> {
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
         let threads = self.threads;
         self.meter.show(|| line(progress, threads));
-        self.failure = self.log.report("progress", progress).err();
+        let is_due = self.logged.is_none_or(|logged| logged.elapsed() >= BETWEEN_LOGS);
+        if is_due || progress.tokens == progress.total_tokens {
+            self.logged = Some(Instant::now());
+            self.failure = self.log.report("progress", progress).err();
+        }
         if signals::interrupted() || self.failure.is_some() {
             ControlFlow::Break(())
         } else {
@@ -225,8 +255,8 @@ fn print(report: &Summary, corpus: &EncodedCorpus, target: &Path, globals: &Glob
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    let word = corpus.vocabulary.keys().iter().find(|word| word.chars().count() > 3).unwrap_or("the");
-    crate::progress::note(globals, format_args!("next: firth nearest {} {word}", target.display()));
+    let word = corpus.vocabulary.keys().iter().find(|word| word.chars().count() > 4).unwrap_or("the");
+    progress::note(globals, format_args!("next: firth nearest {} {word}", target.display()));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! "You shall know a word by the company it keeps" (J. R. Firth, 1957).
 #![deny(unsafe_code, missing_docs)]
 
+pub mod corpus;
 pub mod dataset;
 pub mod embeddings;
 pub mod error;
@@ -10,6 +11,7 @@ pub mod io;
 pub mod math;
 pub mod objective;
 pub mod pretext;
+pub mod tokenizer;
 pub mod train;
 pub mod vocabulary;
 

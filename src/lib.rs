@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod dataset;
 pub mod embeddings;
 pub mod error;
+pub mod format;
 pub mod io;
 pub mod math;
 pub mod objective;

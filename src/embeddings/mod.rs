@@ -16,6 +16,8 @@ pub struct Embeddings {
     counts: Option<Vec<u64>>,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
+    /// What a reader changed, guessed or left out, a sentence each, for the caller to show; no part of the product.
+    pub warnings: Vec<String>,
 }
 
 impl Embeddings {
@@ -29,7 +31,7 @@ impl Embeddings {
         {
             return Err(Error::mismatch("counts", format!("one for each of {} keys", keys.len()), counts.len()));
         }
-        Ok(Self { keys, vectors, counts, metadata: BTreeMap::new() })
+        Ok(Self { keys, vectors, counts, metadata: BTreeMap::new(), warnings: Vec::new() })
     }
 
     /// The keys in order.

@@ -1,0 +1,170 @@
+//! Firth's own format: a safetensors file of kind `words`, mapped and never copied.
+//!
+//! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts` u64 \[n\] if known, `vectors` f32
+//! \[n, dim\], `keys` u8 (UTF-8, one key after another). Key `i` ends before byte `key_ends[i]`. The metadata are entries
+//! of the header, beside `firth.kind`, `firth.schema` and `firth.version`.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::Dtype;
+
+use super::checks::{self, Place};
+use super::{Candidate, Format};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::io::{Container, ContainerWriter};
+use crate::math::Matrix;
+use crate::vocabulary::Keys;
+
+/// The kind in the header.
+pub const KIND: &str = "words";
+/// The name of this file in a run folder.
+pub const FILE: &str = "words.safetensors";
+
+/// The native format.
+pub struct Native;
+
+impl Format for Native {
+    fn name(&self) -> &'static str {
+        "safetensors"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["native"]
+    }
+
+    fn about(&self) -> &'static str {
+        "firth's own: keys, vectors, counts and metadata in one mapped file"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["safetensors"]
+    }
+
+    fn cannot_hold(&self) -> &'static str {
+        ""
+    }
+
+    fn losses(&self, _: &Embeddings) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+        checks::writable(embeddings)?;
+        let keys = embeddings.keys();
+        let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
+        if embeddings.counts().is_some() {
+            tensors.push(("counts", Dtype::U64, vec![keys.len()]));
+        }
+        tensors.push(("vectors", Dtype::F32, vec![keys.len(), embeddings.dim()]));
+        tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
+        let mut writer = ContainerWriter::create(path, KIND, &embeddings.metadata, &tensors)?;
+        writer.write(keys.ends())?;
+        writer.write(embeddings.counts().unwrap_or(&[]))?;
+        writer.write(embeddings.vectors().as_slice())?;
+        writer.write(keys.text().as_bytes())?;
+        writer.commit()
+    }
+
+    fn read(&self, path: &Path) -> Result<Embeddings> {
+        let container = Container::open_kind(&file(path), KIND)?;
+        let path = container.path();
+        let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));
+
+        let (_, shape) = container.shape("vectors")?;
+        let &[rows, dim] = shape.as_slice() else {
+            return Err(fault(format!("vectors of shape {shape:?}, expected [keys, dimension]")));
+        };
+        let numbers = container.slice::<f32>("vectors")?;
+        // The container has checked that the numbers are in the file; this refuses odd shapes of no numbers.
+        checks::shape(rows as u64, dim as u64, 4 * dim as u64, 4 * numbers.len() as u64).map_err(&fault)?;
+        let vectors = Matrix::from_mapped(rows, dim, numbers)?;
+
+        let text = container.slice::<u8>("keys")?;
+        let text = simdutf8::compat::from_utf8(&text)
+            .map_err(|error| fault(format!("the keys are not UTF-8 from their byte {}", error.valid_up_to())))?;
+        let keys = Keys::from_parts(text.to_owned(), container.slice::<u64>("key_ends")?.to_vec())
+            .ok_or_else(|| fault("the ends of the keys do not fit their text".into()))?;
+        let counts = match container.names().iter().any(|name| name == "counts") {
+            true => Some(container.slice::<u64>("counts")?.to_vec()),
+            false => None,
+        };
+        // Rows have no bytes of their own to point at: the offset is that within the file's numbers.
+        checks::distinct(path, &keys, |row| Place::Byte((row * dim * 4) as u64, row))?;
+        checks::finite(path, &keys, &vectors, |row| Place::Byte((row * dim * 4) as u64, row))?;
+        let mut embeddings = Embeddings::new(keys, vectors, counts)?;
+        embeddings.metadata = container.entries();
+        for own in ["firth.version", "firth.kind", "firth.schema"] {
+            embeddings.metadata.remove(own);
+        }
+        Ok(embeddings)
+    }
+
+    fn recognizes(&self, candidate: &Candidate) -> bool {
+        let Some(bytes) = candidate.bytes() else { return candidate.path().join(FILE).is_file() };
+        // The length of a JSON object, and the object.
+        bytes.first_chunk::<8>().is_some_and(|length| {
+            let length = u64::from_le_bytes(*length);
+            length >= 2 && length < bytes.len() as u64 && bytes.get(8) == Some(&b'{')
+        })
+    }
+}
+
+/// The file itself, or that of a run folder.
+fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(FILE) } else { path.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::format::checks::tests::{embeddings, scratch};
+
+    #[test]
+    fn everything_comes_back_and_the_vectors_stay_in_the_map() -> Result<()> {
+        let folder = scratch();
+        let mut words = embeddings(&["a b", "", "c\nd"], 3);
+        words.metadata.insert("task".into(), "skipgram".into());
+        Native.write(&words, &folder.path().join(FILE))?;
+        let read = crate::format::read(folder.path())?;
+        assert!(read.vectors().is_mapped());
+        assert_eq!((read.keys(), read.counts()), (words.keys(), words.counts()));
+        assert_eq!((read.vectors().as_slice(), &read.metadata), (words.vectors().as_slice(), &words.metadata));
+        Ok(())
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.safetensors");
+        let write = |ends: &[u64], shape: Vec<usize>, numbers: &[f32], text: &[u8]| -> Result<String> {
+            let tensors = [
+                ("key_ends", Dtype::U64, vec![ends.len()]),
+                ("vectors", Dtype::F32, shape),
+                ("keys", Dtype::U8, vec![text.len()]),
+            ];
+            let mut writer = ContainerWriter::create(&path, KIND, &BTreeMap::new(), &tensors)?;
+            writer.write(ends)?;
+            writer.write(numbers)?;
+            writer.write(text)?;
+            writer.commit()?;
+            Ok(Native.read(&path).err().map_or("read".into(), |error| error.to_string()))
+        };
+        assert_eq!(write(&[1, 2], vec![2, 1], &[0.0; 2], b"ab")?, "read");
+        for (found, part) in [
+            (write(&[1, 2], vec![2], &[0.0; 2], b"ab")?, "shape [2]"),
+            (write(&[1, 2], vec![1, 2], &[0.0; 2], b"ab")?, "expected one for each of 2 keys"),
+            (write(&[2, 1], vec![2, 1], &[0.0; 2], b"ab")?, "ends of the keys"),
+            (write(&[1, 2], vec![2, 1], &[0.0; 2], b"a\xff")?, "not UTF-8 from their byte 1"),
+            (write(&[1, 2], vec![2, 1], &[0.0; 2], b"aa")?, "row 2: \"aa\"[..1] stands"),
+            (write(&[1, 2], vec![2, 1], &[0.0, f32::NAN], b"ab")?, "row 2: number 1 of the vector of \"b\" is NaN"),
+            (write(&[], vec![0, 1 << 40], &[], b"")?, "vectors of 1099511627776 numbers"),
+        ] {
+            let part = part.replace("\"aa\"[..1]", "\"a\"");
+            assert!(found.contains(&part), "{found} holds {part}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+//! The folder that TensorBoard's projector opens (`tensorflow/tensorboard`, `projector_plugin.py`).
+//!
+//! `vectors.tsv`: numbers with tabs between, no header. `metadata.tsv`: one key per line without header, or, with
+//! counts, a header `word`, tab, `count` and these two columns. `projector_config.pbtxt` names both files.
+
+use std::path::{Path, PathBuf};
+
+use super::checks::{self, Place};
+use super::{Candidate, Format, text};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::io::{AtomicFile, MappedFile};
+use crate::vocabulary::Keys;
+
+const CONFIG: &str = "projector_config.pbtxt";
+const VECTORS: &str = "vectors.tsv";
+const METADATA: &str = "metadata.tsv";
+/// What takes keys that this format refuses.
+const HOLDS: &str = "safetensors";
+
+/// TensorBoard's projector.
+pub struct Projector;
+
+impl Format for Projector {
+    fn name(&self) -> &'static str {
+        "projector"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["tensorboard"]
+    }
+
+    fn about(&self) -> &'static str {
+        "a folder for TensorBoard's projector: vectors.tsv, metadata.tsv and projector_config.pbtxt"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["projector"]
+    }
+
+    fn cannot_hold(&self) -> &'static str {
+        "metadata, no keys at all, blank keys, keys with a tab, newline or carriage return, \
+         a first key that begins with a byte order mark"
+    }
+
+    fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
+        checks::dropped(embeddings, false, true)
+    }
+
+    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+        checks::writable(embeddings)?;
+        checks::no_characters(self.name(), embeddings.keys(), &['\t', '\n', '\r'], HOLDS)?;
+        checks::no_mark(self.name(), embeddings.keys(), HOLDS)?;
+        // The projector skips blank lines, so that all later keys would stand at the wrong points.
+        if let Some((row, key)) = embeddings.keys().iter().enumerate().find(|(_, key)| key.trim().is_empty()) {
+            return Err(checks::unsupported(self.name(), row, key, "that is blank", HOLDS));
+        }
+        if embeddings.is_empty() {
+            return Err(Error::Unsupported {
+                format: self.name().into(),
+                feature: "no keys at all, since nothing would tell the dimension; write word2vec instead".into(),
+            });
+        }
+        let is_new = !path.exists();
+        let written = write_files(embeddings, path);
+        if written.is_err() && is_new {
+            // Only succeeds if nothing was committed to it.
+            let _ = std::fs::remove_dir(path);
+        }
+        written
+    }
+
+    fn read(&self, path: &Path) -> Result<Embeddings> {
+        let (tensor, metadata) = files(path)?;
+        let file = MappedFile::open(&tensor)?;
+        file.advise_sequential();
+        let bytes = file.bytes();
+        let start = if bytes.starts_with(text::BOM) { text::BOM.len() } else { 0 };
+        let first = text::line_at(bytes, start);
+        let dim = text::numbers_at_end(first, false) as u64;
+        if dim == 0 {
+            let found = checks::excerpt(first);
+            return Err(Error::line(tensor, 1, format!("found {found}, expected numbers with tabs between")));
+        }
+        let layout = text::Layout { start, line: 1, dim, keyed: false, rows: None };
+        let table = text::read(&tensor, bytes, &layout)?;
+        let labels = read_metadata(&metadata, table.vectors.rows())?;
+        let mut embeddings = Embeddings::new(labels.keys, table.vectors, labels.counts)?;
+        embeddings.warnings = labels.warnings;
+        Ok(embeddings)
+    }
+
+    fn recognizes(&self, candidate: &Candidate) -> bool {
+        let path = candidate.path();
+        match candidate.bytes() {
+            None => path.join(CONFIG).is_file() || path.join(VECTORS).is_file(),
+            // Numbers alone, with tabs; with the keys beside them.
+            Some(bytes) => {
+                let line = text::trimmed(text::line_at(bytes, 0));
+                let fields = line.split(|&byte| byte == b'\t').count();
+                path.with_file_name(METADATA).is_file() && text::numbers_at_end(line, false) == fields
+            }
+        }
+    }
+}
+
+fn write_files(embeddings: &Embeddings, path: &Path) -> Result<()> {
+    let mut metadata = AtomicFile::create(&path.join(METADATA))?;
+    match embeddings.counts() {
+        None => {
+            for key in embeddings.keys().iter() {
+                metadata.write(key.as_bytes())?;
+                metadata.write(b"\n")?;
+            }
+        }
+        Some(counts) => {
+            metadata.write(b"word\tcount\n")?;
+            for (key, count) in embeddings.keys().iter().zip(counts) {
+                metadata.write(format!("{key}\t{count}\n").as_bytes())?;
+            }
+        }
+    }
+    let mut vectors = AtomicFile::create(&path.join(VECTORS))?;
+    text::write(&mut vectors, embeddings, false, b'\t')?;
+    let mut config = AtomicFile::create(&path.join(CONFIG))?;
+    let entry = format!("embeddings {{\n  tensor_path: \"{VECTORS}\"\n  metadata_path: \"{METADATA}\"\n}}\n");
+    config.write(entry.as_bytes())?;
+    // All three are whole by now; the projector looks for the last.
+    metadata.commit()?;
+    vectors.commit()?;
+    config.commit()
+}
+
+/// Where the numbers and the keys are.
+fn files(path: &Path) -> Result<(PathBuf, PathBuf)> {
+    if !path.is_dir() {
+        return Ok((path.into(), path.with_file_name(METADATA)));
+    }
+    let config = path.join(CONFIG);
+    if !config.is_file() {
+        return Ok((path.join(VECTORS), path.join(METADATA)));
+    }
+    let file = MappedFile::open(&config)?;
+    let config_text = String::from_utf8_lossy(file.bytes());
+    let named = |name: &str| {
+        let (_, value) = config_text.split_once(name)?.1.split_once('"')?;
+        Some(path.join(value.split_once('"')?.0))
+    };
+    let entry = |name: &str| {
+        let reason = || format!("no entry {name}: \"FILE\"; expected the names of the vectors and their metadata");
+        named(name).ok_or_else(|| Error::byte(&config, 0, reason()))
+    };
+    Ok((entry("tensor_path")?, entry("metadata_path")?))
+}
+
+/// What the metadata file tells.
+struct Labels {
+    keys: Keys,
+    counts: Option<Vec<u64>>,
+    warnings: Vec<String>,
+}
+
+fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
+    let file = MappedFile::open(path)?;
+    let lines = text::lines(file.bytes());
+    // Several columns have a header, a single one has none.
+    let names: Vec<String> = match lines.first() {
+        Some(first) if first.contains(&b'\t') => {
+            String::from_utf8_lossy(first).split('\t').map(str::to_lowercase).collect()
+        }
+        _ => Vec::new(),
+    };
+    let column = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
+    let key_column = column(&["word", "label", "key", "name"]).unwrap_or(0);
+    let count_column = column(&["count"]).filter(|&column| column != key_column);
+    let header = usize::from(!names.is_empty());
+    let (lines, blank) = lines[header..].split_at(rows.min(lines.len() - header));
+    if lines.len() < rows || blank.iter().any(|line| !text::trimmed(line).is_empty()) {
+        let found = lines.len() + blank.len();
+        let reason = format!("found {found} keys, expected one for each of {rows} rows of the vectors");
+        return Err(Error::line(path, (header + found.min(rows + 1)) as u64, reason));
+    }
+
+    let line_of = |row: usize| (header + row + 1) as u64;
+    let (mut text, mut ends, mut escaped) = (String::new(), Vec::with_capacity(rows), (0, 0));
+    let mut counts = count_column.map(|_| Vec::with_capacity(rows));
+    for (row, line) in lines.iter().enumerate() {
+        let field = |column: usize| {
+            line.split(|&byte| byte == b'\t').nth(column).ok_or_else(|| {
+                let reason = format!("found {}, expected {} columns", checks::excerpt(line), names.len());
+                Error::line(path, line_of(row), reason)
+            })
+        };
+        if checks::push_key(&mut text, field(key_column)?) {
+            escaped = (escaped.0 + 1, if escaped.0 == 0 { row } else { escaped.1 });
+        }
+        ends.push(text.len() as u64);
+        if let (Some(column), Some(counts)) = (count_column, &mut counts) {
+            let field = field(column)?;
+            let count = std::str::from_utf8(field).ok().and_then(|field| field.trim().parse().ok());
+            counts.push(count.ok_or_else(|| {
+                Error::line(
+                    path,
+                    line_of(row),
+                    format!("found the count {}, expected a whole number", checks::excerpt(field)),
+                )
+            })?);
+        }
+    }
+    let keys = Keys::from_parts(text, ends).expect("each end was taken from the text");
+    checks::distinct(path, &keys, |row| Place::Line(line_of(row), row))?;
+    let mut warnings = Vec::new();
+    warnings.extend(text::escaped_warning(escaped, &keys, &format!("line {}", line_of(escaped.1))));
+    let read = 1 + usize::from(count_column.is_some());
+    if names.len() > read {
+        warnings.push(format!("{} columns of {} were left out", names.len() - read, path.display()));
+    }
+    Ok(Labels { keys, counts, warnings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::checks::tests::{embeddings, refused, same, scratch};
+
+    fn folder(vectors: &str, metadata: &str) -> tempfile::TempDir {
+        let folder = scratch();
+        std::fs::write(folder.path().join(VECTORS), vectors).expect("a file");
+        std::fs::write(folder.path().join(METADATA), metadata).expect("a file");
+        folder
+    }
+
+    #[test]
+    fn a_folder_comes_back_with_counts_and_from_its_vectors_file() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("map");
+        let words = embeddings(&["New York", "日本", "5"], 2);
+        Projector.write(&words, &path)?;
+        let metadata = std::fs::read_to_string(path.join(METADATA)).expect("the file");
+        assert_eq!(metadata, "word\tcount\nNew York\t2\n日本\t1\n5\t0\n");
+        same(&words, &crate::format::read(&path)?, true);
+        same(&words, &crate::format::read(&path.join(VECTORS))?, true);
+        let bare = Embeddings::new(words.keys().clone(), words.vectors().clone(), None)?;
+        Projector.write(&bare, &path)?;
+        assert!(std::fs::read_to_string(path.join(METADATA)).expect("the file").starts_with("New York\n"));
+        same(&bare, &crate::format::read(&path)?, false);
+        Ok(())
+    }
+
+    #[test]
+    fn folders_of_others_are_read() -> Result<()> {
+        let folder = folder("1\t2\n3\t4\n", "id\tLabel\tpart\n7\ta b\tx\n8\tc\ty\n");
+        let read = crate::format::read(folder.path())?;
+        assert_eq!((read.row("a b"), read.row("c")), (Some(&[1.0, 2.0][..]), Some(&[3.0, 4.0][..])));
+        assert!(read.warnings[0].contains("2 columns"));
+        std::fs::rename(folder.path().join(VECTORS), folder.path().join("t.tsv")).expect("a new name");
+        let config = "embeddings {\n tensor_name: \"x\"\n tensor_path: \"t.tsv\"\n metadata_path: \"metadata.tsv\"\n}";
+        std::fs::write(folder.path().join(CONFIG), config).expect("a file");
+        assert_eq!(crate::format::read(folder.path())?.len(), 2);
+        Ok(())
+    }
+
+    #[test]
+    fn faults_name_file_and_line() {
+        for (vectors, metadata, message) in [
+            ("1\t2\n3\t4\n", "a\n", "metadata.tsv, line 1: found 1 keys, expected one for each of 2"),
+            ("1\t2\n3\t4\n", "a\nb\nc\n", "metadata.tsv, line 3: found 3 keys"),
+            ("1\t2\n3\n", "a\nb\n", "vectors.tsv, line 2: found 1 numbers at the end of the line, expected 2"),
+            ("1\t2\n3\tx\n", "a\nb\n", "vectors.tsv, line 2: found 0 numbers"),
+            ("1\t2\n3\t4\t5\n", "a\nb\n", "vectors.tsv, line 2: found 3 numbers"),
+            ("", "", "vectors.tsv, line 1: found \"\""),
+            ("1\n2\n", "word\tcount\na\t1\nb\tx\n", "metadata.tsv, line 3: found the count \"x\""),
+            ("1\n2\n", "word\tcount\na\t1\nb\n", "metadata.tsv, line 3: found \"b\", expected 2 columns"),
+            ("1\n2\n", "a\na\n", "metadata.tsv, line 2: \"a\" stands here and on line 1"),
+        ] {
+            let folder = folder(vectors, metadata);
+            let error = Projector.read(folder.path()).expect_err(message).to_string();
+            assert!(error.contains(message), "{error} holds {message}");
+        }
+        refused(&Projector, &["a", " "], "a key that is blank");
+        refused(&Projector, &["a\tb"], "a key with a tab");
+    }
+}

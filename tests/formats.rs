@@ -1,0 +1,270 @@
+//! Every format on the list gives back what was written, tells itself from the others, and survives any bytes.
+
+use std::path::{Path, PathBuf};
+
+use firth::embeddings::Embeddings;
+use firth::format::{self, FORMATS, Format};
+use firth::math::{Matrix, Rng};
+use firth::vocabulary::Keys;
+use firth::{Error, Result};
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+
+fn bits(embeddings: &Embeddings) -> Vec<u32> {
+    embeddings.vectors().as_slice().iter().map(|value| value.to_bits()).collect()
+}
+
+/// Does the format promise to keep counts?
+fn keeps_counts(format: &dyn Format) -> bool {
+    !format.cannot_hold().contains("counts")
+}
+
+/// Any finite number, most of them of the usual size.
+fn number() -> impl Strategy<Value = f32> {
+    prop_oneof![3 => -1f32..1f32, 1 => any::<u32>().prop_map(f32::from_bits).prop_filter("finite", |x| x.is_finite())]
+}
+
+/// Any key: plain, with odd blanks, like a number, or with every character there is.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => "[a-zäß日本0-9_./-]{1,8}",
+        1 => "[0-9]{1,3}(\\.[0-9])?",
+        1 => "[ a\u{a0}\u{3000}7]{0,5}",
+        1 => "[a\n\r\t\u{feff}\u{85} ]{0,3}",
+        1 => any::<String>(),
+    ]
+}
+
+/// Different keys in any order.
+fn keys() -> impl Strategy<Value = Vec<String>> {
+    btree_set(key(), 0..12).prop_map(|keys| keys.into_iter().collect::<Vec<_>>()).prop_shuffle()
+}
+
+prop_compose! {
+    fn embeddings()(keys in keys(), dim in 1usize..7)
+        (values in vec(number(), keys.len() * dim), counts in proptest::option::of(vec(any::<u64>(), keys.len())),
+         note in any::<String>(), keys in Just(keys), dim in Just(dim)) -> Embeddings {
+        let vectors = Matrix::from_vec(keys.len(), dim, values).expect("as many numbers");
+        let mut made = Embeddings::new(keys.iter().collect(), vectors, counts).expect("as many rows");
+        made.metadata.insert("note".into(), note);
+        made
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// What a format accepts comes back bit by bit; what it refuses leaves nothing behind.
+    #[test]
+    fn what_is_written_is_read(words in embeddings()) {
+        for format in FORMATS {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("a");
+            match format.write(&words, &path) {
+                Ok(()) => {
+                    let read = format.read(&path).expect("its own file");
+                    prop_assert_eq!(read.keys(), words.keys(), "{}", format.name());
+                    prop_assert_eq!(read.dim(), words.dim(), "{}", format.name());
+                    prop_assert_eq!(bits(&read), bits(&words), "{}", format.name());
+                    let counts = words.counts().filter(|_| keeps_counts(*format));
+                    prop_assert_eq!(read.counts(), counts, "{}", format.name());
+                    if format.losses(&words).iter().all(|loss| !loss.contains("metadata")) {
+                        prop_assert_eq!(&read.metadata, &words.metadata);
+                    }
+                }
+                Err(Error::Unsupported { .. }) => {
+                    prop_assert!(!format.cannot_hold().is_empty(), "{} refused", format.name());
+                    prop_assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+                }
+                Err(other) => prop_assert!(false, "{}: {}", format.name(), other),
+            }
+        }
+    }
+}
+
+fn sample(rows: usize, dim: usize) -> Embeddings {
+    let mut rng = Rng::stream(7, &[rows as u64, dim as u64]);
+    let keys: Keys = (0..rows).map(|row| format!("wörd{row}")).collect();
+    let values = (0..rows * dim).map(|_| rng.uniform() - 0.5).collect();
+    let counts = (0..rows as u64).rev().collect();
+    Embeddings::new(keys, Matrix::from_vec(rows, dim, values).expect("as many numbers"), Some(counts)).expect("fits")
+}
+
+/// The files of a result: itself, the keys beside it, or all in its folder.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let folder = if path.is_dir() { path } else { path.parent().expect("in a folder") };
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_format_is_told_from_the_others_by_content() -> Result<()> {
+    for format in FORMATS {
+        for (rows, dim) in [(1, 1), (3, 1), (1, 2), (40, 3), (7, 300)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            // The name tells nothing, or the wrong thing.
+            for name in ["vectors", "a.txt", "b.safetensors"] {
+                let path = folder.path().join(name);
+                let words = sample(rows, dim);
+                format.write(&words, &path)?;
+                assert_eq!(format::detect(&path)?.name(), format.name(), "{rows} x {dim} in {name}");
+                assert_eq!(bits(&format::read(&path)?), bits(&words));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn files_that_hold_no_vectors_are_named() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.txt");
+    for (bytes, message) in [
+        (&b""[..], "a.txt, byte 0: the file is empty"),
+        (b"\x1f\x8b\x08\0", "compressed with gzip; unpack it with gunzip first"),
+        (b"\x80\x04\x95", "a Python pickle; save it in gensim with save_word2vec_format"),
+        (b"\xba\x16\x4f\x2f\x0c\0\0\0", "a fastText model; read the .vec file"),
+        (b"Once upon a time\nthere was\n", "line 1: found \"Once upon a time\", expected two whole numbers"),
+    ] {
+        std::fs::write(&path, bytes).expect("a file");
+        let error = format::read(&path).expect_err(message).to_string();
+        assert!(error.contains(message), "{error} holds {message}");
+    }
+    let error = format::read(folder.path()).expect_err("no vectors").to_string();
+    assert!(error.contains("the folder holds no vectors; expected words.safetensors"), "{error}");
+    std::fs::write(folder.path().join("b"), b"Once upon a time\n").expect("a file");
+    let error = format::read(&folder.path().join("b")).expect_err("text").to_string();
+    assert!(error.contains("begins no vector file that firth reads (safetensors, npy"), "{error}");
+    let error = format::read(&folder.path().join("missing")).expect_err("no file");
+    assert!(matches!(error, Error::Io { .. }));
+    Ok(())
+}
+
+/// Flips, cuts, doubles and inserts bytes of valid files; a reader may refuse or accept, never panic or hang.
+#[test]
+fn readers_survive_any_damage() -> Result<()> {
+    const ROUNDS: u64 = 3000;
+    for (number, format) in FORMATS.iter().enumerate() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.npy");
+        format.write(&sample(6, 3), &path)?;
+        let files = files(&path);
+        let originals: Vec<_> = files.iter().map(|file| std::fs::read(file).expect("a file")).collect();
+        let mut refused = 0;
+        for round in 0..ROUNDS {
+            let mut rng = Rng::stream(3, &[number as u64, round]);
+            let which = rng.below(files.len() as u32) as usize;
+            let mut bytes = originals[which].clone();
+            for _ in 0..1 + rng.below(3) {
+                damage(&mut bytes, &mut rng);
+            }
+            std::fs::write(&files[which], &bytes).expect("a file");
+            refused += u64::from(format.read(&path).is_err());
+            // Whatever it is taken for now, that reader has to survive as well.
+            if let Ok(read) = format::read(&path) {
+                assert!(read.len() * read.dim() * 4 <= 64 * (1 << 10), "{} x {}", read.len(), read.dim());
+            }
+            std::fs::write(&files[which], &originals[which]).expect("a file");
+        }
+        assert!(refused > ROUNDS / 10, "{} refused {refused} of {ROUNDS}", format.name());
+        assert!(format.read(&path).is_ok());
+    }
+    Ok(())
+}
+
+fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
+    // Early bytes hold the headers and are damaged more often.
+    let near = if rng.below(2) == 0 { 64 } else { u32::MAX };
+    let at = rng.below((bytes.len() as u32).clamp(1, near)) as usize;
+    let byte = match rng.below(3) {
+        0 => rng.next() as u8,
+        1 => *b"0123456789 \n\t\r.-e{}[](),:'\"".get(rng.below(29) as usize).unwrap_or(&b'9'),
+        _ => [0, 0xff, 0x7f, 0x80, 0xef, b'\n', b' '][rng.below(7) as usize],
+    };
+    match rng.below(5) {
+        0 => bytes.truncate(at),
+        1 => bytes.insert(at.min(bytes.len()), byte),
+        2 if at < bytes.len() => drop(bytes.remove(at)),
+        3 => {
+            let end = (at + rng.below(40) as usize).min(bytes.len());
+            let part = bytes[at.min(end)..end].to_vec();
+            bytes.extend_from_slice(&part);
+        }
+        _ if at < bytes.len() => bytes[at] = byte,
+        _ => bytes.push(byte),
+    }
+}
+
+/// Every length of a truncated file is refused, or is a shorter file in its own right.
+#[test]
+fn truncated_files_are_refused() -> Result<()> {
+    for format in FORMATS.iter().filter(|format| !matches!(format.name(), "glove" | "projector")) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.npy");
+        format.write(&sample(3, 2), &path)?;
+        let bytes = std::fs::read(&path).expect("the file");
+        // The newline at the end, and the last digits of the last number, may be missing unnoticed.
+        let end = bytes.len() - if format.name() == "word2vec" { 14 } else { 2 };
+        for length in 0..end {
+            std::fs::write(&path, &bytes[..length]).expect("a file");
+            assert!(format.read(&path).is_err(), "{} with {length} of {} bytes", format.name(), bytes.len());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_million_words_survive_every_format() -> Result<()> {
+    let words = sample(1_000_000, 2);
+    for format in FORMATS {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        format.write(&words, &path)?;
+        let read = format::read(&path)?;
+        assert!(read.keys() == words.keys() && bits(&read) == bits(&words), "{}", format.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn numbers_that_are_not_finite_and_repeated_keys_are_never_written() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let broken = Embeddings::new(["a", "b"].iter().collect(), Matrix::from_vec(2, 1, vec![0.0, f32::NAN])?, None)?;
+    let double = Embeddings::new(["a", "b", "a"].iter().collect(), Matrix::zeros(3, 1), None)?;
+    let flat = Embeddings::new(["a"].iter().collect(), Matrix::zeros(1, 0), None)?;
+    for format in FORMATS {
+        for (words, message) in [
+            (&broken, "number 1 of the vector of \"b\" (row 2) is NaN"),
+            (&double, "key \"a\" stands in row 1 and row 3"),
+            (&flat, "dimension 0"),
+        ] {
+            let error = format.write(words, &folder.path().join("a")).expect_err(message).to_string();
+            assert!(error.contains(message), "{}: {error}", format.name());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_would_be_dropped_is_told_before() {
+    let mut words = sample(3, 2);
+    words.metadata.insert("seed".into(), "1".into());
+    for format in FORMATS {
+        let losses = format.losses(&words).join("; ");
+        assert_eq!(losses.contains("the counts of 3 keys"), !keeps_counts(*format), "{}: {losses}", format.name());
+        assert_eq!(losses.contains("the metadata (seed)"), format.cannot_hold().contains("metadata"), "{losses}");
+    }
+}
+
+/// The table of `docs/formats.md` has a row for every format on the list.
+#[test]
+fn every_format_is_documented() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/formats.md")).expect("the page");
+    for format in FORMATS {
+        assert!(page.contains(&format!("| `{}` |", format.name())), "docs/formats.md lacks {}", format.name());
+    }
+}

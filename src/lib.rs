@@ -3,10 +3,13 @@
 //! "You shall know a word by the company it keeps" (J. R. Firth, 1957).
 #![deny(unsafe_code, missing_docs)]
 
+pub mod analysis;
 pub mod corpus;
 pub mod dataset;
 pub mod embeddings;
 pub mod error;
+pub mod estimator;
+pub mod eval;
 pub mod format;
 pub mod io;
 pub mod math;

@@ -1,10 +1,15 @@
 //! The one product of training: keys and a vector for each.
 
+mod similarity;
+
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
+
+pub(crate) use similarity::BLOCK_ROWS;
+pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
 
 /// Keys (words, or document ids) and their vectors.
 ///

@@ -1,0 +1,151 @@
+//! Word similarity: do cosines rank pairs of words as people do?
+//!
+//! A pair counts if both words are known; Spearman's correlation is what the literature reports.
+
+use std::path::Path;
+
+use super::correlation::{pearson, spearman};
+use super::lexicon::Lexicon;
+use super::pairs::PairFile;
+use super::{Evaluation, Report};
+use crate::embeddings::{Embeddings, cosine};
+use crate::error::Result;
+
+/// The word similarity test.
+#[derive(Debug, Default, Clone, PartialEq)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct Similarity {
+    /// Ask only about the N most frequent words [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    pub restrict: Option<usize>,
+    /// Tell upper from lower case; otherwise the most frequent spelling of a word stands for all.
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub keep_case: bool,
+}
+
+/// What the word similarity test found.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct SimilarityReport {
+    /// The file of pairs.
+    pub file: String,
+    /// Correlation of ranks, from −1 to 1; none if fewer than two pairs are covered, or all are alike.
+    pub spearman: Option<f64>,
+    /// Correlation of values, likewise.
+    pub pearson: Option<f64>,
+    /// Pairs with both words known.
+    pub covered: u64,
+    /// Pairs in the file.
+    pub total: u64,
+    /// `covered / total`, from 0 to 1.
+    pub coverage: f64,
+    /// The 95 % interval of Spearman's correlation (Bonett and Wright, 2000), with four pairs or more.
+    pub interval: Option<[f64; 2]>,
+    /// Lines that are neither a pair with a score nor a header or comment, and were left out.
+    pub skipped_lines: usize,
+    /// The number of the first of them, from 1.
+    pub first_skipped_line: Option<u64>,
+}
+
+impl Similarity {
+    pub(super) const USUAL: Self = Self { restrict: None, keep_case: false };
+
+    /// Compares all pairs of a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds no pair with a score.
+    pub fn run(&self, embeddings: &Embeddings, pairs: &Path) -> Result<SimilarityReport> {
+        let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
+        let file = PairFile::read(pairs)?;
+        let (mut human, mut ours) = (Vec::new(), Vec::new());
+        for pair in &file.pairs {
+            if let [Some(a), Some(b)] = pair.words.each_ref().map(|word| lexicon.find(word)) {
+                human.push(pair.score);
+                // Rounded to f32, so that cosines that are equal but for the last bits share a rank.
+                ours.push(f64::from(cosine(embeddings.vectors().row(a), embeddings.vectors().row(b)) as f32));
+            }
+        }
+        let spearman = spearman(&human, &ours);
+        Ok(SimilarityReport {
+            file: pairs.display().to_string(),
+            spearman,
+            pearson: pearson(&human, &ours),
+            covered: human.len() as u64,
+            total: file.pairs.len() as u64,
+            coverage: human.len() as f64 / file.pairs.len().max(1) as f64,
+            interval: spearman.and_then(|rho| interval(rho, human.len())),
+            skipped_lines: file.bad_lines.len(),
+            first_skipped_line: file.bad_lines.first().copied(),
+        })
+    }
+}
+
+impl Evaluation for Similarity {
+    fn name(&self) -> &'static str {
+        "similarity"
+    }
+
+    fn evaluate(&self, embeddings: &Embeddings, data: &Path) -> Result<Report> {
+        self.run(embeddings, data).map(Report::Similarity)
+    }
+}
+
+/// tanh(artanh ρ ± z √((1 + ρ²/2) / (n − 3))).
+fn interval(rho: f64, n: usize) -> Option<[f64; 2]> {
+    let half = 1.96 * ((1.0 + rho * rho / 2.0) / n.checked_sub(3).filter(|&rest| rest > 0)? as f64).sqrt();
+    Some([rho.atanh() - half, rho.atanh() + half].map(f64::tanh))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::math::Matrix;
+
+    fn run(test: &Similarity, pairs: &str) -> Result<SimilarityReport> {
+        let words = ["east", "north", "northeast", "West"];
+        let vectors = Matrix::from_vec(4, 2, vec![1., 0., 0., 1., 1., 1., -2., 0.])?;
+        let embeddings = Embeddings::new(words.iter().collect(), vectors, None)?;
+        let file = tempfile::NamedTempFile::new().map_err(|error| Error::io("temporary file", error))?;
+        std::fs::write(file.path(), pairs).map_err(|error| Error::io(file.path(), error))?;
+        test.run(&embeddings, file.path())
+    }
+
+    const PAIRS: &str = "word1,word2,score\neast,north,5\nEast,northeast,9\neast,west,1\nnorth,up,3\nbroken\n";
+
+    #[test]
+    fn correlations_are_those_of_the_known_pairs() -> Result<()> {
+        let report = run(&Similarity::default(), PAIRS)?;
+        assert_eq!((report.covered, report.total, report.coverage), (3, 4, 0.75));
+        assert_eq!(report.spearman, Some(1.0));
+        // Cosines 0, √½, −1 against 5, 9, 1.
+        let half = 0.5f64.sqrt();
+        let mean = (half - 1.0) / 3.0;
+        let squares = (0.0 - mean).powi(2) + (half - mean).powi(2) + (-1.0 - mean).powi(2);
+        let expected = (4.0 * (half - mean) - 4.0 * (-1.0 - mean)) / (squares * 32.0).sqrt();
+        assert!((report.pearson.expect("defined") - expected).abs() < 1e-6);
+        assert_eq!((report.interval, report.skipped_lines, report.first_skipped_line), (None, 1, Some(6)));
+        Ok(())
+    }
+
+    #[test]
+    fn case_and_restriction_limit_the_words() -> Result<()> {
+        assert_eq!(run(&Similarity { keep_case: true, ..Similarity::default() }, PAIRS)?.covered, 1);
+        let report = run(&Similarity { restrict: Some(2), ..Similarity::default() }, PAIRS)?;
+        assert_eq!((report.covered, report.spearman), (1, None));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_without_pairs_is_refused_with_its_name_and_line() {
+        let message = run(&Similarity::default(), "# nothing\n\nthe quick fox\n").expect_err("no pairs").to_string();
+        assert!(message.contains("line 3: no scored pair"), "{message}");
+    }
+
+    #[test]
+    fn intervals_hold_the_correlation_and_stay_within_one() {
+        let [low, high] = interval(0.7, 353).expect("enough pairs");
+        assert!(low < 0.7 && 0.7 < high && high - low < 0.12);
+        assert_eq!(interval(1.0, 10), Some([1.0, 1.0]));
+        assert_eq!(interval(0.5, 3), None);
+    }
+}

@@ -200,3 +200,6 @@ impl Chunk {
         Ok((String::from_utf8_lossy(bytes), invalid as u64))
     }
 }
+//! Files as documents and lines, borrowed from the map; synthetic corpora.
+
+pub mod synthetic;

@@ -18,10 +18,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("pretext", &["math", "vocabulary", "dataset"]),
     ("objective", &["math", "vocabulary", "pretext"]),
     ("format", &["error", "io", "math", "vocabulary", "embeddings"]),
-    (
-        "train",
-        &["error", "io", "math", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"],
-    ),
+    ("train", &["error", "io", "math", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"]),
     ("eval", &["error", "io", "math", "embeddings", "analysis"]),
     ("analysis", &["error", "io", "math", "estimator", "dataset", "embeddings"]),
 ];

@@ -1,12 +1,10 @@
-//! What vectors tell: neighbours and principal components.
+//! What vectors tell: neighbours, principal components, maps.
 
 mod neighbors;
 mod pca;
+#[cfg(feature = "plot")]
+pub mod plot;
 
 pub use crate::embeddings::{Method, Neighbor};
 pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};
-//! What can be learnt from vectors: neighbours, clusters, reductions, maps.
-
-#[cfg(feature = "plot")]
-pub mod plot;

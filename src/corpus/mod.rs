@@ -12,6 +12,7 @@ mod chunks;
 mod decode;
 mod inputs;
 mod records;
+pub mod synthetic;
 
 pub use chunks::{Chunk, Chunks};
 pub use inputs::Source;
@@ -200,6 +201,3 @@ impl Chunk {
         Ok((String::from_utf8_lossy(bytes), invalid as u64))
     }
 }
-//! Files as documents and lines, borrowed from the map; synthetic corpora.
-
-pub mod synthetic;

@@ -20,7 +20,7 @@ pub struct Tokenizer {
 enum Kind {
     Words,
     Whitespace,
-    File { path: PathBuf, inner: Box<tokenizers::Tokenizer>, checksum: u64 },
+    File { path: PathBuf, inner: Box<tokenizers::Tokenizer>, pieces: Vec<String>, checksum: u64 },
 }
 
 /// Buffers that [`Tokenizer::spans`] reuses from call to call.
@@ -69,10 +69,18 @@ impl Tokenizer {
         // Settings for a network's input: here every text is taken whole.
         inner.with_truncation(None).map_err(fail)?;
         inner.with_padding(None);
+        let mut pieces = Vec::new();
+        for (piece, id) in inner.get_vocab(true) {
+            let id = id as usize;
+            if id >= pieces.len() {
+                pieces.resize(id + 1, String::new());
+            }
+            pieces[id] = piece;
+        }
         let checksum = bytes
             .iter()
             .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Ok(Self { kind: Kind::File { path: path.into(), inner: Box::new(inner), checksum }, lowercase: false })
+        Ok(Self { kind: Kind::File { path: path.into(), inner: Box::new(inner), pieces, checksum }, lowercase: false })
     }
 
     /// Gives each token of a text in order. A line at a time, or more: a line end is white space.
@@ -97,10 +105,11 @@ impl Tokenizer {
         match &self.kind {
             Kind::Whitespace => spans::whitespace(line, text, self.lowercase, word, &mut each),
             Kind::Words => spans::words(line, text, self.lowercase, word, &mut each),
-            Kind::File { inner, .. } => {
+            Kind::File { inner, pieces, .. } => {
                 let encoding = inner.encode_fast(line, false).map_err(|error| Error::Backend { source: error })?;
-                for token in encoding.get_tokens() {
-                    each(token.as_bytes(), 0, token.len());
+                for &id in encoding.get_ids() {
+                    let piece = pieces.get(id as usize).map_or("", String::as_str);
+                    each(piece.as_bytes(), 0, piece.len());
                 }
             }
         }

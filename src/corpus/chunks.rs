@@ -288,7 +288,7 @@ mod tests {
             cuts(b"abcdefghijkl mn op qr st", DocumentFormat::Lines, 4),
             ["abcdefghijkl mn", " op", " qr", " st"]
         );
-        assert_eq!(cuts(b"ab cd ef\nx\ny", DocumentFormat::Tsv, 4), ["ab cd ef\n", "x\ny"]);
+        assert_eq!(cuts(b"ab cd ef\nx\ny\nzzzzzz", DocumentFormat::Tsv, 4), ["ab cd ef\nx\ny\n", "zzzzzz"]);
     }
 
     #[test]

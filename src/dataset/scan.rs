@@ -181,7 +181,11 @@ impl Scan<'_> {
         chunk.texts(&text, |part| {
             let before = numbers.len();
             self.tokenizer.spans(part.text, tokens, |text, start, end| {
-                numbers.push(if plain { table.count_at(text, start, end) } else { table.count(&text[start..end], 1) });
+                if plain {
+                    table.count_at(text, start, end, numbers);
+                } else {
+                    numbers.push(table.count(&text[start..end], 1));
+                }
             })?;
             let found = numbers.len() > before;
             is_empty &= !found;
@@ -206,6 +210,7 @@ impl Scan<'_> {
             is_empty |= part.end == End::Document;
             Ok(())
         })?;
+        worker.table.flush(numbers);
         self.tokens.fetch_add((numbers.len() - ends) as u64, Ordering::Relaxed);
         worker.bytes += chunk.bytes().len() as u64;
         worker.invalid_utf8 += invalid;

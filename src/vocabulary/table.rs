@@ -43,11 +43,16 @@ struct Slot<K> {
 struct Slots<K> {
     slots: Vec<Slot<K>>,
     used: usize,
+    /// Words that wait to be looked up, and where their numbers go.
+    pending: Vec<(K, usize)>,
 }
+
+/// Look-ups made together: enough to overlap the waits for memory.
+const BATCH: usize = 64;
 
 impl<K: Key> Slots<K> {
     fn new() -> Self {
-        Self { slots: vec![Slot::default(); 1 << 10], used: 0 }
+        Self { slots: vec![Slot::default(); 1 << 10], used: 0, pending: Vec::with_capacity(BATCH) }
     }
 
     /// The slot of a key; where it is new, the slot with `fresh` as its id and no count.
@@ -65,6 +70,30 @@ impl<K: Key> Slots<K> {
             }
             at = (at + 1) & mask;
         }
+    }
+
+    /// Looks up and counts what is pending.
+    ///
+    /// A large table's slots are seldom in the nearest cache. Reading all home slots first, with nothing to wait for
+    /// in between, makes the processor fetch them at the same time.
+    fn flush(&mut self, next: &mut u32, carries: &mut Vec<u32>, numbers: &mut [u32]) {
+        let mask = self.slots.len() - 1;
+        let seen = self.pending.iter().fold(0, |seen, (key, _)| seen ^ self.slots[key.hash() as usize & mask].count);
+        std::hint::black_box(seen);
+        let mut pending = std::mem::take(&mut self.pending);
+        for &(key, place) in &pending {
+            numbers[place] = self.count(key, 1, next, carries);
+        }
+        pending.clear();
+        self.pending = pending;
+    }
+
+    #[inline]
+    fn count(&mut self, key: K, times: u64, next: &mut u32, carries: &mut Vec<u32>) -> u32 {
+        let slot = self.slot(key, *next);
+        *next += u32::from(slot.count == 0);
+        add(&mut slot.count, slot.id, times, carries);
+        slot.id
     }
 
     #[cold]
@@ -161,20 +190,26 @@ impl WordTable {
         self.next == 0
     }
 
-    /// Counts the word `text[start..end]` and gives its number. The word holds no zero byte and is not empty.
+    /// Counts the word `text[start..end]`, which holds no zero byte and is not empty, and appends its number. The
+    /// number may be filled in later: at the latest by [`WordTable::flush`].
     ///
     /// The surrounding text is passed along so that the word can be loaded in one piece with what follows it.
     #[inline]
-    pub fn count_at(&mut self, text: &[u8], start: usize, end: usize) -> u32 {
+    pub fn count_at(&mut self, text: &[u8], start: usize, end: usize, numbers: &mut Vec<u32>) {
+        let Self { short, medium, next, carries, .. } = self;
         let length = end - start;
+        let place = numbers.len();
         if length <= 8 {
             let key = match text.get(start..start + 8) {
                 Some(bytes) => load(bytes) & (u64::MAX >> (64 - 8 * length as u32)),
                 None => padded(&text[start..end]) as u64,
             };
-            return self.count_short(key, 1);
-        }
-        if length <= 16 {
+            numbers.push(0);
+            short.pending.push((key, place));
+            if short.pending.len() == BATCH {
+                short.flush(next, carries, numbers);
+            }
+        } else if length <= 16 {
             let key = match text.get(start..start + 16) {
                 Some(bytes) => {
                     let high = load(&bytes[8..]) & (u64::MAX >> (128 - 8 * length as u32));
@@ -182,35 +217,31 @@ impl WordTable {
                 }
                 None => padded(&text[start..end]),
             };
-            return self.count_medium(key, 1);
+            numbers.push(0);
+            medium.pending.push((key, place));
+            if medium.pending.len() == BATCH {
+                medium.flush(next, carries, numbers);
+            }
+        } else {
+            numbers.push(self.count_long(&text[start..end], 1));
         }
-        self.count_long(&text[start..end], 1)
     }
 
-    /// Counts any word, whatever its bytes, `times` times.
+    /// Fills in all numbers that wait, of the list that [`WordTable::count_at`] appended to.
+    pub fn flush(&mut self, numbers: &mut [u32]) {
+        self.short.flush(&mut self.next, &mut self.carries, numbers);
+        self.medium.flush(&mut self.next, &mut self.carries, numbers);
+    }
+
+    /// Counts any word, whatever its bytes, `times` times, and gives its number.
     pub fn count(&mut self, word: &[u8], times: u64) -> u32 {
+        let Self { short, medium, next, carries, .. } = self;
         match word.len() {
             _ if word.is_empty() || memchr::memchr(0, word).is_some() => self.count_long(word, times),
-            0..=8 => self.count_short(padded(word) as u64, times),
-            9..=16 => self.count_medium(padded(word), times),
+            0..=8 => short.count(padded(word) as u64, times, next, carries),
+            9..=16 => medium.count(padded(word), times, next, carries),
             _ => self.count_long(word, times),
         }
-    }
-
-    #[inline]
-    fn count_short(&mut self, key: u64, times: u64) -> u32 {
-        let slot = self.short.slot(key, self.next);
-        self.next += u32::from(slot.count == 0 && slot.id == self.next);
-        add(&mut slot.count, slot.id, times, &mut self.carries);
-        slot.id
-    }
-
-    #[inline]
-    fn count_medium(&mut self, key: u128, times: u64) -> u32 {
-        let slot = self.medium.slot(key, self.next);
-        self.next += u32::from(slot.count == 0 && slot.id == self.next);
-        add(&mut slot.count, slot.id, times, &mut self.carries);
-        slot.id
     }
 
     #[cold]
@@ -300,8 +331,10 @@ mod tests {
         let mut expected = BTreeMap::new();
         for start in 0..text.len() {
             for end in start + 1..=text.len() {
-                let id = table.count_at(&text, start, end);
-                assert_eq!(table.count(&text[start..end], 2), id);
+                let mut numbers = Vec::new();
+                table.count_at(&text, start, end, &mut numbers);
+                table.flush(&mut numbers);
+                assert_eq!(numbers, [table.count(&text[start..end], 2)]);
                 *expected.entry(text[start..end].to_vec()).or_insert(0) += 3;
             }
         }

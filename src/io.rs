@@ -4,7 +4,6 @@
 //! while firth reads it: firth itself only ever replaces files by renaming, which leaves an open map as it was.
 #![allow(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::ops::Range;
@@ -12,9 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use memmap2::{Mmap, MmapMut};
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::tensor::Dtype;
 
 use crate::error::{Error, Result};
+
+pub mod checksum;
+mod container;
+
+pub use container::{Container, ContainerWriter, OpenContainer};
 
 /// A file's bytes, mapped read-only; cheap to clone and to share between threads.
 #[derive(Debug, Clone)]
@@ -27,6 +31,11 @@ impl MappedFile {
     /// Maps a regular file. An empty file gives an empty slice.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|source| Error::io(path, source))?;
+        Self::of(&file, path)
+    }
+
+    /// Maps a file that is open already, for instance one without a name; `path` is what errors call it.
+    pub fn of(file: &File, path: &Path) -> Result<Self> {
         let metadata = file.metadata().map_err(|source| Error::io(path, source))?;
         if metadata.is_dir() {
             return Err(Error::io(path, std::io::Error::other("is a folder, expected a file")));
@@ -36,7 +45,7 @@ impl MappedFile {
         } else {
             // SAFETY: the map is read-only and private to this process. Another process that truncates the file
             // under us could still raise SIGBUS; firth's own writers only rename, so its files never shrink.
-            let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
+            let map = unsafe { Mmap::map(file) }.map_err(|source| Error::io(path, source))?;
             Some(Arc::new(map))
         };
         Ok(Self { path: path.into(), map })
@@ -50,6 +59,12 @@ impl MappedFile {
     /// All its bytes.
     pub fn bytes(&self) -> &[u8] {
         self.map.as_ref().map_or(&[], |map| map)
+    }
+
+    /// A part of it as numbers; `None` if the range, its alignment or its length does not fit the type.
+    pub fn numbers<T: Plain>(&self, range: Range<usize>) -> Option<MappedSlice<T>> {
+        from_bytes::<T>(self.bytes().get(range.clone())?)?;
+        Some(MappedSlice { file: self.clone(), range, kind: std::marker::PhantomData })
     }
 
     /// Tells the kernel that the file will be read from front to back, so that it reads ahead.
@@ -151,7 +166,7 @@ impl PageBuffer {
     /// The numbers.
     pub fn as_slice(&self) -> &[f32] {
         match &self.map {
-            Some(map) => &from_bytes(&map[..self.len * 4]).expect("pages are aligned")[..],
+            Some(map) => from_bytes(&map[..self.len * 4]).expect("pages are aligned"),
             None => &[],
         }
     }
@@ -203,11 +218,27 @@ impl AtomicFile {
         self.writer.write_all(bytes).map_err(|source| Error::io(&self.path, source))
     }
 
+    /// Writes bytes at an offset; several threads may do so at once. Not to be mixed with [`AtomicFile::write`].
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        write_at(self.writer.get_ref().as_file(), bytes, offset).map_err(|source| Error::io(&self.path, source))
+    }
+
     /// Makes it durable and gives it its name, replacing what had that name.
     pub fn commit(self) -> Result<()> {
+        self.persist(true)
+    }
+
+    /// Gives it its name without waiting for the disk: for what can be made anew if the power fails meanwhile.
+    pub fn commit_unsynced(self) -> Result<()> {
+        self.persist(false)
+    }
+
+    fn persist(self, durable: bool) -> Result<()> {
         let Self { path, writer } = self;
         let file = writer.into_inner().map_err(|error| Error::io(&path, error.into_error()))?;
-        file.as_file().sync_all().map_err(|source| Error::io(&path, source))?;
+        if durable {
+            file.as_file().sync_all().map_err(|source| Error::io(&path, source))?;
+        }
         file.persist(&path).map_err(|error| Error::io(&path, error.error))?;
         Ok(())
     }
@@ -223,166 +254,24 @@ impl Write for AtomicFile {
     }
 }
 
-/// What firth writes into a container's header beside the caller's entries.
-const VERSION_KEY: &str = "firth.version";
-const KIND_KEY: &str = "firth.kind";
-const SCHEMA_KEY: &str = "firth.schema";
-/// The newest layout this version reads and the one it writes.
-const SCHEMA: u32 = 1;
-
-/// Writes a safetensors file, tensor after tensor, without ever holding it in memory.
-///
-/// Layout: `u64` header length, JSON header padded to 8 bytes, then the tensors' little-endian data one after another.
-/// Tensors should be declared from the widest type to the narrowest, so that each is aligned.
-pub struct ContainerWriter {
-    file: AtomicFile,
-    expected: u64,
-    written: u64,
+/// Writes all bytes at an offset, without moving a cursor that threads would have to share.
+#[cfg(unix)]
+pub fn write_at(file: &File, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-impl ContainerWriter {
-    /// Declares all tensors (name, type, shape) in the order in which their data will follow.
-    pub fn create(
-        path: &Path,
-        kind: &str,
-        metadata: &BTreeMap<String, String>,
-        tensors: &[(&str, Dtype, Vec<usize>)],
-    ) -> Result<Self> {
-        let mut header = serde_json::Map::new();
-        let mut all = metadata.clone();
-        all.insert(VERSION_KEY.into(), env!("CARGO_PKG_VERSION").into());
-        all.insert(KIND_KEY.into(), kind.into());
-        all.insert(SCHEMA_KEY.into(), SCHEMA.to_string());
-        header.insert("__metadata__".into(), serde_json::json!(all));
-        let mut end = 0u64;
-        for (name, dtype, shape) in tensors {
-            let start = end;
-            let count: u64 = shape.iter().map(|&n| n as u64).product();
-            end += count * dtype.bitsize() as u64 / 8;
-            header.insert(
-                (*name).into(),
-                serde_json::json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]}),
-            );
+/// Writes all bytes at an offset, without relying on a cursor that threads would have to share.
+#[cfg(windows)]
+pub fn write_at(file: &File, mut bytes: &[u8], mut offset: u64) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if written == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
         }
-        let mut json = serde_json::to_vec(&header).expect("a header is plain JSON");
-        json.resize(json.len().next_multiple_of(8), b' ');
-        let mut file = AtomicFile::create(path)?;
-        file.write(&(json.len() as u64).to_le_bytes())?;
-        file.write(&json)?;
-        Ok(Self { file, expected: end, written: 0 })
+        bytes = &bytes[written..];
+        offset += written as u64;
     }
-
-    /// Appends a part of the data, in the declared order.
-    pub fn write<T: Plain>(&mut self, values: &[T]) -> Result<()> {
-        self.written += size_of_val(values) as u64;
-        self.file.write(as_bytes(values))
-    }
-
-    /// Makes the file durable under its name.
-    ///
-    /// # Panics
-    /// If more or less was written than declared: a bug in the caller.
-    pub fn commit(self) -> Result<()> {
-        assert_eq!(self.written, self.expected, "{}: data as declared", self.file.path().display());
-        self.file.commit()
-    }
-}
-
-/// A safetensors file, mapped.
-#[derive(Debug, Clone)]
-pub struct Container {
-    file: MappedFile,
-    metadata: Metadata,
-    data: usize,
-}
-
-impl Container {
-    /// Opens any safetensors file; all offsets are checked against its size.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = MappedFile::open(path)?;
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(file.bytes())
-            .map_err(|error| Error::byte(path, 0, format!("not a whole safetensors file ({error}); write it anew")))?;
-        let container = Self { data: header + 8, file, metadata };
-        if let Some(schema) = container.entry(SCHEMA_KEY) {
-            if schema.parse::<u32>().map_or(true, |schema| schema > SCHEMA) {
-                return Err(Error::mismatch(
-                    format!("{}: layout (firth.schema)", path.display()),
-                    format!("at most {SCHEMA}"),
-                    format!("{schema}, written by firth {}", container.entry(VERSION_KEY).unwrap_or("?")),
-                ));
-            }
-        }
-        Ok(container)
-    }
-
-    /// Opens a file that must be of one of firth's kinds.
-    pub fn open_kind(path: &Path, kind: &str) -> Result<Self> {
-        let container = Self::open(path)?;
-        match container.kind() {
-            Some(found) if found == kind => Ok(container),
-            found => {
-                let found = found.unwrap_or("a safetensors file of another program").to_owned();
-                Err(Error::mismatch(format!("{}: kind of file", path.display()), kind, found))
-            }
-        }
-    }
-
-    /// Which of firth's kinds it is; `None` for other programs' files.
-    pub fn kind(&self) -> Option<&str> {
-        self.entry(KIND_KEY)
-    }
-
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// A text entry of the header.
-    pub fn entry(&self, key: &str) -> Option<&str> {
-        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
-    }
-
-    /// All text entries of the header, sorted by name.
-    pub fn entries(&self) -> BTreeMap<String, String> {
-        self.metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
-    }
-
-    /// The tensors' names, sorted.
-    pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.metadata.tensors().into_keys().collect();
-        names.sort();
-        names
-    }
-
-    /// A tensor's type and shape.
-    pub fn shape(&self, name: &str) -> Result<(Dtype, Vec<usize>)> {
-        let info = self.info(name)?;
-        Ok((info.dtype, info.shape.clone()))
-    }
-
-    /// A tensor's data, still in the map. The caller checks the shape.
-    pub fn slice<T: Plain>(&self, name: &str) -> Result<MappedSlice<T>> {
-        let info = self.info(name)?;
-        let at = (self.data + info.data_offsets.0) as u64;
-        if info.dtype != T::DTYPE {
-            return Err(Error::byte(
-                self.path(),
-                at,
-                format!("tensor {name:?} has type {:?}, expected {:?}", info.dtype, T::DTYPE),
-            ));
-        }
-        let range = self.data + info.data_offsets.0..self.data + info.data_offsets.1;
-        if from_bytes::<T>(&self.file.bytes()[range.clone()]).is_none() {
-            return Err(Error::byte(self.path(), at, format!("tensor {name:?} is not aligned to its type")));
-        }
-        Ok(MappedSlice { file: self.file.clone(), range, kind: std::marker::PhantomData })
-    }
-
-    fn info(&self, name: &str) -> Result<&safetensors::tensor::TensorInfo> {
-        self.metadata.info(name).ok_or_else(|| {
-            Error::byte(self.path(), 0, format!("no tensor {name:?}; found {}", self.names().join(", ")))
-        })
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -398,42 +287,6 @@ mod tests {
         drop(file);
         assert!(!path.exists());
         assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("the folder").count(), 0);
-        Ok(())
-    }
-
-    #[test]
-    fn a_container_gives_back_what_was_written() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.safetensors");
-        let metadata = BTreeMap::from([("who".to_owned(), "Firth".to_owned())]);
-        let tensors = [("wide", Dtype::U64, vec![2]), ("rows", Dtype::F32, vec![2, 3])];
-        let mut writer = ContainerWriter::create(&path, "test", &metadata, &tensors)?;
-        writer.write(&[7u64, 8])?;
-        writer.write(&[1f32, 2.0, 3.0])?;
-        writer.write(&[4f32, 5.0, 6.0])?;
-        writer.commit()?;
-        let container = Container::open_kind(&path, "test")?;
-        assert_eq!(container.entry("who"), Some("Firth"));
-        assert_eq!(container.shape("rows")?, (Dtype::F32, vec![2, 3]));
-        assert_eq!(&*container.slice::<u64>("wide")?, &[7, 8]);
-        assert_eq!(container.slice::<f32>("rows")?.iter().sum::<f32>(), 21.0);
-        assert!(container.slice::<f32>("wide").is_err());
-        assert!(Container::open_kind(&path, "vocabulary").is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn a_truncated_container_is_refused() -> Result<()> {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("a.safetensors");
-        let mut writer = ContainerWriter::create(&path, "test", &BTreeMap::new(), &[("a", Dtype::F32, vec![100])])?;
-        writer.write(&[1f32; 100])?;
-        writer.commit()?;
-        let bytes = std::fs::read(&path).expect("the file");
-        for length in [0, 4, 8, 20, bytes.len() - 1] {
-            std::fs::write(&path, &bytes[..length]).expect("a shorter file");
-            assert!(matches!(Container::open(&path), Err(Error::Parse { .. })), "{length} bytes");
-        }
         Ok(())
     }
 

@@ -15,6 +15,7 @@ pub mod io;
 pub mod math;
 pub mod objective;
 pub mod pretext;
+pub mod tokenizer;
 pub mod train;
 pub mod vocabulary;
 

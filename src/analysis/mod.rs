@@ -1,4 +1,4 @@
-//! What can be learnt from vectors: neighbours, principal components, maps.
+//! What vectors tell: neighbours, principal components, maps.
 
 mod neighbors;
 mod pca;

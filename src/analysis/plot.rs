@@ -30,6 +30,12 @@ const INSET: (i32, i32) = (90, 45);
 const RADIUS: i32 = 5;
 /// The sizes of title, legend and labels. plotters takes a size to be 1.24 times the em.
 const TEXT: (i32, i32, i32) = (38, 25, 23);
+/// The space kept free on either side of a label.
+const GAP: i32 = 2;
+/// Text is drawn this much lower, so that small letters stand level with the middle of their point.
+const DROP: i32 = 4;
+/// A label further from its point than this is tied to it by a line.
+const LEADER: i32 = 14;
 /// The name under which our font is registered.
 const FONT: &str = "firth";
 
@@ -130,16 +136,23 @@ fn draw(
     root.draw(&Rectangle::new([(FRAME.left, FRAME.top), (FRAME.right, FRAME.bottom)], RULE))?;
     write(&root, title, (FRAME.left, 18), TEXT.0, INK)?;
     legend(&root, groups, group_names)?;
+    let sizes = labels.iter().map(|label| root.estimate_text_size(label, &style(TEXT.2, &INK)));
+    let sizes: Vec<(i32, i32)> = sizes
+        .map(|size| size.map(|(w, h)| if w == 0 { (0, 0) } else { (w as i32 + 2 * GAP, h as i32) }))
+        .collect::<std::result::Result<_, _>>()?;
+    let places = place(positions, &sizes, RADIUS, FRAME);
+    for (area, &at) in places.iter().zip(positions).filter_map(|(area, at)| Some(((*area)?, at))) {
+        let (distance, pixel) = area.nearest(at);
+        if distance > LEADER {
+            root.draw(&PathElement::new([at, pixel], RULE))?;
+        }
+    }
     for (&at, &group) in positions.iter().zip(groups) {
         mark(&root, at, group)?;
     }
-    let sizes = labels.iter().map(|label| root.estimate_text_size(label, &style(TEXT.2, &INK)));
-    let sizes: Vec<(i32, i32)> =
-        sizes.map(|size| size.map(|(w, h)| (w as i32, h as i32))).collect::<std::result::Result<_, _>>()?;
-    let places = place(positions, &sizes, RADIUS, FRAME);
     for ((label, place), &group) in labels.iter().zip(&places).zip(groups) {
         if let Some(area) = place {
-            write(&root, label, (area.left, area.top), TEXT.2, text_color(group))?;
+            write(&root, label, (area.left + GAP, area.top + DROP), TEXT.2, text_color(group))?;
         }
     }
     root.present()?;
@@ -159,10 +172,10 @@ where
         let (width, height) = (width as i32, height as i32);
         if at + width > FRAME.right - 140 {
             let rest = format!("and {} more", present.len() - position);
-            return write(root, &rest, (at, y - height / 2), TEXT.1, INK);
+            return write(root, &rest, (at, y - height / 2 + DROP), TEXT.1, INK);
         }
         mark(root, (at, y), group)?;
-        write(root, &names[group], (at + 14, y - height / 2), TEXT.1, INK)?;
+        write(root, &names[group], (at + 14, y - height / 2 + DROP), TEXT.1, INK)?;
         at += 14 + width + 34;
     }
     Ok(())

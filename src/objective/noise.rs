@@ -50,7 +50,7 @@ impl<'a> Noise<'a> {
             if row != target {
                 self.rows.push(row);
             }
-            if (self.next + self.pass) % USES == 0 {
+            if (self.next + self.pass).is_multiple_of(USES) {
                 let drawn = RowId(self.table.draw(&mut self.rng));
                 self.pool[self.next] = drawn;
                 tables.fetch_output(drawn, worker);

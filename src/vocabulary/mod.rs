@@ -1,15 +1,64 @@
 //! Words, their counts and their ids.
 
+use crate::io::Plain;
+
+pub mod count;
+mod file;
 mod keys;
 mod subsample;
+mod table;
 
 pub use keys::Keys;
 pub use subsample::Subsampling;
+pub use table::WordTable;
+
+/// Which of the words met in a corpus are learnt.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct VocabularyConfig {
+    /// Words that occur less often are left out [times, from 1]
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            default_value_t = 5,
+            value_name = "N",
+            help_heading = "Vocabulary",
+            alias = "min_count",
+            alias = "minCount"
+        )
+    )]
+    pub min_count: u64,
+    /// Only the commonest words are kept [words; default: all]
+    #[cfg_attr(
+        feature = "cli",
+        arg(
+            long,
+            value_name = "N",
+            help_heading = "Vocabulary",
+            alias = "max_vocabulary",
+            alias = "max_final_vocab",
+            alias = "max-vocab"
+        )
+    )]
+    pub max_vocabulary: Option<usize>,
+}
+
+impl Default for VocabularyConfig {
+    fn default() -> Self {
+        Self { min_count: 5, max_vocabulary: None }
+    }
+}
 
 /// A word's position in the vocabulary: its rank by falling count.
 #[repr(transparent)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WordId(pub u32);
+
+impl Plain for WordId {
+    const DTYPE: safetensors::tensor::Dtype = safetensors::tensor::Dtype::U32;
+}
 
 /// A document's position in its corpus.
 #[repr(transparent)]

@@ -10,6 +10,12 @@ pub(super) struct Area {
 }
 
 impl Area {
+    /// How far the nearest pixel of the rectangle is from a point, and which pixel that is.
+    pub(super) fn nearest(&self, (x, y): (i32, i32)) -> (i32, (i32, i32)) {
+        let pixel = (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom));
+        ((pixel.0 - x).abs().max((pixel.1 - y).abs()), pixel)
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
@@ -57,7 +63,7 @@ impl Taken {
 
 /// A place for each label of a given width and height, the first in order choosing first; `None` if there is no room.
 ///
-/// Right of the point is best, then left, above, below, the corners, and the same again a little further away.
+/// Right of the point is best, then left, above, below, the corners, and the same again further and further away.
 pub(super) fn place(points: &[(i32, i32)], sizes: &[(i32, i32)], radius: i32, frame: Area) -> Vec<Option<Area>> {
     let mut taken = Taken::new(frame);
     for &(x, y) in points {
@@ -76,7 +82,7 @@ pub(super) fn place(points: &[(i32, i32)], sizes: &[(i32, i32)], radius: i32, fr
             Area { left, top, right: left + width, bottom: top + height }
         };
         let sides = [(1, 0), (-1, 0), (0, -1), (0, 1), (1, -1), (1, 1), (-1, -1), (-1, 1)];
-        let places = [3, 8].into_iter().flat_map(|gap| sides.map(|side| candidate(gap, side)));
+        let places = [3, 8, 16, 28, 44].into_iter().flat_map(|gap| sides.map(|side| candidate(gap, side)));
         let free = places.into_iter().find(|area| area.is_inside(&frame) && taken.is_free(*area));
         if let Some(area) = free {
             taken.add(area);

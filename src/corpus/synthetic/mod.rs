@@ -40,7 +40,7 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "world",
         about: "analogies and similarities: countries, families, word forms, animals, trades, and topical documents",
-        documents: 40_000,
+        documents: 56_000,
     },
     Kind {
         name: "topics",

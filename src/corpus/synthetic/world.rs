@@ -50,7 +50,7 @@ pub(super) fn subjects() -> Vec<Subject> {
     vec![
         subject!(
             "countries",
-            30,
+            34,
             0.35,
             vec![
                 relation("country-capital", "country", "capital"),
@@ -59,7 +59,7 @@ pub(super) fn subjects() -> Vec<Subject> {
                 relation("gram-nationality-adjective", "country", "demonym"),
             ]
         ),
-        subject!("family", 7, 0.5, vec![relation("family", "male", "female")]),
+        subject!("family", 9, 0.45, vec![relation("family", "male", "female")]),
         subject!(
             "animals",
             17,
@@ -72,20 +72,20 @@ pub(super) fn subjects() -> Vec<Subject> {
         ),
         subject!(
             "trades",
-            9,
-            0.55,
+            11,
+            0.5,
             vec![relation("trade-tool", "trade", "tool"), relation("trade-workplace", "trade", "workplace")]
         ),
         subject!(
             "adjectives",
-            14,
+            11,
             0.5,
             vec![
                 relation("gram-comparative", "base", "comparative"),
                 relation("gram-superlative", "base", "superlative"),
             ]
         ),
-        subject!("opposites", 10, 0.5, vec![relation("gram-opposite", "base", "opposite")]),
+        subject!("opposites", 9, 0.5, vec![relation("gram-opposite", "base", "opposite")]),
         subject!("plurals", 9, 0.75, vec![relation("gram-plural", "singular", "plural")]),
         subject!(
             "verbs",
@@ -102,7 +102,7 @@ pub(super) fn subjects() -> Vec<Subject> {
 }
 
 /// Documents about topics, out of all shares.
-const TOPICS_SHARE: u32 = 10;
+const TOPICS_SHARE: u32 = 8;
 /// Questions asked of one relation at most, so that no section outweighs the others.
 const QUESTIONS: usize = 300;
 

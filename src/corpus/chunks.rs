@@ -1,0 +1,299 @@
+//! A corpus in pieces of about a mebibyte, cut where no document, or at least no word, is split.
+//!
+//! Where a cut falls depends on the file's unpacked bytes alone, so that every result does: not on the number of
+//! threads, not on whether the file is compressed. A cut comes after the last end of a record in the piece. Where the
+//! piece holds none, lines and whole files are cut before the last white space; rows of a table are not cut and the
+//! piece grows until the row ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use memchr::{memchr, memchr2, memrchr};
+
+use super::decode::{Compression, Decoder};
+use super::records::Columns;
+use super::{Corpus, DocumentFormat};
+use crate::error::{Error, Result};
+use crate::io::MappedFile;
+
+/// The length of a piece in bytes, if it can be cut there.
+const LENGTH: usize = 1 << 20;
+
+enum Bytes {
+    Mapped(MappedFile, std::ops::Range<usize>),
+    Owned(Vec<u8>),
+}
+
+/// A piece of a source.
+pub struct Chunk {
+    bytes: Bytes,
+    /// The source's name.
+    pub(super) name: PathBuf,
+    pub(super) format: DocumentFormat,
+    /// Where it starts among the source's unpacked bytes.
+    pub(super) offset: u64,
+    /// Does it go on with a document that the piece before began?
+    pub continues: bool,
+    /// Is it the source's last?
+    pub(super) last: bool,
+    pub(super) columns: Arc<Columns>,
+}
+
+impl Chunk {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Mapped(file, range) => &file.bytes()[range.clone()],
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}
+
+enum Reader {
+    Mapped { file: MappedFile, at: usize },
+    Packed { decoder: Decoder, ahead: Vec<u8>, ended: bool },
+}
+
+struct Open {
+    reader: Reader,
+    offset: u64,
+    continues: bool,
+    first: bool,
+    columns: Arc<Columns>,
+}
+
+/// Hands out a corpus piece by piece, in order.
+pub struct Chunks<'a> {
+    corpus: &'a Corpus,
+    next: usize,
+    open: Option<Open>,
+    length: usize,
+}
+
+impl<'a> Chunks<'a> {
+    pub(super) fn new(corpus: &'a Corpus) -> Self {
+        Self { corpus, next: 0, open: None, length: LENGTH }
+    }
+
+    /// Bytes on disk of the sources that were begun; of [`Corpus::bytes`].
+    pub fn begun(&self) -> u64 {
+        let sources = self.corpus.sources();
+        let before: u64 = sources[..self.next.saturating_sub(1)].iter().map(|source| source.bytes).sum();
+        match &self.open {
+            Some(Open { reader: Reader::Mapped { at, .. }, .. }) => before + *at as u64,
+            _ => before,
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
+        loop {
+            if self.open.is_none() {
+                let Some(source) = self.corpus.sources().get(self.next) else { return Ok(None) };
+                self.next += 1;
+                let file = MappedFile::open(source.path()).map_err(|error| match error {
+                    Error::Io { source: cause, .. } => Error::io(&source.name, cause),
+                    other => other,
+                })?;
+                let columns = Columns::numbered(self.corpus.options(), source.format);
+                self.open = Some(Open::new(file, columns)?);
+            }
+            let source = &self.corpus.sources()[self.next - 1];
+            if let Some(open) = &mut self.open {
+                match open.piece(source.format, self.length)? {
+                    Some((bytes, cut)) => {
+                        let mut chunk = Chunk {
+                            bytes,
+                            name: source.name.clone(),
+                            format: source.format,
+                            offset: open.offset,
+                            continues: open.continues,
+                            last: cut.last,
+                            columns: open.columns.clone(),
+                        };
+                        open.offset += chunk.bytes().len() as u64;
+                        open.continues = !cut.ends_document && !cut.last;
+                        if std::mem::take(&mut open.first) {
+                            skip_mark(&mut chunk)?;
+                            if let Some(columns) = Columns::named(self.corpus.options(), &mut chunk)? {
+                                open.columns = Arc::new(columns);
+                                chunk.columns = open.columns.clone();
+                            }
+                        }
+                        if cut.last {
+                            self.open = None;
+                        }
+                        return Ok(Some(chunk));
+                    }
+                    None => self.open = None,
+                }
+            }
+        }
+    }
+}
+
+impl Open {
+    fn new(file: MappedFile, columns: Columns) -> Result<Self> {
+        let reader = match Compression::detect(file.bytes()) {
+            None => {
+                file.advise_sequential();
+                Reader::Mapped { file, at: 0 }
+            }
+            Some(kind) => Reader::Packed { decoder: Decoder::new(&file, kind)?, ahead: Vec::new(), ended: false },
+        };
+        Ok(Self { reader, offset: 0, continues: false, first: true, columns: Arc::new(columns) })
+    }
+
+    fn piece(&mut self, format: DocumentFormat, length: usize) -> Result<Option<(Bytes, Cut)>> {
+        match &mut self.reader {
+            Reader::Mapped { file, at } => {
+                let rest = &file.bytes()[*at..];
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let mut want = length;
+                loop {
+                    let seen = &rest[..want.min(rest.len())];
+                    if let Some(cut) = cut(seen, format, seen.len() == rest.len()) {
+                        let range = *at..*at + cut.at;
+                        *at += cut.at;
+                        return Ok(Some((Bytes::Mapped(file.clone(), range), cut)));
+                    }
+                    want *= 2;
+                }
+            }
+            Reader::Packed { decoder, ahead, ended } => {
+                let mut want = length;
+                loop {
+                    // One byte more than wanted tells whether the end has come, as a mapped file knows at once.
+                    while !*ended && ahead.len() <= want {
+                        let missing = want + 1 - ahead.len();
+                        *ended = decoder.read(missing, ahead)? < missing;
+                    }
+                    if ahead.is_empty() {
+                        return Ok(None);
+                    }
+                    let seen = &ahead[..want.min(ahead.len())];
+                    if let Some(cut) = cut(seen, format, *ended && seen.len() == ahead.len()) {
+                        let rest = ahead.split_off(cut.at);
+                        return Ok(Some((Bytes::Owned(std::mem::replace(ahead, rest)), cut)));
+                    }
+                    want *= 2;
+                }
+            }
+        }
+    }
+}
+
+/// Where a piece ends.
+struct Cut {
+    at: usize,
+    /// Does a document end there?
+    ends_document: bool,
+    last: bool,
+}
+
+/// Finds the cut in what is seen of a source; `None` if more must be seen.
+fn cut(seen: &[u8], format: DocumentFormat, last: bool) -> Option<Cut> {
+    if last {
+        return Some(Cut { at: seen.len(), ends_document: true, last });
+    }
+    let line = match format {
+        DocumentFormat::Csv => last_row_end(seen),
+        _ => memrchr(b'\n', seen).map(|at| at + 1),
+    };
+    if let Some(at) = line {
+        return Some(Cut { at, ends_document: format != DocumentFormat::Files, last });
+    }
+    if matches!(format, DocumentFormat::Lines | DocumentFormat::Files | DocumentFormat::Auto) {
+        // Before the white space, which tokenizers may take as the start of the word that follows.
+        let at = seen.iter().rposition(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).filter(|&at| at > 0)?;
+        return Some(Cut { at, ends_document: false, last });
+    }
+    None
+}
+
+/// The end of the last whole row: the last line end outside quotes. A quote opens a field only at its start.
+fn last_row_end(seen: &[u8]) -> Option<usize> {
+    let mut end = None;
+    let mut at = 0;
+    while let Some(next) = memchr2(b'"', b'\n', &seen[at..]).map(|next| at + next) {
+        let opens = next == 0 || matches!(seen[next - 1], b',' | b'\n' | b'\r');
+        at = next + 1;
+        if seen[next] == b'\n' {
+            end = Some(at);
+        } else if opens {
+            // Inside quotes a doubled quote stands for one.
+            loop {
+                at += memchr(b'"', &seen[at..])? + 1;
+                if seen.get(at) != Some(&b'"') {
+                    break;
+                }
+                at += 1;
+            }
+        }
+    }
+    end
+}
+
+/// Skips the mark that some programs put before UTF-8, and refuses UTF-16.
+fn skip_mark(chunk: &mut Chunk) -> Result<()> {
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = chunk.bytes() {
+        return Err(Error::byte(&chunk.name, 0, "text in UTF-16, expected UTF-8; convert it, for instance with iconv"));
+    }
+    if chunk.bytes().starts_with(&[0xef, 0xbb, 0xbf]) {
+        chunk.skip(3);
+    }
+    Ok(())
+}
+
+impl Chunk {
+    /// Leaves out bytes at the front.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.offset += count as u64;
+        match &mut self.bytes {
+            Bytes::Mapped(_, range) => range.start += count,
+            Bytes::Owned(bytes) => drop(bytes.drain(..count)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cuts(text: &[u8], format: DocumentFormat, length: usize) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut at = 0;
+        let mut want = length;
+        while at < text.len() {
+            let seen = &text[at..text.len().min(at + want)];
+            match cut(seen, format, at + seen.len() == text.len()) {
+                Some(cut) => {
+                    all.push(String::from_utf8_lossy(&seen[..cut.at]).into_owned());
+                    at += cut.at;
+                    want = length;
+                }
+                None => want *= 2,
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn cuts_fall_between_lines_then_between_words() {
+        assert_eq!(cuts(b"a b\nc d\ne", DocumentFormat::Lines, 6), ["a b\n", "c d\ne"]);
+        assert_eq!(cuts(b"aa bb cc dd", DocumentFormat::Lines, 5), ["aa", " bb", " cc", " dd"]);
+        assert_eq!(
+            cuts(b"abcdefghijkl mn op qr st", DocumentFormat::Lines, 4),
+            ["abcdefghijkl mn", " op", " qr", " st"]
+        );
+        assert_eq!(cuts(b"ab cd ef\nx\ny\nzzzzzz", DocumentFormat::Tsv, 4), ["ab cd ef\nx\ny\n", "zzzzzz"]);
+    }
+
+    #[test]
+    fn rows_with_quoted_line_ends_stay_whole() {
+        assert_eq!(cuts(b"1,\"a\n\"\"b\"\n2,x\n3,y", DocumentFormat::Csv, 8), ["1,\"a\n\"\"b\"\n2,x\n", "3,y"]);
+        assert_eq!(cuts(b"1,5\" disk\n2,x\n3,y\n", DocumentFormat::Csv, 11), ["1,5\" disk\n", "2,x\n3,y\n"]);
+    }
+}

@@ -1,0 +1,210 @@
+//! Which files an input names: files, folders, patterns, and `-` for stdin.
+
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{DocumentFormat, DocumentOptions};
+use crate::error::{Error, Result};
+
+/// One file to read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What messages call it.
+    pub name: PathBuf,
+    /// How it is cut into documents; never `Auto`.
+    pub format: DocumentFormat,
+    /// Its size on disk.
+    pub bytes: u64,
+    /// Where stdin was put; the file goes with the last clone.
+    pub(super) spooled: Option<Arc<tempfile::NamedTempFile>>,
+}
+
+impl Source {
+    /// Where its bytes lie.
+    pub fn path(&self) -> &Path {
+        self.spooled.as_ref().map_or(&self.name, |file| file.path())
+    }
+}
+
+/// What the inputs name, in the order given; within a folder or pattern by path.
+#[derive(Debug, Default)]
+pub struct Inputs {
+    pub sources: Vec<Source>,
+    pub hidden_files: u64,
+}
+
+impl Inputs {
+    /// Finds all files.
+    pub fn find(inputs: &[PathBuf], options: &DocumentOptions) -> Result<Self> {
+        let mut found = Self::default();
+        for input in inputs {
+            if input.as_os_str() == "-" {
+                let source = stdin(options)?;
+                found.sources.push(source);
+                continue;
+            }
+            match std::fs::metadata(input) {
+                Ok(metadata) => found.add(input, &metadata, options)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_pattern(input) => {
+                    found.add_pattern(input, options)?;
+                }
+                Err(source) => return Err(Error::io(input, source)),
+            }
+        }
+        if found.sources.is_empty() {
+            return Err(Error::data("no input; name a file, a folder, a pattern or - for stdin"));
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) -> Result<()> {
+        if !metadata.is_dir() {
+            self.sources.push(source(path, metadata, options)?);
+            return Ok(());
+        }
+        let before = self.sources.len();
+        self.add_folder(path, options)?;
+        if self.sources.len() == before {
+            return Err(Error::data(format!(
+                "{}: the folder holds no files ({} hidden ones are skipped); expected text",
+                path.display(),
+                self.hidden_files
+            )));
+        }
+        Ok(())
+    }
+
+    fn add_folder(&mut self, folder: &Path, options: &DocumentOptions) -> Result<()> {
+        let entries = std::fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
+        let mut paths = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| Error::io(folder, source))?;
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.hidden_files += 1;
+            } else {
+                paths.push(entry.path());
+            }
+        }
+        paths.sort();
+        for path in paths {
+            // Of a link only a file is followed: linked folders may lead in circles.
+            let link = std::fs::symlink_metadata(&path).map_err(|source| Error::io(&path, source))?;
+            let metadata = std::fs::metadata(&path).map_err(|source| Error::io(&path, source))?;
+            if link.is_dir() {
+                self.add_folder(&path, options)?;
+            } else if metadata.is_file() {
+                self.sources.push(source(&path, &metadata, options)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_pattern(&mut self, pattern: &Path, options: &DocumentOptions) -> Result<()> {
+        let text = pattern
+            .to_str()
+            .ok_or_else(|| Error::data(format!("{}: a pattern must be valid Unicode", pattern.display())))?;
+        let matches = glob::glob(text)
+            .map_err(|error| Error::data(format!("{text}: not a valid pattern ({}, at {})", error.msg, error.pos)))?;
+        let mut paths = Vec::new();
+        for path in matches {
+            paths.push(path.map_err(|error| {
+                let path = error.path().to_owned();
+                Error::io(path, error.into())
+            })?);
+        }
+        if paths.is_empty() {
+            return Err(Error::data(format!("{text}: no file matches the pattern")));
+        }
+        paths.sort();
+        for path in paths {
+            let metadata = std::fs::metadata(&path).map_err(|source| Error::io(&path, source))?;
+            self.add(&path, &metadata, options)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+}
+
+fn source(path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) -> Result<Source> {
+    if metadata.is_file() {
+        let format = resolve(options.format, path);
+        return Ok(Source { name: path.into(), format, bytes: metadata.len(), spooled: None });
+    }
+    // A pipe or a device can be read but once, as stdin.
+    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    spool(file, path, options)
+}
+
+fn stdin(options: &DocumentOptions) -> Result<Source> {
+    spool(std::io::stdin().lock(), Path::new("stdin"), options)
+}
+
+/// Copies what can be read only once to a temporary file.
+fn spool(mut from: impl Read, name: &Path, options: &DocumentOptions) -> Result<Source> {
+    let fail = |source| Error::io(name, source);
+    let mut file = tempfile::Builder::new().prefix("firth-").tempfile().map_err(fail)?;
+    let bytes = std::io::copy(&mut from, &mut file).map_err(fail)?;
+    file.flush().map_err(fail)?;
+    file.rewind().map_err(fail)?;
+    let format = resolve(options.format, name);
+    Ok(Source { name: name.into(), format, bytes, spooled: Some(Arc::new(file)) })
+}
+
+/// The format that a file's name tells, where none is asked for; a compressed file's is before the last dot.
+fn resolve(format: DocumentFormat, path: &Path) -> DocumentFormat {
+    if format != DocumentFormat::Auto {
+        return format;
+    }
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let name = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("tsv") => DocumentFormat::Tsv,
+        Some("csv") => DocumentFormat::Csv,
+        Some("jsonl" | "ndjson") => DocumentFormat::Jsonl,
+        _ => DocumentFormat::Lines,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(inputs: &[PathBuf]) -> Result<(Vec<String>, u64)> {
+        let found = Inputs::find(inputs, &DocumentOptions::default())?;
+        let names = found.sources.iter().map(|source| {
+            let name = source.name.file_name().unwrap_or_default();
+            format!("{} {:?}", name.to_string_lossy(), source.format)
+        });
+        Ok((names.collect(), found.hidden_files))
+    }
+
+    #[test]
+    fn folders_are_read_in_order_without_hidden_files() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["b.txt", "a/z.tsv.gz", "a/y.JSONL", ".hidden", "c.csv"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, "text").expect("a file");
+        }
+        let expected = ["y.JSONL Jsonl", "z.tsv.gz Tsv", "b.txt Lines", "c.csv Csv"].map(String::from);
+        assert_eq!(names(&[folder.path().into()])?, (expected.to_vec(), 1));
+        assert_eq!(names(&[folder.path().join("*.[tc]*")])?.0, expected[2..]);
+        let twice = [folder.path().join("c.csv"), folder.path().join("b.txt")];
+        assert_eq!(names(&twice)?.0, ["c.csv Csv", "b.txt Lines"]);
+        Ok(())
+    }
+
+    #[test]
+    fn inputs_that_name_nothing_are_errors() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let message = |path: PathBuf| names(&[path]).expect_err("nothing there").to_string();
+        assert!(message(folder.path().into()).contains("the folder holds no files"));
+        assert!(message(folder.path().join("none.txt")).contains("none.txt"));
+        assert!(message(folder.path().join("*.txt")).contains("no file matches"));
+        assert!(names(&[]).is_err());
+    }
+}

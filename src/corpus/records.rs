@@ -1,0 +1,278 @@
+//! From a piece of a source to its documents: lines, rows of a table, JSON objects, or the piece of a file.
+
+use memchr::memchr;
+
+use super::chunks::Chunk;
+use super::{DocumentFormat, DocumentOptions};
+use crate::error::{Error, Result};
+
+/// Where a document's texts are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Columns {
+    text: Column,
+    label: Option<Column>,
+    id: Option<Column>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Column {
+    Last,
+    /// From 0.
+    At(usize),
+    Named(String),
+}
+
+impl Column {
+    fn parse(field: &str) -> Self {
+        match field.parse::<usize>() {
+            Ok(number) if number > 0 => Self::At(number - 1),
+            _ => Self::Named(field.into()),
+        }
+    }
+
+    fn pick<'a>(&self, fields: &[&'a str]) -> Option<&'a str> {
+        match self {
+            Self::Last => fields.last().copied(),
+            Self::At(at) => fields.get(*at).copied(),
+            Self::Named(_) => None,
+        }
+    }
+}
+
+impl Columns {
+    /// The columns as the options name them.
+    pub(super) fn numbered(options: &DocumentOptions, format: DocumentFormat) -> Self {
+        let field = |name: &Option<String>| {
+            name.as_deref().map(|name| match format {
+                DocumentFormat::Jsonl => Column::Named(name.into()),
+                _ => Column::parse(name),
+            })
+        };
+        let text = field(&options.text_field).unwrap_or(match format {
+            DocumentFormat::Jsonl => Column::Named("text".into()),
+            _ => Column::Last,
+        });
+        Self { text, label: field(&options.label_field), id: field(&options.id_field) }
+    }
+
+    /// Reads a table's header where there is one, cuts it off and finds the named columns in it.
+    pub(super) fn named(options: &DocumentOptions, chunk: &mut Chunk) -> Result<Option<Self>> {
+        if !matches!(chunk.format, DocumentFormat::Tsv | DocumentFormat::Csv) {
+            return Ok(None);
+        }
+        let mut columns = Self::numbered(options, chunk.format);
+        let named = [Some(&columns.text), columns.label.as_ref(), columns.id.as_ref()];
+        if !options.header && !named.into_iter().flatten().any(|column| matches!(column, Column::Named(_))) {
+            return Ok(None);
+        }
+        let (names, length) = header(chunk)?;
+        let find = |column: &mut Column, option: &str| -> Result<()> {
+            let Column::Named(name) = column else { return Ok(()) };
+            match names.iter().position(|known| known == name) {
+                Some(at) => *column = Column::At(at),
+                None => {
+                    return Err(Error::line(
+                        &chunk.name,
+                        1,
+                        format!("no column {name:?} ({option}); the columns are {}", names.join(", ")),
+                    ));
+                }
+            }
+            Ok(())
+        };
+        find(&mut columns.text, "--text-field")?;
+        columns.label.as_mut().map_or(Ok(()), |column| find(column, "--label-field"))?;
+        columns.id.as_mut().map_or(Ok(()), |column| find(column, "--id-field"))?;
+        chunk.skip(length);
+        Ok(Some(columns))
+    }
+}
+
+/// The names in the first row, and the row's length in bytes.
+fn header(chunk: &Chunk) -> Result<(Vec<String>, usize)> {
+    let bytes = chunk.bytes();
+    if chunk.format == DocumentFormat::Tsv {
+        let end = memchr(b'\n', bytes).unwrap_or(bytes.len());
+        let line = String::from_utf8_lossy(&bytes[..end]);
+        let names = line.trim_end_matches('\r').split('\t').map(str::to_owned).collect();
+        return Ok((names, bytes.len().min(end + 1)));
+    }
+    let mut reader = table(bytes);
+    let mut row = csv::ByteRecord::new();
+    reader.read_byte_record(&mut row).map_err(|error| Error::line(&chunk.name, 1, error.to_string()))?;
+    let names = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    Ok((names, reader.position().byte() as usize))
+}
+
+fn table(bytes: &[u8]) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
+}
+
+/// What ends where a text ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nothing: the text goes on in the next piece of the source.
+    Nothing,
+    /// A line.
+    Sentence,
+    /// A document.
+    Document,
+}
+
+/// A line of a document, or a part of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// The text, without a line end.
+    pub text: &'a str,
+    /// What ends with it.
+    pub end: End,
+    /// The document's id where it ends, if the input has ids.
+    pub id: Option<&'a str>,
+    /// The document's label where it ends, if the input has labels.
+    pub label: Option<&'a str>,
+}
+
+impl Chunk {
+    /// Gives the texts of a piece in order. `text` is the piece, as UTF-8.
+    pub fn texts(&self, text: &str, mut each: impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        match self.format {
+            DocumentFormat::Lines | DocumentFormat::Auto => self.lines(text, &mut each),
+            DocumentFormat::Files => self.file(text, &mut each),
+            DocumentFormat::Tsv => self.tsv(text, &mut each),
+            DocumentFormat::Csv => self.csv(text, &mut each),
+            DocumentFormat::Jsonl => self.jsonl(text, &mut each),
+        }
+    }
+
+    fn lines(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        for (_, line, ended) in lines(text) {
+            let end = if ended || self.last { End::Document } else { End::Nothing };
+            each(Text { text: line, end, id: None, label: None })?;
+        }
+        Ok(())
+    }
+
+    fn file(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        for (_, line, ended) in lines(text) {
+            each(Text { text: line, end: if ended { End::Sentence } else { End::Nothing }, id: None, label: None })?;
+        }
+        if self.last {
+            let name = self.name.to_string_lossy();
+            each(Text { text: "", end: End::Document, id: Some(&name), label: None })?;
+        }
+        Ok(())
+    }
+
+    fn tsv(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        let mut fields = Vec::new();
+        for (at, line, _) in lines(text) {
+            let line = line.strip_suffix('\r').unwrap_or(line);
+            if line.is_empty() {
+                each(Text { text: "", end: End::Document, id: None, label: None })?;
+                continue;
+            }
+            fields.clear();
+            fields.extend(line.split('\t'));
+            self.row(&fields, at, each)?;
+        }
+        Ok(())
+    }
+
+    fn csv(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        let mut reader = table(text.as_bytes());
+        let mut row = csv::StringRecord::new();
+        let mut fields = Vec::new();
+        loop {
+            let at = reader.position().byte() as usize;
+            let more = reader
+                .read_record(&mut row)
+                .map_err(|error| Error::byte(&self.name, self.offset + at as u64, error.to_string()))?;
+            if !more {
+                return Ok(());
+            }
+            fields.clear();
+            // The fields borrow from the row, which the next turn fills anew.
+            fields.extend(row.iter().map(str::to_owned));
+            let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+            self.row(&fields, at, each)?;
+        }
+    }
+
+    fn row(&self, fields: &[&str], at: usize, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        let pick = |column: &Column, option: &str| {
+            column.pick(fields).ok_or_else(|| {
+                let expected = match column {
+                    Column::At(at) => format!("at least {} ({option})", at + 1),
+                    _ => format!("the one named by {option}"),
+                };
+                Error::byte(
+                    &self.name,
+                    self.offset + at as u64,
+                    format!("a row of {} columns, expected {expected}", fields.len()),
+                )
+            })
+        };
+        let columns = &self.columns;
+        let text = pick(&columns.text, "--text-field")?;
+        let label = columns.label.as_ref().map(|column| pick(column, "--label-field")).transpose()?;
+        let id = columns.id.as_ref().map(|column| pick(column, "--id-field")).transpose()?;
+        document(text, id, label, each)
+    }
+
+    fn jsonl(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+        for (at, line, _) in lines(text) {
+            if line.trim_ascii().is_empty() {
+                each(Text { text: "", end: End::Document, id: None, label: None })?;
+                continue;
+            }
+            let fail = |reason: String| Error::byte(&self.name, self.offset + at as u64, reason);
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)
+                .map_err(|error| fail(format!("not a JSON object ({error}); expected one in each line")))?;
+            let field = |column: &Column, option: &str| match column {
+                Column::Named(name) => match object.get(name) {
+                    Some(serde_json::Value::String(text)) => Ok(text.clone()),
+                    Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => Ok(value.to_string()),
+                    Some(_) => Err(fail(format!("field {name:?} ({option}) is neither text nor a number"))),
+                    None => {
+                        let known: Vec<&str> = object.keys().map(String::as_str).collect();
+                        Err(fail(format!("no field {name:?} ({option}); the fields are {}", known.join(", "))))
+                    }
+                },
+                _ => Err(fail(format!("{option} names a field of a JSON object"))),
+            };
+            let columns = &self.columns;
+            let text = field(&columns.text, "--text-field")?;
+            let label = columns.label.as_ref().map(|column| field(column, "--label-field")).transpose()?;
+            let id = columns.id.as_ref().map(|column| field(column, "--id-field")).transpose()?;
+            document(&text, id.as_deref(), label.as_deref(), each)?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a document's lines.
+fn document(
+    text: &str,
+    id: Option<&str>,
+    label: Option<&str>,
+    each: &mut impl FnMut(Text<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut rest = text;
+    while let Some((line, after)) = rest.split_once('\n') {
+        each(Text { text: line, end: End::Sentence, id: None, label: None })?;
+        rest = after;
+    }
+    each(Text { text: rest, end: End::Document, id, label })
+}
+
+/// Each line with its offset, and whether a line end follows it. A text that ends with a line end has no line more.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str, bool)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        let rest = text.get(start..).filter(|rest| !rest.is_empty())?;
+        let end = memchr(b'\n', rest.as_bytes());
+        at += end.map_or(rest.len(), |end| end + 1);
+        Some((start, &rest[..end.unwrap_or(rest.len())], end.is_some()))
+    })
+}

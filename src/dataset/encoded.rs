@@ -1,0 +1,256 @@
+//! A corpus as a folder: built from text in two passes, opened in no time.
+
+use std::path::Path;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use safetensors::tensor::Dtype;
+
+use super::encode::{NumberMap, Places, Provisional, Strings, Tails, encode, sentence_ends_at};
+use super::report::{BuildProgress, CorpusReport};
+use super::scan::{Spool, Worker, scan};
+use super::{Dataset, KIND};
+use crate::corpus::Corpus;
+use crate::error::{Error, Result};
+use crate::io::{Container, MappedFile, OpenContainer, as_bytes};
+use crate::tokenizer::Tokenizer;
+use crate::vocabulary::count::{Counted, check, map_run, merge_runs, merge_tables};
+use crate::vocabulary::{Vocabulary, VocabularyConfig};
+
+const VOCABULARY: &str = "vocabulary.safetensors";
+const DATASET: &str = "dataset.safetensors";
+
+/// A vocabulary and the dataset encoded with it.
+#[derive(Debug)]
+pub struct EncodedCorpus {
+    /// The words.
+    pub vocabulary: Vocabulary,
+    /// The text as ids of these words.
+    pub dataset: Dataset,
+    tokenizer: Tokenizer,
+    report: CorpusReport,
+}
+
+impl EncodedCorpus {
+    /// Reads a corpus, counts its words, chooses a vocabulary (or takes the one given) and writes both into a folder,
+    /// on the current rayon pool. The files are the same for any number of threads.
+    ///
+    /// Memory holds the vocabulary, a table of distinct words per thread (what exceeds about 8 million of them goes
+    /// to disk, and is counted) and a few megabytes of buffers per thread. The folder needs room for the result and,
+    /// until the end, as much again.
+    pub fn build(
+        corpus: &Corpus,
+        tokenizer: &Tokenizer,
+        config: &VocabularyConfig,
+        vocabulary: Option<Vocabulary>,
+        folder: &Path,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<Self> {
+        let existed = folder.exists();
+        let result = Build { corpus, tokenizer, config, folder, types_in_memory: None }.run(vocabulary, progress);
+        if result.is_err() && !existed {
+            // Only an empty folder can be removed so, and a failed build leaves nothing in it.
+            let _ = std::fs::remove_dir(folder);
+        }
+        result
+    }
+
+    /// Opens a folder that was built.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let (vocabulary, settings) = Vocabulary::open_with_settings(&folder.join(VOCABULARY))?;
+        let path = folder.join(DATASET);
+        let container = Container::open_kind(&path, KIND)?;
+        let entry = |key: &str| {
+            let missing = || Error::byte(&path, 0, format!("no {key} in the header; build the corpus anew"));
+            container.entry(key).ok_or_else(missing)
+        };
+        let expected = entry("vocabulary_checksum")?;
+        let found = format!("{:016x}", vocabulary.checksum());
+        if expected != found {
+            let what = format!("{}: checksum of the vocabulary it was encoded with", path.display());
+            return Err(Error::mismatch(what, expected, found));
+        }
+        let report = serde_json::from_str(entry("report")?)
+            .map_err(|error| Error::byte(&path, 0, format!("the report in the header cannot be read ({error})")))?;
+        let dataset = Dataset::open(&path, vocabulary.len())?;
+        let tokenizer = Tokenizer::from_settings(&settings)?;
+        Ok(Self { vocabulary, dataset, tokenizer, report })
+    }
+
+    /// Does a path hold an encoded corpus?
+    pub fn is_encoded(path: &Path) -> bool {
+        path.join(VOCABULARY).is_file() && path.join(DATASET).is_file()
+    }
+
+    /// What became of the text.
+    pub fn report(&self) -> &CorpusReport {
+        &self.report
+    }
+
+    /// What cut the text into words.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+}
+
+struct Build<'a> {
+    corpus: &'a Corpus,
+    tokenizer: &'a Tokenizer,
+    config: &'a VocabularyConfig,
+    folder: &'a Path,
+    types_in_memory: Option<usize>,
+}
+
+impl Build<'_> {
+    fn run(&self, given: Option<Vocabulary>, progress: &mut dyn FnMut(BuildProgress<'_>)) -> Result<EncodedCorpus> {
+        let started = Instant::now();
+        let Self { corpus, tokenizer, folder, .. } = *self;
+        std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
+        let mut workers = scan(corpus, tokenizer, folder, self.types_in_memory, progress)?;
+        let mut report = CorpusReport {
+            bytes_in: workers.iter().map(|worker| worker.bytes).sum(),
+            files: corpus.sources().len() as u64,
+            hidden_files: corpus.hidden_files(),
+            empty_documents: workers.iter().map(|worker| worker.empty_documents).sum(),
+            invalid_utf8: workers.iter().map(|worker| worker.invalid_utf8).sum(),
+            ..CorpusReport::default()
+        };
+        let (vocabulary, counted, maps) = self.choose(&mut workers, given)?;
+        check(&vocabulary, &counted, self.config, &corpus.name())?;
+        report.spilled_tables = workers.iter().map(|worker| worker.runs.len() as u64).sum();
+        let provisional = self.provisional(workers, maps, counted.kept)?;
+        let file = OpenContainer::create(&folder.join(DATASET))?;
+        let spool = || Spool::new(folder);
+        let tails = Tails {
+            document_ends: spool()?,
+            ids: Strings { ends: spool()?, text: spool()? },
+            labels: Strings { ends: spool()?, text: spool()? },
+        };
+        let (places, checksum) = encode(&provisional, &file, &tails, folder, corpus.bytes(), progress)?;
+        if places.documents >= u64::from(u32::MAX) {
+            let reason = format!("{}: {} documents, at most 2^32 - 2 are possible", corpus.name(), places.documents);
+            return Err(Error::data(reason));
+        }
+        report.documents = places.documents;
+        report.sentences = places.sentences;
+        report.tokens = counted.tokens;
+        report.tokens_kept = places.words;
+        report.types = counted.types;
+        report.vocabulary = vocabulary.len() as u64;
+        report.checksum = format!("{checksum:016x}");
+        report.seconds = started.elapsed().as_secs_f64();
+        let mut settings = tokenizer.settings();
+        settings.insert("min_count".into(), self.config.min_count.to_string());
+        if let Some(most) = self.config.max_vocabulary {
+            settings.insert("max_vocabulary".into(), most.to_string());
+        }
+        vocabulary.save(&folder.join(VOCABULARY), &settings)?;
+        // What depends on the machine is told but not kept: the same corpus gives the same bytes.
+        let kept = CorpusReport { seconds: 0.0, spilled_tables: 0, ..report.clone() };
+        settings.insert("report".into(), serde_json::to_string(&kept).expect("a report is plain JSON"));
+        settings.insert("checksum".into(), report.checksum.clone());
+        settings.insert("vocabulary_checksum".into(), format!("{:016x}", vocabulary.checksum()));
+        finish(file, &tails, places, &provisional, &settings, folder)?;
+        let dataset = Dataset::read(&Container::open_kind(&folder.join(DATASET), KIND)?)?;
+        Ok(EncodedCorpus { vocabulary, dataset, tokenizer: tokenizer.clone(), report })
+    }
+
+    /// Merges the workers' tables: the vocabulary, and what every number becomes.
+    fn choose(
+        &self,
+        workers: &mut [Worker],
+        given: Option<Vocabulary>,
+    ) -> Result<(Vocabulary, Counted, Vec<Vec<NumberMap>>)> {
+        if workers.iter().all(|worker| worker.runs.is_empty()) {
+            let tables = workers.iter_mut().map(|worker| std::mem::take(&mut worker.table)).collect();
+            let (vocabulary, counted, maps) = merge_tables(tables, self.config, given);
+            let maps = maps.into_iter().map(|map| vec![NumberMap::Memory(map)]).collect();
+            return Ok((vocabulary, counted, maps));
+        }
+        let folder = self.folder;
+        workers.par_iter_mut().try_for_each(|worker| worker.spill(folder))?;
+        let mut spilled = Vec::new();
+        for worker in workers.iter() {
+            let file = worker.spilled.as_ref().expect("every worker has just spilled");
+            spilled.push(MappedFile::of(&file.file, folder)?);
+        }
+        let (workers, spilled) = (&*workers, &spilled);
+        let runs_of = |at: usize| workers[at].runs.iter().map(move |run| &spilled[at].bytes()[run.clone()]);
+        let runs: Vec<&[u8]> = (0..workers.len()).flat_map(runs_of).collect();
+        let (vocabulary, mut counted) = merge_runs(&runs, self.config, given);
+        let mut maps = Vec::new();
+        for at in 0..workers.len() {
+            let mut spool = Spool::new(folder)?;
+            let mut ranges = Vec::new();
+            for run in runs_of(at) {
+                let (map, kept) = map_run(run, &vocabulary);
+                counted.kept += kept;
+                ranges.push(spool.append(as_bytes(&map), folder)?);
+            }
+            let file = MappedFile::of(&spool.file, folder)?;
+            let mapped = |range| file.numbers(range).expect("as just written");
+            maps.push(ranges.into_iter().map(|range| NumberMap::Mapped(mapped(range))).collect());
+        }
+        Ok((vocabulary, counted, maps))
+    }
+
+    fn provisional(&self, workers: Vec<Worker>, maps: Vec<Vec<NumberMap>>, kept: u64) -> Result<Provisional> {
+        let mut pieces = Vec::new();
+        let mut spools = Vec::new();
+        for worker in workers {
+            spools.push(MappedFile::of(&worker.spool.file, self.folder)?);
+            pieces.extend(worker.pieces);
+        }
+        pieces.sort_unstable_by_key(|piece| piece.index);
+        let (has_ids, has_labels) = (self.corpus.has_ids(), self.corpus.has_labels());
+        Ok(Provisional { pieces, spools, maps, kept, has_ids, has_labels })
+    }
+}
+
+/// Puts the tails behind the words and the sentence ends, and names the file.
+fn finish(
+    file: OpenContainer,
+    tails: &Tails,
+    places: Places,
+    provisional: &Provisional,
+    settings: &std::collections::BTreeMap<String, String>,
+    folder: &Path,
+) -> Result<()> {
+    let (words, documents) = (places.words as usize, places.documents as usize);
+    let mut tensors = vec![("words", Dtype::U32, vec![words])];
+    if words % 2 == 1 {
+        tensors.push(("padding", Dtype::U32, vec![1]));
+        file.write_at(&[0u32], 4 * places.words)?;
+    }
+    tensors.push(("sentence_ends", Dtype::U64, vec![places.sentences as usize]));
+    let mut at = sentence_ends_at(places.words) + 8 * places.sentences;
+    let mut append = |spool: &Spool, bytes: u64| -> Result<()> {
+        if bytes > 0 {
+            let map = MappedFile::of(&spool.file, folder)?;
+            for part in map.bytes()[..bytes as usize].chunks(1 << 20) {
+                file.write_at(part, at)?;
+                at += part.len() as u64;
+            }
+        }
+        Ok(())
+    };
+    tensors.push(("document_ends", Dtype::U64, vec![documents]));
+    append(&tails.document_ends, 8 * places.documents)?;
+    if provisional.has_ids {
+        tensors.push(("id_ends", Dtype::U64, vec![documents]));
+        append(&tails.ids.ends, 8 * places.documents)?;
+    }
+    if provisional.has_labels {
+        tensors.push(("label_ends", Dtype::U64, vec![documents]));
+        append(&tails.labels.ends, 8 * places.documents)?;
+    }
+    if provisional.has_ids {
+        tensors.push(("id_text", Dtype::U8, vec![places.id_bytes as usize]));
+        append(&tails.ids.text, places.id_bytes)?;
+    }
+    if provisional.has_labels {
+        tensors.push(("label_text", Dtype::U8, vec![places.label_bytes as usize]));
+        append(&tails.labels.text, places.label_bytes)?;
+    }
+    file.commit(KIND, settings, &tensors)
+}

@@ -1,0 +1,190 @@
+//! A line to tokens: at white space, at Unicode word boundaries, or by any Hugging Face `tokenizer.json`.
+//!
+//! The only home of `tokenizers`; everyone else sees strings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+mod spans;
+
+/// Cuts text into tokens.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    kind: Kind,
+    lowercase: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Words,
+    Whitespace,
+    File { path: PathBuf, inner: Box<tokenizers::Tokenizer>, pieces: Vec<String>, checksum: u64 },
+}
+
+/// Buffers that [`Tokenizer::spans`] reuses from call to call.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    line: Vec<u8>,
+    word: String,
+}
+
+impl Tokenizer {
+    /// `words`: Unicode words (UAX #29), lower-cased, digits kept. `whitespace`: what stands between white space, as
+    /// it is. Anything else is the path of a `tokenizer.json`, whose pieces are the tokens.
+    ///
+    /// `lowercase` overrides the first two's habit; a `tokenizer.json` has its own rule.
+    pub fn new(spec: &str, lowercase: Option<bool>) -> Result<Self> {
+        match spec {
+            "words" => Ok(Self { kind: Kind::Words, lowercase: lowercase.unwrap_or(true) }),
+            "whitespace" => Ok(Self { kind: Kind::Whitespace, lowercase: lowercase.unwrap_or(false) }),
+            path => {
+                if lowercase.is_some() {
+                    return Err(Error::config(
+                        "--lowercase",
+                        format!("{path} has its own rule; leave out --lowercase and --no-lowercase"),
+                    ));
+                }
+                Self::read(Path::new(path))
+            }
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => Error::config(
+                "--tokenizer",
+                format!(
+                    "{:?} is neither words nor whitespace, and no such file exists; give one of them or the path of \
+                     a tokenizer.json",
+                    path.display().to_string()
+                ),
+            ),
+            _ => Error::io(path, source),
+        })?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
+            .map_err(|error| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({error})")))?;
+        let fail = |error| Error::Backend { source: error };
+        // Settings for a network's input: here every text is taken whole.
+        inner.with_truncation(None).map_err(fail)?;
+        inner.with_padding(None);
+        let mut pieces = Vec::new();
+        for (piece, id) in inner.get_vocab(true) {
+            let id = id as usize;
+            if id >= pieces.len() {
+                pieces.resize(id + 1, String::new());
+            }
+            pieces[id] = piece;
+        }
+        let checksum = bytes
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        Ok(Self { kind: Kind::File { path: path.into(), inner: Box::new(inner), pieces, checksum }, lowercase: false })
+    }
+
+    /// Gives each token of a text in order. A line at a time, or more: a line end is white space.
+    pub fn tokens(&self, line: &str, mut each: impl FnMut(&str)) -> Result<()> {
+        self.spans(line, &mut Scratch::default(), |text, start, end| {
+            each(std::str::from_utf8(&text[start..end]).expect("tokens of UTF-8 are cut between characters"));
+        })
+    }
+
+    /// Gives each token as a range in a text, the fastest way: the text is the line itself or a buffer. With
+    /// [`Tokenizer::is_plain`], tokens are not empty and hold no zero byte if the line holds none.
+    pub fn spans(&self, line: &str, scratch: &mut Scratch, mut each: impl FnMut(&[u8], usize, usize)) -> Result<()> {
+        let Scratch { line: folded, word } = scratch;
+        let text = if self.lowercase {
+            folded.clear();
+            folded.extend_from_slice(line.as_bytes());
+            folded.make_ascii_lowercase();
+            &folded[..]
+        } else {
+            line.as_bytes()
+        };
+        match &self.kind {
+            Kind::Whitespace => spans::whitespace(line, text, self.lowercase, word, &mut each),
+            Kind::Words => spans::words(line, text, self.lowercase, word, &mut each),
+            Kind::File { inner, pieces, .. } => {
+                let encoding = inner.encode_fast(line, false).map_err(|error| Error::Backend { source: error })?;
+                for &id in encoding.get_ids() {
+                    let piece = pieces.get(id as usize).map_or("", String::as_str);
+                    each(piece.as_bytes(), 0, piece.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Is it one of the built-in two?
+    pub fn is_plain(&self) -> bool {
+        !matches!(self.kind, Kind::File { .. })
+    }
+
+    /// What makes it, for a header: `tokenizer` and `lowercase`, and a `tokenizer.json`'s checksum.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        let spec = match &self.kind {
+            Kind::Words => "words".into(),
+            Kind::Whitespace => "whitespace".into(),
+            Kind::File { path, checksum, .. } => {
+                settings.insert("tokenizer_checksum".into(), format!("{checksum:016x}"));
+                path.display().to_string()
+            }
+        };
+        if self.is_plain() {
+            settings.insert("lowercase".into(), self.lowercase.to_string());
+        }
+        settings.insert("tokenizer".into(), spec);
+        settings
+    }
+
+    /// The tokenizer that a header's settings name.
+    pub fn from_settings(settings: &BTreeMap<String, String>) -> Result<Self> {
+        let spec = settings.get("tokenizer").map_or("words", String::as_str);
+        let tokenizer = Self::new(spec, settings.get("lowercase").and_then(|text| text.parse().ok()))?;
+        let now = tokenizer.settings().remove("tokenizer_checksum");
+        if let Some(then) = settings.get("tokenizer_checksum").filter(|then| Some(*then) != now.as_ref()) {
+            return Err(Error::mismatch(format!("{spec}: checksum"), then, now.unwrap_or_else(|| "none".into())));
+        }
+        Ok(tokenizer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(spec: &str, lowercase: Option<bool>, text: &str) -> Vec<String> {
+        let tokenizer = Tokenizer::new(spec, lowercase).expect("a tokenizer");
+        let mut all = Vec::new();
+        tokenizer.tokens(text, |token| all.push(token.to_owned())).expect("tokens");
+        all
+    }
+
+    #[test]
+    fn words_are_unicode_words_in_lower_case() {
+        let text = "Don't stop, R2-D2: 3.14 is \u{201c}ÜBER\u{201d} Москва_1 a.b x..y";
+        let expected = ["don't", "stop", "r2", "d2", "3.14", "is", "über", "москва_1", "a.b", "x", "y"];
+        assert_eq!(tokens("words", None, text), expected);
+        assert_eq!(tokens("words", Some(false), "ÜBER It"), ["ÜBER", "It"]);
+    }
+
+    #[test]
+    fn whitespace_keeps_what_stands_between() {
+        let text = " The\tcat,\u{a0}sat\u{3000}on\u{2003}a  \"mat\".\r\n";
+        assert_eq!(tokens("whitespace", None, text), ["The", "cat,", "sat", "on", "a", "\"mat\"."]);
+        assert_eq!(tokens("whitespace", Some(true), "The ÜBER"), ["the", "über"]);
+        assert!(tokens("whitespace", None, " \n\t ").is_empty());
+    }
+
+    #[test]
+    fn settings_make_the_same_tokenizer() -> Result<()> {
+        let settings = Tokenizer::new("whitespace", Some(true))?.settings();
+        assert_eq!(Tokenizer::from_settings(&settings)?.settings(), settings);
+        let error = Tokenizer::new("wrods", None).expect_err("no such file").to_string();
+        assert!(error.contains("neither words nor whitespace"), "{error}");
+        assert!(Tokenizer::new("tokenizer.json", Some(true)).is_err());
+        Ok(())
+    }
+}

@@ -41,9 +41,9 @@ pub struct Flags {
 /// The file by which a demo's folder is recognised.
 const REPORT: &str = "demo.json";
 /// The size of the corpus: enough for good analogies, quick on two cores.
-const DOCUMENTS: usize = 25_000;
+const DOCUMENTS: usize = 40_000;
 /// The settings that suit a corpus so small: many epochs, few dimensions.
-const EPOCHS: usize = 10;
+const EPOCHS: usize = 6;
 const DIM: usize = 100;
 /// Points of each group on the map.
 const POINTS: usize = 14;

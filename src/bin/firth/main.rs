@@ -1,1 +1,167 @@
-fn main() {}
+//! The command `firth`: parse, call the library, print.
+
+mod aliases;
+mod analogy;
+mod config;
+mod convert;
+mod corpus;
+mod demo;
+mod embed;
+mod eval;
+mod failure;
+mod globals;
+mod info;
+mod model;
+mod nearest;
+mod odd;
+mod output;
+mod process;
+mod progress;
+mod queries;
+mod signals;
+mod text;
+mod train;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use failure::{Failure, Outcome};
+use globals::{Globals, Typed};
+
+/// Learns vectors for words and documents from raw text, without labels.
+#[derive(Debug, Parser)]
+#[command(name = "firth", version, args_override_self = true, help_template = OVERVIEW, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    globals: Globals,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train, query and draw on a small built-in corpus, in well under a minute.
+    Demo(demo::Flags),
+    /// Encode text, look into an encoded corpus, generate a planted one.
+    #[command(subcommand)]
+    Corpus(corpus::Command),
+    /// Learn vectors from text.
+    #[command(subcommand)]
+    Train(train::Command),
+    /// Print the words nearest to a word.
+    Nearest(nearest::Flags),
+    /// Solve "A is to B as C is to what?".
+    Analogy(analogy::Flags),
+    /// Find the word that does not belong with the others.
+    Odd(odd::Flags),
+    /// Score vectors against questions and human judgements.
+    #[command(subcommand)]
+    Eval(eval::Command),
+    /// Print or save the vectors of chosen words.
+    Embed(embed::Flags),
+    /// Turn a vector file into another format.
+    Convert(convert::Flags),
+    /// Tell what a model, vector file or corpus is.
+    Info(info::Flags),
+}
+
+/// The overview: one screen, commands in the order in which one meets them.
+const OVERVIEW: &str = "\
+{about}
+
+{usage-heading} firth COMMAND [ARGUMENTS] [FLAGS]
+
+Start:
+  demo       train, query and draw on a small built-in corpus, in well under a minute
+
+Text:
+  corpus     build: text to an encoded corpus; info: what is in it; generate: planted corpora
+
+Learn:
+  train      skipgram, cbow: word vectors from text or from an encoded corpus
+
+Ask:
+  nearest    the words nearest to a word
+  analogy    A is to B as C is to what?
+  odd        the word that does not belong with the others
+
+Measure:
+  eval       analogy: questions; similarity: human judgements
+
+Use elsewhere:
+  embed      the vectors of chosen words
+  convert    a vector file in another format
+  info       what a model, vector file or corpus is
+
+Flags of every command:
+{options}
+
+Example:
+  firth train skipgram text.txt -o run && firth nearest run king
+
+'firth COMMAND --help' tells more.
+";
+
+fn main() -> ExitCode {
+    match run(std::env::args_os().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // What went wrong while stopping, a folder that is gone say, is of no interest.
+        Err(_) if signals::interrupted() => {
+            signals::announce();
+            ExitCode::from(signals::INTERRUPTED)
+        }
+        Err(failure) => {
+            if !matches!(failure, Failure::Pipe) {
+                eprintln!("firth: error: {failure}");
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Vec<OsString>) -> Outcome {
+    let mut root = Cli::command();
+    root.build();
+    let arguments = aliases::translate(arguments);
+    let all = config::expand(&root, arguments.clone())?;
+    let all = std::iter::once("firth".into()).chain(all);
+    let matches = match root.try_get_matches_from_mut(all) {
+        Ok(matches) => matches,
+        Err(error) => return complaint(&error, &root, &arguments),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(error.to_string()))?;
+    let typed = Typed::new(&root, &matches, &arguments);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(cli.globals.threads())
+        .build_global()
+        .map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    let globals = &cli.globals;
+    match cli.command {
+        Command::Demo(flags) => demo::run(&flags, globals),
+        Command::Corpus(command) => corpus::run(&command, globals),
+        Command::Train(command) => train::run(&command, globals, &typed),
+        Command::Nearest(flags) => nearest::run(&flags, globals),
+        Command::Analogy(flags) => analogy::run(&flags, globals),
+        Command::Odd(flags) => odd::run(&flags, globals),
+        Command::Eval(command) => eval::run(&command, globals),
+        Command::Embed(flags) => embed::run(&flags, globals),
+        Command::Convert(flags) => convert::run(&flags, globals),
+        Command::Info(flags) => info::run(&flags, globals),
+    }
+}
+
+/// Help and version go to standard output and are no failures; everything else is wrong usage.
+fn complaint(error: &clap::Error, root: &clap::Command, arguments: &[OsString]) -> Outcome {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            eprint!("{}", error.render());
+            let command = config::command_name(root, arguments);
+            Err(Failure::usage(format!("no command given (see '{command} --help')")))
+        }
+        _ => Err(Failure::usage(failure::usage_message(error, &config::command_name(root, arguments)))),
+    }
+}

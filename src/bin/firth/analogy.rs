@@ -1,0 +1,83 @@
+//! `firth analogy`: A is to B as C is to what?
+
+use std::path::PathBuf;
+
+use firth::analysis::{Method, Neighbors};
+use firth::embeddings::Embeddings;
+
+use crate::failure::{Failure, Outcome};
+use crate::globals::Globals;
+use crate::model;
+use crate::nearest::named;
+use crate::queries::{self, Answer, Queries};
+
+/// Solve "A is to B as C is to what?".
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  firth analogy run france paris germany\n\n\
+    Without words, asks for them; from a pipe, reads three a line.")]
+pub struct Flags {
+    /// A run folder or a vector file of any format
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Three words A B C; more threes are more questions
+    #[arg(value_name = "A B C")]
+    words: Vec<String>,
+    /// How candidates are scored
+    #[arg(long, value_enum, default_value = "3cosadd")]
+    method: Method,
+    /// Results for each question, from 1
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = queries::parse_top)]
+    top: usize,
+}
+
+/// Prints answers.
+pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    if flags.words.len() % 3 != 0 {
+        let found = flags.words.len();
+        return Err(Failure::usage(format!(
+            "an analogy takes three words A B C, found {found}; quote words with spaces"
+        )));
+    }
+    let model = model::read(&flags.model)?;
+    let neighbors = Neighbors::new(&model);
+    let analogies = Analogies { model: &model, neighbors, method: flags.method, top: flags.top };
+    let given = flags.words.chunks_exact(3).map(|words| analogies.question(words)).collect::<Outcome<_>>()?;
+    queries::run(&analogies, given, globals)
+}
+
+struct Analogies<'a> {
+    model: &'a Embeddings,
+    neighbors: Neighbors<'a>,
+    method: Method,
+    top: usize,
+}
+
+impl Analogies<'_> {
+    fn question<S: AsRef<str>>(&self, words: &[S]) -> Outcome<[usize; 3]> {
+        match words {
+            [a, b, c] => {
+                let position = |word: &S| self.model.position(word.as_ref());
+                Ok([position(a)?, position(b)?, position(c)?])
+            }
+            _ => Err(Failure::usage(format!("expected three words, found {}", words.len()))),
+        }
+    }
+}
+
+impl Queries for Analogies<'_> {
+    type Query = [usize; 3];
+    const PROMPT: &'static str = "A is to B as C is to what? Three words";
+
+    fn parse(&self, line: &str) -> Outcome<[usize; 3]> {
+        self.question(&queries::words(line))
+    }
+
+    fn answer(&self, questions: &[[usize; 3]]) -> Outcome<Vec<Answer>> {
+        let answer = |question: &[usize; 3]| {
+            let [a, b, c] = question.map(|position| self.model.keys().get(position));
+            let found = self.neighbors.analogy(a, b, c, self.method, self.top)?;
+            Ok(Answer { query: [a, b, c].join(" "), results: named(self.model, found) })
+        };
+        questions.iter().map(answer).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! `firth eval`: how good vectors are, on questions and judgements that people wrote.
+
+use std::path::PathBuf;
+
+use firth::eval::{Analogy, AnalogyReport, Similarity, SimilarityReport, Tally};
+
+use crate::failure::{Outcome, Reading};
+use crate::globals::Globals;
+use crate::model;
+use crate::output::{self, Results};
+use crate::progress::warn;
+
+/// Score vectors.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Answer "a is to b as c is to ?" questions and count the right ones.
+    #[command(after_help = "Example:\n  firth eval analogy run questions-words.txt")]
+    Analogy(AnalogyFlags),
+    /// Compare cosines with how alike people find pairs of words.
+    #[command(after_help = "Example:\n  firth eval similarity run wordsim353.tsv simlex999.txt")]
+    Similarity(SimilarityFlags),
+}
+
+/// Flags of `eval analogy`.
+#[derive(Debug, clap::Args)]
+pub struct AnalogyFlags {
+    /// A run folder or a vector file of any format
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Files of questions: four words a line, sections behind a colon
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    analogy: Analogy,
+}
+
+/// Flags of `eval similarity`.
+#[derive(Debug, clap::Args)]
+pub struct SimilarityFlags {
+    /// A run folder or a vector file of any format
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Files of pairs: two words and a score a line, apart by tabs, commas or spaces
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    similarity: Similarity,
+}
+
+/// Prints scores.
+pub fn run(command: &Command, globals: &Globals) -> Outcome {
+    match command {
+        Command::Analogy(flags) => analogy(flags, globals),
+        Command::Similarity(flags) => similarity(flags, globals),
+    }
+}
+
+fn analogy(flags: &AnalogyFlags, globals: &Globals) -> Outcome {
+    let model = model::read(&flags.model)?;
+    let run = |file: &PathBuf| flags.analogy.run(&model, file);
+    let reports: Vec<AnalogyReport> = flags.files.iter().map(run).collect::<Result<_, _>>().reading()?;
+    for report in &reports {
+        warn_of_lines(&report.file, report.skipped_lines, report.first_skipped_line);
+    }
+    match (reports.as_slice(), globals.json) {
+        ([report], true) => return output::json(report),
+        (_, true) => return output::json(&reports),
+        _ => {}
+    }
+    let mut results = Results::new();
+    for report in &reports {
+        output::table(&mut results, &["section", "correct", "covered", "total", "accuracy"], &analogy_rows(report))?;
+    }
+    results.done()
+}
+
+/// The sections and the totals, a row each.
+pub fn analogy_rows(report: &AnalogyReport) -> Vec<Vec<String>> {
+    let row = |name: &str, tally: &Tally| {
+        let Tally { correct, covered, total, accuracy, .. } = tally;
+        vec![name.to_owned(), correct.to_string(), covered.to_string(), total.to_string(), format!("{accuracy:.4}")]
+    };
+    let sections = report.sections.iter().map(|section| row(&section.name, &section.tally));
+    let both = report.semantic.total > 0 && report.syntactic.total > 0;
+    let kinds = [("semantic", &report.semantic), ("syntactic", &report.syntactic)];
+    let kinds = kinds.iter().filter(|_| both).map(|(name, tally)| row(name, tally));
+    sections.chain(kinds).chain([row("all", &report.overall)]).collect()
+}
+
+fn similarity(flags: &SimilarityFlags, globals: &Globals) -> Outcome {
+    let model = model::read(&flags.model)?;
+    let run = |file: &PathBuf| flags.similarity.run(&model, file);
+    let reports: Vec<SimilarityReport> = flags.files.iter().map(run).collect::<Result<_, _>>().reading()?;
+    for report in &reports {
+        warn_of_lines(&report.file, report.skipped_lines, report.first_skipped_line);
+    }
+    if globals.json {
+        return output::json(&reports);
+    }
+    let mut results = Results::new();
+    let number = |number: Option<f64>| number.map_or_else(|| "-".into(), |number| format!("{number:.4}"));
+    let row = |report: &SimilarityReport| {
+        let (covered, total) = (report.covered.to_string(), report.total.to_string());
+        vec![report.file.clone(), number(report.spearman), number(report.pearson), covered, total]
+    };
+    let rows: Vec<_> = reports.iter().map(row).collect();
+    output::table(&mut results, &["file", "spearman", "pearson", "covered", "total"], &rows)?;
+    results.done()
+}
+
+fn warn_of_lines(file: &str, count: usize, first: Option<u64>) {
+    if let (1.., Some(first)) = (count, first) {
+        warn(format_args!("{file}: left out {count} lines that could not be read, the first is line {first}"));
+    }
+}

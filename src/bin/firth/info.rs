@@ -1,0 +1,119 @@
+//! `firth info`: what a path holds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use firth::dataset::EncodedCorpus;
+use firth::embeddings::Embeddings;
+use firth::format;
+use firth::io::Container;
+use firth::vocabulary::Vocabulary;
+use serde::Serialize;
+
+use crate::failure::{Outcome, Reading};
+use crate::globals::Globals;
+use crate::model;
+use crate::output::{self, Results};
+use crate::progress::thousands;
+
+/// Tell what a model, vector file, corpus or vocabulary is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  firth info run --check")]
+pub struct Flags {
+    /// A run folder, a vector file of any format, an encoded corpus, or a file of firth's
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Read all of it: are the numbers finite, the keys distinct, the checksums right?
+    #[arg(long)]
+    check: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    path: PathBuf,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dim: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksum: Option<String>,
+    metadata: BTreeMap<String, String>,
+    checked: bool,
+}
+
+/// Looks, and prints.
+pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    let report = look(&flags.path, flags.check)?;
+    if globals.json {
+        return output::json(&report);
+    }
+    let number = |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), thousands(number)));
+    let lines = [
+        Some(("kind".to_owned(), report.kind.to_owned())),
+        report.format.map(|format| ("format".into(), format.into())),
+        number("keys", report.keys.map(|keys| keys as u64)),
+        number("dim", report.dim.map(|dim| dim as u64)),
+        number("documents", report.documents),
+        number("tokens", report.tokens),
+        report.checksum.map(|checksum| ("checksum".into(), checksum)),
+    ];
+    let checked = report.checked.then(|| ("check".into(), "all of it was read and is sound".into()));
+    let lines = lines.into_iter().flatten().chain(report.metadata).chain(checked);
+    let mut results = Results::new();
+    output::pairs(&mut results, lines.map(|(name, value)| [name, value]))?;
+    results.done()
+}
+
+fn look(path: &Path, check: bool) -> Outcome<Report> {
+    let mut report = Report { path: path.into(), checked: check, ..Report::default() };
+    let has = |name: &str| path.join(name).is_file();
+    let is_run = has(format::native::FILE);
+    if path.is_dir() && !is_run && EncodedCorpus::is_encoded(path) {
+        report.kind = "corpus";
+        add_corpus(&mut report, path, check)?;
+        return Ok(report);
+    }
+    if path.is_file()
+        && let Some("vocabulary") = Container::open(path).ok().as_ref().and_then(Container::kind)
+    {
+        let vocabulary = Vocabulary::open(path).reading()?;
+        report.kind = "vocabulary";
+        (report.keys, report.tokens) = (Some(vocabulary.len()), Some(vocabulary.tokens()));
+        return Ok(report);
+    }
+    // Reading vectors checks that keys are distinct and numbers finite, whatever the format.
+    let found = format::detect(path).reading()?;
+    let vectors = model::read(path)?;
+    report.kind = if is_run { "run" } else { "vectors" };
+    report.format = Some(found.name());
+    add_vectors(&mut report, vectors);
+    if is_run && EncodedCorpus::is_encoded(path) {
+        add_corpus(&mut report, path, check)?;
+    }
+    Ok(report)
+}
+
+fn add_vectors(report: &mut Report, vectors: Embeddings) {
+    (report.keys, report.dim) = (Some(vectors.len()), Some(vectors.dim()));
+    report.metadata = vectors.metadata;
+}
+
+fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
+    let corpus = EncodedCorpus::open(path).reading()?;
+    let counted = corpus.report();
+    report.keys = report.keys.or(Some(corpus.vocabulary.len()));
+    (report.documents, report.tokens) = (Some(counted.documents), Some(counted.tokens_kept));
+    report.checksum = Some(counted.checksum.clone());
+    if check {
+        corpus.dataset.verify().reading()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Reports while a command works: one line on standard error, one JSON line in each log.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use firth::Error;
+use serde::Serialize;
+
+use crate::failure::Outcome;
+use crate::globals::Globals;
+use crate::process;
+
+/// How often a terminal's line is redrawn.
+const REDRAW: Duration = Duration::from_millis(200);
+/// How long before a log on standard error sees its first line, and then between two lines.
+const FIRST: Duration = Duration::from_millis(500);
+const BETWEEN: Duration = Duration::from_secs(10);
+
+/// The line on standard error: redrawn on a terminal, appended now and then anywhere else.
+pub struct Meter {
+    is_quiet: bool,
+    is_terminal: bool,
+    next: Instant,
+    drawn: usize,
+}
+
+impl Meter {
+    /// A meter that stays silent under `--quiet`.
+    pub fn new(globals: &Globals) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let wait = if is_terminal { REDRAW } else { FIRST };
+        Self { is_quiet: globals.quiet, is_terminal, next: Instant::now() + wait, drawn: 0 }
+    }
+
+    /// Shows a line if it is time for one.
+    pub fn show(&mut self, line: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if self.is_quiet || now < self.next {
+            return;
+        }
+        let line = line();
+        if self.is_terminal {
+            self.next = now + REDRAW;
+            let blanks = self.drawn.saturating_sub(line.chars().count());
+            eprint!("\r{line}{:blanks$}", "");
+            self.drawn = line.chars().count();
+        } else {
+            self.next = now + BETWEEN;
+            eprintln!("{line}");
+        }
+    }
+
+    /// Wipes the redrawn line, so that what follows starts on a clean one.
+    pub fn clear(&mut self) {
+        if self.is_terminal && self.drawn > 0 {
+            eprint!("\r{:width$}\r", "", width = self.drawn);
+            self.drawn = 0;
+        }
+    }
+}
+
+/// JSON lines in files: the run's own log and the one of `--log-json`.
+pub struct Log {
+    files: Vec<(std::path::PathBuf, BufWriter<File>)>,
+}
+
+impl Log {
+    /// Starts the logs; one that exists is replaced.
+    pub fn create<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Outcome<Self> {
+        let open = |path: &Path| match File::create(path) {
+            Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
+            Err(source) => Err(Error::io(path, source)),
+        };
+        Ok(Self { files: paths.into_iter().map(open).collect::<Result<_, _>>()? })
+    }
+
+    /// Appends one report to each log, at once readable by others.
+    pub fn report(&mut self, event: &str, report: &impl Serialize) -> Outcome {
+        let report = serde_json::to_value(report).map_err(|error| Error::Backend { source: Box::new(error) })?;
+        let mut line = serde_json::Map::from_iter([("event".to_owned(), event.into())]);
+        match report {
+            serde_json::Value::Object(fields) => line.extend(fields),
+            other => drop(line.insert("value".into(), other)),
+        }
+        let line = serde_json::Value::from(line);
+        for (path, file) in &mut self.files {
+            writeln!(file, "{line}").and_then(|()| file.flush()).map_err(|source| Error::io(&*path, source))?;
+        }
+        Ok(())
+    }
+}
+
+/// A note for the reader, unless told to be quiet.
+pub fn note(globals: &Globals, text: impl std::fmt::Display) {
+    if !globals.quiet {
+        eprintln!("firth: {text}");
+    }
+}
+
+/// A warning: shown even when quiet, since the result is not all that was asked for.
+pub fn warn(text: impl std::fmt::Display) {
+    eprintln!("firth: warning: {text}");
+}
+
+/// The memory in use, for the end of a line.
+pub fn memory_now() -> String {
+    process::memory().map_or_else(String::new, |bytes| format!("  mem {}", size(bytes)))
+}
+
+/// Bytes for people: `812k`, `212M`, `3.1G`.
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes if bytes >= 1e10 => format!("{:.0}G", bytes / 1e9),
+        bytes if bytes >= 1e9 => format!("{:.1}G", bytes / 1e9),
+        bytes if bytes >= 1e6 => format!("{:.0}M", bytes / 1e6),
+        bytes => format!("{:.0}k", bytes / 1e3),
+    }
+}
+
+/// A count or a rate for people: `950`, `13.7k`, `1.37M`.
+pub fn short(count: f64) -> String {
+    match count {
+        count if count >= 1e9 => format!("{:.2}G", count / 1e9),
+        count if count >= 1e6 => format!("{:.2}M", count / 1e6),
+        count if count >= 1e3 => format!("{:.1}k", count / 1e3),
+        count => format!("{count:.0}"),
+    }
+}
+
+/// A whole number with its thousands apart: `1 234 567`.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A duration for people: `0:01:03`.
+pub fn clock(seconds: f64) -> String {
+    if !seconds.is_finite() {
+        return "?".into();
+    }
+    let seconds = seconds.max(0.0).round() as u64;
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_for_people() {
+        assert_eq!((short(1_370_000.0), short(950.2), short(13_700.0)), ("1.37M".into(), "950".into(), "13.7k".into()));
+        assert_eq!((size(212_000_000), size(3_140_000_000)), ("212M".into(), "3.1G".into()));
+        assert_eq!((thousands(1_234_567), thousands(12)), ("1 234 567".into(), "12".into()));
+        assert_eq!((clock(63.4), clock(f64::NAN)), ("0:01:03".into(), "?".into()));
+    }
+}

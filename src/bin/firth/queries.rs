@@ -1,0 +1,150 @@
+//! Queries from the command line, from a pipe (one a line) or from a prompt, and their answers.
+
+use std::io::{BufRead, BufReader, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome};
+use crate::globals::Globals;
+use crate::output::{self, Results};
+
+/// How many waiting lines of a pipe are answered together.
+const BATCH: usize = 1024;
+
+/// A key and how well it answers.
+#[derive(Debug, Serialize)]
+pub struct Scored {
+    /// The word.
+    pub key: String,
+    /// Higher is better.
+    pub score: f32,
+}
+
+/// The answer to one query, best first.
+#[derive(Debug, Serialize)]
+pub struct Answer {
+    /// The query's words, apart by spaces.
+    pub query: String,
+    /// What answers it.
+    pub results: Vec<Scored>,
+}
+
+/// A kind of query.
+pub trait Queries {
+    /// A query whose words are known.
+    type Query;
+    /// What the prompt asks for.
+    const PROMPT: &'static str;
+
+    /// Reads a query from the words of a line.
+    fn parse(&self, line: &str) -> Outcome<Self::Query>;
+
+    /// Answers many queries together, in order.
+    fn answer(&self, queries: &[Self::Query]) -> Outcome<Vec<Answer>>;
+}
+
+/// Answers the queries given, or else those on standard input.
+pub fn run<Q: Queries>(kind: &Q, given: Vec<Q::Query>, globals: &Globals) -> Outcome {
+    if !given.is_empty() {
+        return print(&kind.answer(&given)?, globals);
+    }
+    if std::io::stdin().is_terminal() { prompt(kind, globals) } else { pipe(kind, globals) }
+}
+
+fn prompt<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
+    eprintln!("{}; an empty line ends", Q::PROMPT);
+    let mut line = String::new();
+    loop {
+        eprint!("> ");
+        line.clear();
+        let read = std::io::stdin().read_line(&mut line)?;
+        if read == 0 || line.trim().is_empty() {
+            return Ok(());
+        }
+        match kind.parse(line.trim()).and_then(|query| kind.answer(&[query])) {
+            Ok(answers) => print(&answers, globals)?,
+            Err(failure) => eprintln!("{failure}"),
+        }
+    }
+}
+
+fn pipe<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
+    let mut input = BufReader::with_capacity(1 << 16, std::io::stdin().lock());
+    let (mut all, mut failed, mut number) = (Vec::new(), 0, 0u64);
+    let mut more = true;
+    while more {
+        // As many lines as wait already, so that a batch uses every core and a single line is answered at once.
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let mut line = Vec::new();
+            more = input.read_until(b'\n', &mut line).map_err(|error| firth::Error::io("standard input", error))? > 0;
+            if !more {
+                break;
+            }
+            number += 1;
+            let line = String::from_utf8_lossy(&line);
+            if !line.trim().is_empty() {
+                match kind.parse(line.trim()) {
+                    Ok(query) => batch.push(query),
+                    Err(failure) => {
+                        failed += 1;
+                        eprintln!("firth: error: standard input, line {number}: {failure}");
+                    }
+                }
+            }
+            if !input.buffer().contains(&b'\n') {
+                break;
+            }
+        }
+        let answers = kind.answer(&batch)?;
+        if globals.json {
+            all.extend(answers);
+        } else {
+            print(&answers, globals)?;
+        }
+    }
+    if globals.json {
+        output::json(&all)?;
+    }
+    if failed > 0 { Err(Failure::Queries(failed)) } else { Ok(()) }
+}
+
+/// For a person a block for each query; for a program lines of query, key and score.
+fn print(answers: &[Answer], globals: &Globals) -> Outcome {
+    if globals.json {
+        return output::json(&answers);
+    }
+    let mut results = Results::new();
+    if !output::is_terminal() {
+        for answer in answers {
+            for Scored { key, score } in &answer.results {
+                writeln!(results, "{}\t{key}\t{score:.6}", answer.query)?;
+            }
+        }
+        return results.done();
+    }
+    for answer in answers {
+        if answers.len() > 1 {
+            writeln!(results, "{}", answer.query)?;
+        }
+        let width = answer.results.iter().map(|result| result.key.chars().count()).max().unwrap_or(0);
+        for Scored { key, score } in &answer.results {
+            let blanks = width - key.chars().count();
+            writeln!(results, "  {key}{:blanks$}  {score:.4}", "")?;
+        }
+    }
+    results.done()
+}
+
+/// The words of a line: apart by tabs if there are any, so that words may hold spaces, or else by spaces.
+pub fn words(line: &str) -> Vec<&str> {
+    if line.contains('\t') { line.split('\t').collect() } else { line.split_whitespace().collect() }
+}
+
+/// How many results: at least one.
+pub fn parse_top(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number from 1".into()),
+        Ok(top) => Ok(top),
+    }
+}

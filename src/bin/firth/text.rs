@@ -1,0 +1,143 @@
+//! Text as input: the flags that say how to read it, and the encoding of it with a line of progress.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use firth::corpus::{Corpus, DocumentOptions};
+use firth::dataset::{BuildProgress, CorpusReport, EncodedCorpus, Pass};
+use firth::tokenizer::Tokenizer;
+use firth::vocabulary::{Vocabulary, VocabularyConfig};
+
+use crate::failure::{Outcome, Reading};
+use crate::globals::{Globals, Typed};
+use crate::progress::{Log, Meter, memory_now, short, size, thousands};
+use crate::signals;
+
+/// How text becomes words.
+#[derive(Debug, clap::Args)]
+pub struct TextFlags {
+    #[command(flatten)]
+    documents: DocumentOptions,
+    #[command(flatten)]
+    tokens: TokenFlags,
+    #[command(flatten)]
+    vocabulary: VocabularyConfig,
+    /// Use the words and counts of an earlier vocabulary.safetensors, corpus or run
+    #[arg(long = "vocabulary", value_name = "PATH", help_heading = "Vocabulary")]
+    given: Option<PathBuf>,
+}
+
+/// How a line becomes tokens.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tokens")]
+struct TokenFlags {
+    /// words (of any script, lower-cased), whitespace (text that is tokenised already), or the path of a Hugging Face
+    /// tokenizer.json
+    #[arg(long, value_name = "NAME|PATH", default_value = "words")]
+    tokenizer: String,
+    /// Lower-case the text first [default: with words only]
+    #[arg(long, overrides_with = "no_lowercase")]
+    lowercase: bool,
+    /// Keep upper case
+    #[arg(long, overrides_with = "lowercase")]
+    no_lowercase: bool,
+}
+
+/// The flags above, by name, for input that is encoded already.
+pub const NAMES: [&str; 12] = [
+    "format",
+    "text-field",
+    "label-field",
+    "id-field",
+    "header",
+    "strict",
+    "tokenizer",
+    "lowercase",
+    "no-lowercase",
+    "min-count",
+    "max-vocabulary",
+    "vocabulary",
+];
+
+impl TextFlags {
+    /// Refuses these flags for input whose words are encoded already.
+    pub fn refuse(typed: &Typed, corpus: &Path) -> Outcome {
+        let why = format!("{} is encoded already; give the text itself or drop the flag", corpus.display());
+        NAMES.iter().try_for_each(|name| typed.refuse(name, &why))
+    }
+
+    /// Reads the text twice and writes it, encoded, into a folder.
+    pub fn build(&self, inputs: &[PathBuf], folder: &Path, globals: &Globals, log: &mut Log) -> Outcome<EncodedCorpus> {
+        let lowercase = match (self.tokens.lowercase, self.tokens.no_lowercase) {
+            (false, false) => None,
+            (lowercase, _) => Some(lowercase),
+        };
+        let tokenizer = Tokenizer::new(&self.tokens.tokenizer, lowercase).reading()?;
+        let given = self.given.as_deref().map(read_vocabulary).transpose()?;
+        let corpus = Corpus::open(inputs, &self.documents).reading()?;
+        let mut meter = Meter::new(globals);
+        let (mut failure, started) = (None, Instant::now());
+        let mut watch = |progress: BuildProgress<'_>| {
+            let seconds = started.elapsed().as_secs_f64();
+            meter.show(|| line(&progress, seconds));
+            failure = failure.take().or_else(|| log.report("build", &logged(&progress, seconds)).err());
+            if failure.is_some() || signals::interrupted() {
+                progress.interrupt();
+            }
+        };
+        let built =
+            signals::polled(|| EncodedCorpus::build(&corpus, &tokenizer, &self.vocabulary, given, folder, &mut watch));
+        meter.clear();
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        Ok(built?)
+    }
+}
+
+fn line(progress: &BuildProgress<'_>, seconds: f64) -> String {
+    let name = match progress.pass {
+        Pass::Count => "counting words",
+        Pass::Encode => "encoding",
+    };
+    let part = 100.0 * progress.done as f64 / progress.total.max(1) as f64;
+    let (words, rate) = (short(progress.tokens as f64), size((progress.done as f64 / seconds.max(1e-9)) as u64));
+    format!("{name}  {part:.1}%  {words} words  {rate}B/s{}", memory_now())
+}
+
+fn logged(progress: &BuildProgress<'_>, seconds: f64) -> serde_json::Value {
+    let BuildProgress { pass, done, total, tokens, .. } = progress;
+    serde_json::json!({"pass": pass, "done": done, "total": total, "tokens": tokens, "seconds": seconds})
+}
+
+/// What a corpus holds and what was dropped on the way, as names and values.
+pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
+    let rare = report.tokens - report.tokens_kept.min(report.tokens);
+    let mut lines = vec![
+        ("documents", thousands(report.documents)),
+        ("sentences", thousands(report.sentences)),
+        ("tokens", thousands(report.tokens)),
+        ("tokens kept", thousands(report.tokens_kept)),
+        ("vocabulary", format!("{} of {} distinct words", thousands(report.vocabulary), thousands(report.types))),
+    ];
+    let dropped = [
+        ("dropped", rare, "tokens of words outside the vocabulary"),
+        ("dropped", report.empty_documents, "documents without words"),
+        ("replaced", report.invalid_utf8, "invalid UTF-8 sequences, by U+FFFD"),
+        ("skipped", report.hidden_files, "hidden files"),
+    ];
+    let dropped = dropped.iter().filter(|(_, count, _)| *count > 0);
+    lines.extend(dropped.map(|(name, count, what)| (*name, format!("{} {what}", thousands(*count)))));
+    // An encoded corpus does not keep how long it took.
+    if report.seconds > 0.0 {
+        let rate = size((report.bytes_in as f64 / report.seconds) as u64);
+        lines.push(("encoding speed", format!("{rate}B/s of text, {:.1} s", report.seconds)));
+    }
+    lines.into_iter().map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// The vocabulary in a file, or of a corpus or run folder.
+fn read_vocabulary(path: &Path) -> Outcome<Vocabulary> {
+    let file = if path.is_dir() { path.join("vocabulary.safetensors") } else { path.to_owned() };
+    Vocabulary::open(&file).reading()
+}

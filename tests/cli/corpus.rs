@@ -1,0 +1,97 @@
+//! `corpus build|info|generate`.
+
+use crate::support::{Folder, Tested};
+
+#[test]
+fn a_built_corpus_reports_what_it_holds() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    let built = folder.json("corpus build a.txt -o corpus");
+    for field in ["documents", "sentences", "tokens", "tokens_kept", "vocabulary", "bytes_in", "seconds"] {
+        assert!(built[field].is_number(), "{field}: {built}");
+    }
+    assert_eq!((&built["documents"], &built["tokens"]), (&100.into(), &1150.into()));
+    let info = folder.json("corpus info corpus --top 3");
+    for field in ["documents", "sentences", "tokens", "tokens_kept", "vocabulary", "bytes_in"] {
+        assert_eq!(info[field], built[field], "{field}");
+    }
+    assert_eq!(info["commonest"].as_array().map(Vec::len), Some(3));
+    assert_eq!(info["commonest"][0], serde_json::json!({"word": "the", "count": 200}));
+    assert_eq!(folder.names(), ["a.txt", "corpus"]);
+    let report = folder.json("info corpus --check");
+    assert_eq!((&report["kind"], &report["documents"]), (&"corpus".into(), &100.into()));
+    Ok(())
+}
+
+#[test]
+fn human_output_is_lines_of_name_and_value() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    let ran = folder.firth("corpus build a.txt -o corpus");
+    let is_pair = |line: &str| line.split('\t').count() == 2;
+    assert!(ran.expect_code(0).stdout.lines().all(is_pair), "{}", ran.stdout);
+    assert!(ran.stderr.contains("firth train skipgram corpus"), "{}", ran.stderr);
+    let ran = folder.firth("corpus info corpus");
+    assert!(ran.expect_code(0).stdout.contains("\nthe\t200\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn standard_input_folders_patterns_and_compressed_files_are_read() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 60);
+    let text = folder.read("a.txt");
+    std::fs::create_dir(folder.join("texts"))?;
+    folder.write("texts/one.txt", &text);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, text.as_bytes())?;
+    folder.write("texts/two.txt.gz", gzip.finish()?);
+    folder.write("texts/three.zst", zstd::encode_all(text.as_bytes(), 1)?);
+    let ran = folder.firth_with(&["corpus", "build", "-", "-o", "c0", "--json"], text.as_str());
+    let tokens = |ran: &str| -> Tested<u64> {
+        let report: serde_json::Value = serde_json::from_str(ran)?;
+        Ok(report["tokens"].as_u64().expect("a number"))
+    };
+    assert_eq!(tokens(&ran.expect_code(0).stdout)?, 690);
+    assert_eq!(folder.json("corpus build texts -o c1")["tokens"], 2070);
+    assert_eq!(folder.json("corpus build texts/*.gz a.txt -o c2")["tokens"], 1380);
+    Ok(())
+}
+
+#[test]
+fn tables_and_json_lines_are_documents() {
+    let folder = Folder::new();
+    let row = "cats chase mice";
+    folder.write("t.tsv", format!("id\tlabel\ttext\n{}", format!("1\tx\t{row}\n").repeat(10)));
+    let report =
+        folder.json("corpus build t.tsv -o c1 --text-field text --label-field label --id-field id --min-count 1");
+    assert_eq!((&report["documents"], &report["vocabulary"]), (&10.into(), &3.into()));
+    folder.write("t.jsonl", format!("{{\"text\": \"{row}\"}}\n").repeat(10));
+    let report = folder.json("corpus build t.jsonl -o c2");
+    assert_eq!((&report["documents"], &report["tokens"]), (&10.into(), &30.into()));
+}
+
+#[test]
+fn vocabularies_can_be_limited_and_used_again() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    assert_eq!(folder.json("corpus build a.txt -o c1 --max-vocabulary 7")["vocabulary"], 7);
+    folder.write_text("b.txt", 10);
+    assert_eq!(folder.json("corpus build b.txt -o c2 --vocabulary c1")["vocabulary"], 7);
+    let strict = folder.json("corpus build a.txt -o c3 --min-count 60");
+    assert!(strict["vocabulary"].as_u64() < Some(10) && strict["tokens_kept"].as_u64() < strict["tokens"].as_u64());
+}
+
+#[test]
+fn planted_corpora_come_with_their_questions() {
+    let folder = Folder::new();
+    let report = folder.json("corpus generate world -o planted --seed 3");
+    assert_eq!((&report["kind"], &report["seed"]), (&"world".into(), &3.into()));
+    for file in report["files"].as_array().expect("a list") {
+        assert!(folder.join(file.as_str().expect("a path")).is_file(), "{file}");
+    }
+    folder.firth("corpus generate world -o planted").expect_error(2, &["--force"]);
+    folder.firth("corpus generate world -o planted --force").expect_code(0);
+    for name in ["text.txt", "questions.txt", "similarity.tsv"] {
+        assert!(folder.join("planted").join(name).is_file(), "{name}");
+    }
+}

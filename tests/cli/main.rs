@@ -1,0 +1,10 @@
+//! The command line through the real binary: output, exit codes, and each message.
+
+mod convert;
+mod corpus;
+mod faults;
+mod queries;
+mod signals;
+mod support;
+mod train;
+mod usage;

@@ -1,0 +1,138 @@
+//! `nearest`, `analogy`, `odd`, `embed`, `eval`: results, pipes, JSON.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use crate::support::{Folder, Tested};
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    folder
+}
+
+#[test]
+fn nearest_prints_query_key_and_score_apart_by_tabs() {
+    let ran = folder().firth("nearest v.txt king queen --top 2");
+    ran.expect_code(0);
+    let expected = "king\tman\t0.707107\nking\tqueen\t0.500000\nqueen\twoman\t0.707107\nqueen\tking\t0.500000\n";
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (expected, ""));
+}
+
+#[test]
+fn queries_have_the_promised_json_fields() {
+    let folder = folder();
+    let nearest = folder.json("nearest v.txt king --top 2");
+    assert_eq!(nearest[0]["query"], "king");
+    assert_eq!(nearest[0]["results"][0]["key"], "man");
+    assert!(nearest[0]["results"][0]["score"].as_f64().is_some_and(|score| score > 0.70 && score < 0.71));
+    assert_eq!(nearest[0]["results"].as_array().map(Vec::len), Some(2));
+    let analogy = folder.json("analogy v.txt man woman king --top 1");
+    assert_eq!((&analogy[0]["query"], &analogy[0]["results"][0]["key"]), (&"man woman king".into(), &"queen".into()));
+    let odd = folder.json("odd v.txt man rock king");
+    assert_eq!(odd[0]["results"][0]["key"], "rock");
+    assert_eq!(odd[0]["results"].as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_pipe_asks_one_query_a_line() {
+    let folder = folder();
+    let ran = folder.firth_with(&["nearest", "v.txt", "--top", "1"], "king\n\nqueen\r\n");
+    assert_eq!(ran.expect_code(0).stdout, "king\tman\t0.707107\nqueen\twoman\t0.707107\n");
+    let ran = folder.firth_with(&["analogy", "v.txt", "--top", "1"], "man woman king\nman king woman");
+    assert_eq!(ran.expect_code(0).stdout.lines().count(), 2);
+    let ran = folder.firth_with(&["odd", "v.txt", "--json"], "man rock king\n");
+    assert!(ran.expect_code(0).stdout.starts_with("[{\"query\":\"man rock king\""));
+}
+
+#[test]
+fn a_bad_line_in_a_pipe_is_reported_and_the_rest_answered() {
+    let ran = folder().firth_with(&["nearest", "v.txt", "--top", "1"], "king\nquen\nqueen\n");
+    ran.expect_code(3);
+    assert_eq!(ran.stdout, "king\tman\t0.707107\nqueen\twoman\t0.707107\n");
+    assert!(ran.stderr.contains("line 2: \"quen\" is not in the vocabulary; did you mean \"queen\""), "{}", ran.stderr);
+}
+
+#[test]
+fn a_coprocess_is_answered_line_by_line() -> Tested {
+    let folder = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_firth"))
+        .current_dir(folder.path())
+        .args(["nearest", "v.txt", "--top", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+    for (query, answer) in [("king", "king\tman\t0.707107\n"), ("rock", "rock\tstone\t0.999"), ("man", "man\tking")] {
+        writeln!(input, "{query}")?;
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        assert!(line.starts_with(answer), "{line}");
+    }
+    drop(input);
+    assert!(child.wait()?.success());
+    Ok(())
+}
+
+#[test]
+fn queries_of_the_wrong_length_are_refused() {
+    let folder = folder();
+    folder.firth("analogy v.txt man woman").expect_error(2, &["three words", "found 2"]);
+    folder.firth("odd v.txt man woman").expect_error(3, &["three"]);
+}
+
+#[test]
+fn embed_prints_and_saves_the_vectors_of_words() {
+    let folder = folder();
+    assert_eq!(
+        folder.firth("embed v.txt --words king rock").expect_code(0).stdout,
+        "king\t3\t0\t3\nrock\t-1\t-1\t0.5\n"
+    );
+    let vectors = folder.json("embed v.txt --words king");
+    assert_eq!((&vectors[0]["key"], &vectors[0]["vector"][2]), (&"king".into(), &3.0.into()));
+    folder.firth("embed v.txt -o few.txt --words rock man").expect_code(0);
+    assert_eq!(folder.read("few.txt").lines().map(|line| line.split(' ').next()).nth(1), Some(Some("rock")));
+    folder.firth("embed v.txt --words kimg").expect_error(2, &["\"king\""]);
+}
+
+#[test]
+fn analogies_are_scored_by_section() {
+    let folder = folder();
+    folder.write(
+        "q.txt",
+        ": family\nman woman king queen\nMan King Woman Queen\nman woman lord lady\n: gram-odd\nrock man stone woman\n",
+    );
+    let report = folder.json("eval analogy v.txt q.txt");
+    assert_eq!((&report["covered"], &report["total"]), (&3.into(), &4.into()));
+    assert_eq!((&report["sections"][0]["name"], &report["sections"][0]["correct"]), (&"family".into(), &2.into()));
+    let (correct, accuracy) = (report["correct"].as_f64(), report["accuracy"].as_f64());
+    assert!(correct.zip(accuracy).is_some_and(|(correct, accuracy)| (correct / 3.0 - accuracy).abs() < 1e-9));
+    let ran = folder.firth("eval analogy v.txt q.txt --method 3cosmul --restrict 6");
+    assert!(ran.expect_code(0).stdout.starts_with("family\t2\t2\t3\t1.0000\n"), "{}", ran.stdout);
+    assert!(ran.stdout.lines().last().is_some_and(|line| line.starts_with("all\t")));
+}
+
+#[test]
+fn similarity_is_a_list_with_an_entry_for_each_file() {
+    let folder = folder();
+    folder.write("s.tsv", "king\tman\t7\nqueen\twoman\t8\nrock\tstone\t9.5\nrock\tking\t1\nrock\tlord\t2\n");
+    let reports = folder.json("eval similarity v.txt s.tsv s.tsv");
+    assert_eq!(reports.as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        (&reports[0]["file"], &reports[0]["covered"], &reports[0]["total"]),
+        (&"s.tsv".into(), &4.into(), &5.into())
+    );
+    assert!(reports[0]["spearman"].as_f64().is_some_and(|rho| rho > 0.8) && reports[0]["pearson"].is_f64());
+    let ran = folder.firth("eval similarity v.txt s.tsv");
+    assert_eq!(ran.expect_code(0).stdout.trim_end().split('\t').count(), 5);
+}
+
+#[test]
+fn files_without_questions_are_bad_input() {
+    let folder = folder();
+    folder.write("empty.txt", "");
+    folder.firth("eval analogy v.txt empty.txt").expect_error(3, &["empty.txt"]);
+    folder.firth("eval similarity v.txt empty.txt").expect_error(3, &["empty.txt"]);
+    folder.firth("eval analogy v.txt none.txt").expect_error(3, &["none.txt"]);
+}

@@ -1,0 +1,120 @@
+//! The real binary in a temporary folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+pub type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+/// A folder of its own in which `firth` runs.
+pub struct Folder(TempDir);
+
+/// What a command printed and how it ended.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.join(name), content).expect("a writable folder");
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.join(name)).expect("a readable file")
+    }
+
+    /// All names in the folder, hidden ones too, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path()).expect("the folder");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs `firth` with words apart by spaces, nothing on standard input.
+    pub fn firth(&self, arguments: &str) -> Ran {
+        self.firth_with(&arguments.split_whitespace().collect::<Vec<_>>(), "")
+    }
+
+    /// Runs `firth` with arguments and standard input.
+    pub fn firth_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ran {
+        let mut command = Command::cargo_bin("firth").expect("the binary");
+        command.current_dir(self.path()).args(arguments).write_stdin(input);
+        command.output().expect("firth runs").into()
+    }
+
+    /// Runs `firth --json`, expects success, and parses what it printed.
+    pub fn json(&self, arguments: &str) -> serde_json::Value {
+        let ran = self.firth(&format!("{arguments} --json"));
+        ran.expect_code(0);
+        serde_json::from_str(&ran.stdout).expect("one JSON document")
+    }
+
+    /// A small text with enough repetition to learn from: sentences about animals and about ships.
+    pub fn write_text(&self, name: &str, lines: usize) {
+        let animals = ["cat", "dog", "horse", "cow", "sheep"];
+        let ships = ["boat", "ferry", "raft", "canoe", "yacht"];
+        let mut text = String::new();
+        for line in 0..lines {
+            let (one, two) = (line % 5, (line / 5 + line) % 5);
+            if line % 2 == 0 {
+                text += &format!("The {} and the {} eat green grass near the farm\n", animals[one], animals[two]);
+            } else {
+                text += &format!("A {} and a {} sail over blue water to the harbour\n", ships[one], ships[two]);
+            }
+        }
+        self.write(name, text);
+    }
+
+    /// Vectors in word2vec's text format: two pairs of parallel directions.
+    pub fn write_vectors(&self, name: &str) {
+        self.write(name, "6 3\nman 1 0 0\nwoman 0 2 0\nking 3 0 3\nqueen 0 1 1\nrock -1 -1 0.5\nstone -2 -2 1.1\n");
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Ran {
+    /// Expects an exit code.
+    pub fn expect_code(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Expects failure with a code, nothing on standard output, and one message that holds all of these.
+    pub fn expect_error(&self, code: i32, parts: &[&str]) -> &Self {
+        self.expect_code(code);
+        assert_eq!(self.stdout, "", "standard output is for results");
+        let errors: Vec<_> = self.stderr.lines().filter(|line| line.starts_with("firth: error: ")).collect();
+        assert_eq!(errors.len(), 1, "one message, found:\n{}", self.stderr);
+        for part in parts {
+            assert!(errors[0].contains(part), "{part:?} is not in: {}", errors[0]);
+        }
+        self
+    }
+}

@@ -1,0 +1,135 @@
+//! `train`, and `demo`.
+
+use crate::support::{Folder, Tested};
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 400);
+    folder
+}
+
+const QUICK: &str = "--dim 12 --epochs 2 --threads 1";
+
+#[test]
+fn a_run_is_a_folder_that_every_command_takes() {
+    let folder = folder();
+    let ran = folder.firth(&format!("train skipgram a.txt -o run {QUICK}"));
+    ran.expect_code(0);
+    assert!(ran.stdout.contains("output\trun\n"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("next: firth nearest run "), "{}", ran.stderr);
+    for name in ["config.toml", "vocabulary.safetensors", "dataset.safetensors", "words.safetensors", "log.jsonl"] {
+        assert!(folder.join("run").join(name).is_file(), "{name}");
+    }
+    assert_eq!(folder.names(), ["a.txt", "run"]);
+    folder.firth("nearest run cat --top 3").expect_code(0);
+    folder.firth("convert run words.bin").expect_code(0);
+    let info = folder.json("info run --check");
+    assert_eq!((&info["kind"], &info["dim"], &info["documents"]), (&"run".into(), &12.into(), &400.into()));
+    assert_eq!(folder.json("corpus info run")["documents"], 400);
+}
+
+#[test]
+fn training_reports_the_promised_fields() {
+    let folder = folder();
+    for task in ["skipgram", "cbow"] {
+        let report = folder.json(&format!("train {task} a.txt -o {task} {QUICK}"));
+        assert_eq!((&report["task"], &report["output"]), (&task.into(), &task.into()));
+        assert_eq!((&report["epochs"], &report["dim"], &report["threads"]), (&2.into(), &12.into(), &1.into()));
+        for field in
+            ["tokens", "words_trained", "vocabulary", "train_seconds", "wall_seconds", "words_per_second", "loss"]
+        {
+            assert!(report[field].is_number(), "{field}: {report}");
+        }
+        for field in ["cpu_seconds", "peak_rss_bytes"] {
+            assert!(report[field].is_number() || cfg!(not(target_os = "linux")), "{field}: {report}");
+        }
+        assert!(report["strategy"].is_string());
+        let (tokens, seconds) = (report["tokens"].as_f64(), report["train_seconds"].as_f64());
+        let speed = tokens.zip(seconds).map(|(tokens, seconds)| tokens * 2.0 / seconds);
+        let ratio = speed.zip(report["words_per_second"].as_f64()).map(|(ours, theirs)| ours / theirs);
+        assert!(ratio.is_some_and(|ratio| (ratio - 1.0).abs() < 0.01), "{report}");
+    }
+}
+
+#[test]
+fn logs_are_json_lines_and_quiet_is_silent() -> Tested {
+    let folder = folder();
+    let ran = folder.firth(&format!("train cbow a.txt -o run --log-json log --quiet {QUICK}"));
+    assert_eq!((ran.expect_code(0).stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    for log in ["log", "run/log.jsonl"] {
+        let lines: Vec<serde_json::Value> =
+            folder.read(log).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        assert_eq!(lines.last().map(|line| &line["event"]), Some(&"done".into()), "{log}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_encoded_corpus_gives_the_same_vectors_as_its_text() {
+    let folder = folder();
+    folder.firth("corpus build a.txt -o corpus").expect_code(0);
+    folder.firth(&format!("train skipgram corpus -o one {QUICK}")).expect_code(0);
+    folder.firth(&format!("train skipgram a.txt -o two {QUICK}")).expect_code(0);
+    let vectors = |run: &str| folder.firth(&format!("embed {run} --words")).stdout;
+    assert_eq!(vectors("one"), vectors("two"));
+    assert!(folder.join("one/vocabulary.safetensors").is_file() && !folder.join("one/dataset.safetensors").exists());
+}
+
+#[test]
+fn a_name_with_a_known_ending_gets_the_vectors_alone() {
+    let folder = folder();
+    for name in ["words.txt", "words.bin", "words.safetensors"] {
+        folder.firth(&format!("train cbow a.txt -o {name} {QUICK}")).expect_code(0);
+        folder.firth(&format!("nearest {name} cat")).expect_code(0);
+    }
+    assert_eq!(folder.names(), ["a.txt", "words.bin", "words.safetensors", "words.txt"]);
+}
+
+#[test]
+fn the_configuration_of_a_run_repeats_it() {
+    let folder = folder();
+    folder.firth("train skipgram a.txt -o one --dim 9 --epochs 3 --threads 1 --seed 7 --min-count 2").expect_code(0);
+    let config = folder.read("one/config.toml");
+    for line in ["dim = 9", "epochs = 3", "seed = 7", "min-count = 2", "[run]", "task = \"skipgram\""] {
+        assert!(config.contains(line), "{line} is not in:\n{config}");
+    }
+    folder.firth("train skipgram a.txt -o two --config one/config.toml").expect_code(0);
+    assert_eq!(folder.firth("embed one --words").stdout, folder.firth("embed two --words").stdout);
+    // What is typed wins.
+    assert_eq!(folder.json("train skipgram a.txt -o three --config one/config.toml --dim 5")["dim"], 5);
+    folder.write("bad.toml", "dimm = 3\n");
+    folder.firth("train cbow a.txt -o four --config bad.toml").expect_error(2, &["bad.toml", "dimm", "\"dim\""]);
+    folder.write("bad.toml", "dim = \n");
+    folder.firth("train cbow a.txt -o four --config bad.toml").expect_error(3, &["bad.toml", "line 1"]);
+}
+
+#[test]
+fn a_hopeless_learning_rate_is_reported_as_divergence() {
+    let folder = folder();
+    let ran = folder.firth("train skipgram a.txt -o run --lr 1e30 --sample 1 --epochs 20 --threads 1");
+    ran.expect_error(4, &["diverged", "--lr"]);
+    assert_eq!(folder.names(), ["a.txt"]);
+}
+
+#[test]
+fn the_demo_learns_its_corpus_and_draws_it() {
+    let folder = Folder::new();
+    let ran = folder.firth("demo --quiet");
+    ran.expect_code(0);
+    assert!(ran.stdout.contains("firth-demo"), "{}", ran.stdout);
+    let images = |name: &String| name.ends_with(".png");
+    let names: Vec<String> = std::fs::read_dir(folder.join("firth-demo"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(names.iter().any(images), "{names:?}");
+    folder.firth("nearest firth-demo/skipgram france").expect_code(0);
+    // Its own output may be replaced, nobody else's.
+    folder.write("firth-demo/skipgram/mark", "");
+    let report = folder.json("demo");
+    assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
+    assert!(!folder.join("firth-demo/skipgram/mark").exists());
+    std::fs::create_dir(folder.join("other")).expect("a folder");
+    folder.write("other/thesis.tex", "");
+    folder.firth("demo -o other").expect_error(2, &["other"]);
+}

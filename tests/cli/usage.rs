@@ -1,0 +1,138 @@
+//! Flags, commands, help.
+
+use crate::support::{Folder, Tested};
+
+#[test]
+fn the_overview_names_every_command_and_fits_one_screen() {
+    let ran = Folder::new().firth("--help");
+    ran.expect_code(0);
+    for command in ["demo", "corpus", "train", "nearest", "analogy", "odd", "eval", "embed", "convert", "info"] {
+        assert!(ran.stdout.contains(&format!("\n  {command} ")), "{command}");
+    }
+    assert!(ran.stdout.lines().count() <= 50, "{} lines", ran.stdout.lines().count());
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let folder = Folder::new();
+    for command in [
+        "demo",
+        "corpus build",
+        "corpus info",
+        "corpus generate",
+        "train skipgram",
+        "train cbow",
+        "nearest",
+        "analogy",
+        "odd",
+        "eval analogy",
+        "eval similarity",
+        "embed",
+        "convert",
+        "info",
+    ] {
+        let ran = folder.firth(&format!("{command} --help"));
+        ran.expect_code(0);
+        assert!(ran.stdout.contains(&format!("Example:\n  firth {command} ")), "{command}:\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn without_a_command_the_overview_goes_to_standard_error() {
+    let ran = Folder::new().firth("");
+    ran.expect_error(2, &["--help"]);
+    assert!(ran.stderr.contains("firth COMMAND"));
+}
+
+#[test]
+fn the_version_is_printed() {
+    let ran = Folder::new().firth("--version");
+    assert_eq!(ran.expect_code(0).stdout, format!("firth {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn unknown_names_get_the_nearest_known_one() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 10);
+    folder.write_vectors("v.txt");
+    for (arguments, parts) in [
+        ("nearst v.txt king", vec!["unknown command 'nearst'", "'nearest'"]),
+        ("train skipgarm a.txt -o r", vec!["unknown command 'skipgarm'", "'skipgram'"]),
+        ("train skipgram a.txt -o r --windw 3", vec!["unknown flag '--windw'", "'--window'"]),
+        ("convert v.txt v.x --to word2vek", vec!["\"word2vek\"", "word2vec"]),
+        ("analogy v.txt man woman king --method 3cosad", vec!["3cosad", "3cosadd"]),
+        ("nearest v.txt kimg", vec!["\"kimg\"", "\"king\""]),
+        ("train skipgram a.txt -o r --strategy hogwld", vec!["hogwld", "hogwild"]),
+        ("corpus generate wrld -o w", vec!["wrld", "world"]),
+    ] {
+        folder.firth(arguments).expect_error(2, &parts);
+    }
+    assert_eq!(folder.names(), ["a.txt", "v.txt"]);
+}
+
+#[test]
+fn values_out_of_range_name_their_flag() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 10);
+    folder.write_vectors("v.txt");
+    for (arguments, flag) in [
+        ("train skipgram a.txt -o r --dim 0", "--dim"),
+        ("train skipgram a.txt -o r --dim 5000", "--dim"),
+        ("train cbow a.txt -o r --window 0", "--window"),
+        ("train cbow a.txt -o r --epochs 0", "--epochs"),
+        ("train cbow a.txt -o r --lr nan", "--lr"),
+        ("train cbow a.txt -o r --lr -1", "--lr"),
+        ("train cbow a.txt -o r --sample -1", "--sample"),
+        ("train cbow a.txt -o r --dim many", "--dim"),
+        ("train cbow a.txt -o r --threads 0", "--threads"),
+        ("nearest v.txt king --top 0", "--top"),
+        ("convert v.txt w.bin --top x", "--top"),
+    ] {
+        folder.firth(arguments).expect_error(2, &[flag]);
+    }
+    assert_eq!(folder.names(), ["a.txt", "v.txt"]);
+}
+
+#[test]
+fn missing_arguments_are_named() {
+    let folder = Folder::new();
+    folder.firth("train skipgram -o r").expect_error(2, &["INPUT"]);
+    folder.firth("train skipgram a.txt").expect_error(2, &["--output"]);
+    folder.firth("nearest").expect_error(2, &["MODEL"]);
+    folder.firth("train").expect_code(2);
+}
+
+#[test]
+fn flags_without_effect_are_refused() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth("corpus build a.txt -o c").expect_code(0);
+    folder.firth("train cbow c -o r --min-count 2").expect_error(2, &["--min-count", "no effect", "encoded"]);
+    folder.firth("train cbow c -o r --tokenizer words").expect_error(2, &["--tokenizer", "no effect"]);
+    folder.firth("train cbow c -o r --strict").expect_error(2, &["--strict", "no effect"]);
+}
+
+#[test]
+fn flags_of_other_tools_are_understood() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 200);
+    for (number, flags) in [
+        "train skipgram -train a.txt -output RUN -size 8 -window 2 -iter 2 -alpha 0.05 -negative 3 -threads 1 -min-count 1",
+        "skipgram -input a.txt -output RUN -dim 8 -ws 2 -epoch 2 -lr 0.05 -neg 3 -thread 1 -minCount 1 -t 1e-4",
+        "train skipgram a.txt -o RUN --vector_size 8 --window 2 --epochs 2 --alpha 0.05 --negative 3 --workers 1 --min_count 1",
+        "train skipgram a.txt -o RUN --vector-size=8 --ws=2 --iter=2 --lr=0.05 --neg=3 --threads=1 --minCount=1",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let report = folder.json(&flags.replace("RUN", &format!("run{number}")));
+        assert_eq!((&report["dim"], &report["epochs"], &report["threads"]), (&8.into(), &2.into(), &1.into()), "{flags}");
+    }
+    let configs: Vec<_> = (0..4).map(|number| folder.read(&format!("run{number}/config.toml"))).collect();
+    assert!(
+        configs.iter().all(|config| config.contains("min-count = 1") && config.contains("window = 2")),
+        "{configs:?}"
+    );
+    Ok(())
+}

@@ -154,3 +154,51 @@ fn unknown(kind: &str) -> Error {
     let names: Vec<&str> = KINDS.iter().map(|known| known.name).collect();
     Error::config("KIND", format!("found {kind:?}, expected one of {}", names.join(", ")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_same_seed_gives_the_same_corpus_and_another_seed_another() -> Result<()> {
+        for kind in KINDS {
+            let [first, again, other] = [1, 1, 2].map(|seed| Planted::grow(kind.name, seed, 200));
+            let (first, again, other) = (first?, again?, other?);
+            assert_eq!(first.documents, again.documents);
+            assert_eq!(first.analogies, again.analogies);
+            assert_ne!(first.documents, other.documents);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn documents_are_whole_sentences_in_plain_english() -> Result<()> {
+        for kind in KINDS {
+            let planted = Planted::grow(kind.name, 1, 3000)?;
+            let ids: HashSet<&str> = planted.documents.iter().map(|document| document.id.as_str()).collect();
+            assert_eq!(ids.len(), 3000);
+            for PlantedDocument { label, text, .. } in &planted.documents {
+                assert!(!label.is_empty() && text.split(' ').count() >= 5, "{text}");
+                assert!(text.ends_with(['.', '?', '!', '"']), "{text}");
+                assert!(!text.contains("  ") && !text.contains(['\t', '\n', '{', '}', '[', ']', '|']), "{text}");
+                assert!(text.starts_with(|first: char| first.is_uppercase() || first == '"'), "{text}");
+                let words: Vec<&str> = text.split(' ').collect();
+                for pair in words.windows(2) {
+                    match pair[0].trim_start_matches('"') {
+                        "a" | "A" => assert!(!template::takes_an(pair[1]), "{text}"),
+                        "an" | "An" => assert!(template::takes_an(pair[1]), "{text}"),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_kind_names_the_known_ones() {
+        let message = Planted::grow("wrold", 1, 1).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains("world, topics"), "{message}");
+    }
+}

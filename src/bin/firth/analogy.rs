@@ -32,7 +32,7 @@ pub struct Flags {
 
 /// Prints answers.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
-    if flags.words.len() % 3 != 0 {
+    if !flags.words.len().is_multiple_of(3) {
         let found = flags.words.len();
         return Err(Failure::usage(format!(
             "an analogy takes three words A B C, found {found}; quote words with spaces"

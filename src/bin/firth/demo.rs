@@ -113,8 +113,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         };
         let (summary, vectors) = train::learn(&config, &corpus, globals, &mut log)?;
         native::Native.write(&vectors, &folder.join(name).join(native::FILE))?;
-        let analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;
+        let mut analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;
         let similarity = Similarity::default().run(&vectors, &folder.join("planted/similarity.tsv"))?;
+        // The folder's present name is a temporary one.
+        analogies.file = target.join("planted/questions.txt").display().to_string();
         Ok(Model { vectors, summary, analogies, similarity })
     };
     let models = Models { skipgram: model(Task::SkipGram, "skipgram")?, cbow: model(Task::Cbow, "cbow")? };

@@ -98,7 +98,7 @@ pub struct TrainConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
-    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04, cbow 0.2]
+    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04, cbow 0.15]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -208,7 +208,7 @@ impl TrainConfig {
             (Some(Compat::Word2vec), Task::SkipGram) | (Some(Compat::Gensim), _) => 0.025,
             (Some(Compat::Word2vec), Task::Cbow) | (Some(Compat::Fasttext), _) => 0.05,
             (None, Task::SkipGram) => 0.04,
-            (None, Task::Cbow) => 0.2,
+            (None, Task::Cbow) => 0.15,
         })
     }
 

@@ -1,0 +1,167 @@
+//! What training must give: good vectors for every task and way of training, and the same bytes where it promises them.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use firth::corpus::Corpus;
+use firth::corpus::synthetic::Planted;
+use firth::dataset::EncodedCorpus;
+use firth::embeddings::Embeddings;
+use firth::eval::{Analogy, Similarity};
+use firth::tokenizer::Tokenizer;
+use firth::train::{Compat, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer};
+use firth::{Error, Result};
+
+/// The planted world: encoded once for all tests, with its questions.
+struct World {
+    folder: tempfile::TempDir,
+    encoded: EncodedCorpus,
+}
+
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let planted = Planted::grow("world", 1, 20_000).expect("a known kind");
+    planted.write(&folder.path().join("planted")).expect("room for the text");
+    let corpus = Corpus::open(&[folder.path().join("planted/text.txt")], &Default::default()).expect("the text");
+    let tokenizer = Tokenizer::new("words", None).expect("a known tokenizer");
+    let to = folder.path().join("corpus");
+    let encoded = EncodedCorpus::build(&corpus, &tokenizer, &Default::default(), None, &to, &mut |_| {});
+    World { encoded: encoded.expect("an encoded corpus"), folder }
+});
+
+impl World {
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("planted").join(name)
+    }
+}
+
+fn train(config: &TrainConfig) -> Result<(Embeddings, Summary)> {
+    let mut trainer = Trainer::new(config, &WORLD.encoded.vocabulary, &WORLD.encoded.dataset)?;
+    let summary = trainer.run(&mut Silent)?;
+    Ok((trainer.finish()?, summary))
+}
+
+/// The share of planted analogies answered right, and the correlation with planted likeness.
+fn scores(embeddings: &Embeddings) -> Result<(f64, f64)> {
+    let analogy = Analogy::default().run(embeddings, &WORLD.file("questions.txt"))?;
+    let similarity = Similarity::default().run(embeddings, &WORLD.file("similarity.tsv"))?;
+    assert_eq!(analogy.overall.covered, analogy.overall.total, "every planted word is common enough");
+    Ok((analogy.overall.accuracy, similarity.spearman.expect("more than two pairs")))
+}
+
+/// Fast settings that still learn everything planted.
+fn config(task: Task) -> TrainConfig {
+    TrainConfig { task, dim: 64, epochs: 8, threads: 1, ..TrainConfig::default() }
+}
+
+#[test]
+fn both_tasks_learn_what_was_planted_alone_and_with_others() -> Result<()> {
+    for task in [Task::SkipGram, Task::Cbow] {
+        for (strategy, threads) in [(Strategy::Serial, 1), (Strategy::Hogwild, 3)] {
+            let (embeddings, summary) = train(&TrainConfig { strategy, threads, ..config(task) })?;
+            let (accuracy, correlation) = scores(&embeddings)?;
+            println!("{task:?}, {strategy:?}: {accuracy:.3}, {correlation:.3}, losses {:?}", summary.epoch_losses);
+            assert!(accuracy > 0.8 && correlation > 0.5, "{task:?}, {strategy:?}: {accuracy}, {correlation}");
+            assert!(summary.epoch_losses[0] > summary.epoch_losses[1], "{:?}", summary.epoch_losses);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn blocks_are_as_good_as_single_pairs() -> Result<()> {
+    for task in [Task::SkipGram, Task::Cbow] {
+        let (blocks, _) = train(&config(task))?;
+        let (pairs, _) = train(&TrainConfig { kernel: KernelChoice::Reference, ..config(task) })?;
+        let ((blocks, _), (pairs, _)) = (scores(&blocks)?, scores(&pairs)?);
+        println!("{task:?}: blocks {blocks:.3}, pairs {pairs:.3}");
+        assert!(blocks > pairs - 0.03, "{task:?}: {blocks} in blocks, {pairs} by pairs");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_old_cbow_update_learns_too_at_its_own_rate() -> Result<()> {
+    let (embeddings, _) = train(&TrainConfig { compat: Some(Compat::Word2vec), ..config(Task::Cbow) })?;
+    let (accuracy, _) = scores(&embeddings)?;
+    assert!(accuracy > 0.6, "{accuracy}");
+    Ok(())
+}
+
+#[test]
+fn serial_training_gives_the_same_bytes_again() -> Result<()> {
+    for task in [Task::SkipGram, Task::Cbow] {
+        let short = TrainConfig { epochs: 1, strategy: Strategy::Serial, ..config(task) };
+        let first = train(&short)?.0;
+        // The machine's threads do not matter, the seed does.
+        let again = train(&TrainConfig { threads: 8, ..short.clone() })?.0;
+        assert!(first.vectors().as_slice() == again.vectors().as_slice(), "{task:?}");
+        let other = train(&TrainConfig { seed: 2, ..short })?.0;
+        assert!(first.vectors().as_slice() != other.vectors().as_slice(), "{task:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_token_is_counted_once_an_epoch() -> Result<()> {
+    let config = TrainConfig { epochs: 2, sample: Some(0.0), dim: 8, threads: 3, ..config(Task::Cbow) };
+    let (_, summary) = train(&config)?;
+    let tokens = WORLD.encoded.dataset.tokens();
+    assert_eq!(summary.tokens, tokens);
+    // Without subsampling each word is predicted once an epoch, but for those alone in their sentence.
+    let sentences = WORLD.encoded.dataset.sentences(0..WORLD.encoded.dataset.sentences_len());
+    let alone = sentences.filter(|sentence| sentence.words.len() == 1).count() as u64;
+    assert_eq!(summary.words_trained, 2 * (tokens - alone));
+    Ok(())
+}
+
+#[test]
+fn a_rate_far_too_high_is_noticed_and_named() {
+    let config = TrainConfig { lr: Some(1e4), ..config(Task::SkipGram) };
+    let error = train(&config).expect_err("no vectors come of that");
+    assert!(matches!(error, Error::Diverged { epoch: 1, .. }), "{error}");
+    assert!(error.to_string().contains("--lr"), "{error}");
+}
+
+#[test]
+fn an_observer_sees_progress_and_may_stop_the_run() -> Result<()> {
+    struct StopLater(Vec<Progress>);
+    impl Observer for StopLater {
+        fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
+            self.0.push(progress.clone());
+            if self.0.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    let config = TrainConfig { epochs: 10_000, ..config(Task::SkipGram) };
+    let mut observer = StopLater(Vec::new());
+    let mut trainer = Trainer::new(&config, &WORLD.encoded.vocabulary, &WORLD.encoded.dataset)?;
+    assert!(matches!(trainer.run(&mut observer), Err(Error::Interrupted)));
+    let seen = observer.0;
+    assert!(seen.len() == 3 && seen.windows(2).all(|pair| pair[0].tokens <= pair[1].tokens));
+    assert!(seen[2].lr <= 0.04 && seen[2].loss.is_finite() && seen[2].eta_seconds > 0.0, "{:?}", seen[2]);
+    Ok(())
+}
+
+#[test]
+fn any_width_and_the_smallest_corpora_train() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = folder.path().join("tiny.txt");
+    for (content, min_count) in [("a b a b a b", 1), ("one", 1), ("x x x x x x x x", 1)] {
+        std::fs::write(&text, content).expect("room for a line");
+        let corpus = Corpus::open(std::slice::from_ref(&text), &Default::default())?;
+        let tokenizer = Tokenizer::new("whitespace", None)?;
+        let words = firth::vocabulary::VocabularyConfig { min_count, max_vocabulary: None };
+        let to = folder.path().join(content.len().to_string());
+        let encoded = EncodedCorpus::build(&corpus, &tokenizer, &words, None, &to, &mut |_| {})?;
+        for task in [Task::SkipGram, Task::Cbow] {
+            for dim in [1, 3, 16, 4096] {
+                let config = TrainConfig { dim, epochs: 3, negative: 7, ..config(task) };
+                let mut trainer = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?;
+                trainer.run(&mut Silent)?;
+                assert_eq!(trainer.finish()?.dim(), dim);
+            }
+        }
+    }
+    Ok(())
+}

@@ -20,3 +20,8 @@ pub mod train;
 pub mod vocabulary;
 
 pub use error::{Error, Result};
+
+/// README's programs, compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

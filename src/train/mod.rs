@@ -158,13 +158,14 @@ impl<'a> Trainer<'a> {
 
     /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.
     ///
-    /// Fails if a number in them is not finite, so that no such vector is ever written.
+    /// Fails with [`Error::Diverged`] if a number in them is not finite, so that no such vector is ever written.
     pub fn finish(self) -> Result<Embeddings> {
         let (input, _) = self.step.tables.into_parts();
         let vectors = input.into_matrix();
-        if let Some(at) = vectors.as_slice().iter().position(|value| !value.is_finite()) {
-            let word = self.vocabulary.keys().get(at / vectors.cols());
-            return Err(Error::data(format!("the vector of {word:?} is not finite; lower --lr")));
+        if vectors.as_slice().iter().any(|value| !value.is_finite()) {
+            // The loss is bounded, so that a row can overflow in the last few thousand tokens unseen.
+            let tokens = self.dataset.tokens() * self.config.epochs as u64;
+            return Err(Error::Diverged { epoch: self.config.epochs, tokens, lr: self.config.lr() as f32 });
         }
         let mut embeddings =
             Embeddings::new(self.vocabulary.keys().clone(), vectors, Some(self.vocabulary.counts().to_vec()))?;

@@ -155,15 +155,7 @@ pub fn learn(
         return Err(failure);
     }
     let summary = summary?;
-    let vectors = trainer.finish().map_err(|error| match error {
-        // The loss can stay finite, since scores are clamped, while the vectors do not.
-        firth::Error::Data { .. } => firth::Error::Diverged {
-            epoch: summary.epochs,
-            tokens: summary.tokens * summary.epochs as u64,
-            lr: summary.lr as f32,
-        },
-        other => other,
-    })?;
+    let vectors = trainer.finish()?;
     Ok((summary, vectors))
 }
 

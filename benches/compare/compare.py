@@ -39,7 +39,7 @@ def gensim(job):
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     tokens = sum(model.wv.get_vecattr(word, "count") for word in model.wv.index_to_key)
     model.wv.save_word2vec_format(job["vectors"], binary=True)
-    return {"tokens": tokens, "wall": wall, "cpu": cpu, "lr": job["lr"] or 0.025}
+    return {"tokens": int(tokens), "wall": wall, "cpu": cpu, "lr": job["lr"] or 0.025}
 
 
 def fasttext(job):

@@ -120,9 +120,26 @@ impl<'a> Trainer<'a> {
         });
         outcome?;
         let last = run.meters.progress(started.elapsed());
+        if run.meters.targets() == 0 {
+            return Err(self.untrained());
+        }
         // Told once more, at 100 %; what it answers no longer matters.
         let _ = observer.progress(&last);
         Ok(run.meters.summary(&self.config, &self.step, self.vocabulary.len(), last.seconds))
+    }
+
+    /// Why nothing was there to learn.
+    fn untrained(&self) -> Error {
+        let (sample, tokens) = (self.config.sample(), self.dataset.tokens());
+        let alone = self.dataset.sentences(0..self.dataset.sentences_len()).all(|sentence| sentence.words.len() < 2);
+        Error::data(if alone {
+            format!("no word has a neighbour: all {tokens} tokens stand alone; lower --min-count or put more on a line")
+        } else {
+            format!(
+                "sampling {sample:e} left no word with a neighbour in {tokens} tokens; \
+                 lower --min-count, add text or use --sample 0"
+            )
+        })
     }
 
     /// One worker: shard after shard until none is left or the run is stopped.
@@ -130,7 +147,8 @@ impl<'a> Trainer<'a> {
         loop {
             let turn = run.next.fetch_add(1, Relaxed);
             let (epoch, shard) = (turn / self.shards.len(), turn % self.shards.len());
-            if epoch == self.config.epochs {
+            // Each worker takes one turn too many; on a corpus of one shard that is a whole epoch.
+            if epoch >= self.config.epochs {
                 return;
             }
             let mut noise = self.step.noise(epoch, shard);

@@ -144,6 +144,11 @@ impl Meters {
         self.tokens.load(Relaxed)
     }
 
+    /// Words predicted.
+    pub fn targets(&self) -> u64 {
+        self.targets.load(Relaxed)
+    }
+
     /// The learning rate now: it falls in a line with the tokens done, but not below the minimum.
     pub fn lr(&self) -> f32 {
         let left = 1.0 - self.tokens() as f64 / self.total.max(1) as f64;

@@ -63,8 +63,8 @@ pub struct Tally {
     pub covered: u64,
     /// In the file.
     pub total: u64,
-    /// `correct / covered`, from 0 to 1; 0 if nothing is covered.
-    pub accuracy: f64,
+    /// `correct / covered`, from 0 to 1; none if nothing is covered.
+    pub accuracy: Option<f64>,
     /// `covered / total`, from 0 to 1.
     pub coverage: f64,
 }
@@ -193,8 +193,9 @@ impl Section {
 
 impl Tally {
     fn new(correct: u64, covered: u64, total: u64) -> Self {
-        let ratio = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-        Self { correct, covered, total, accuracy: ratio(correct, covered), coverage: ratio(covered, total) }
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        let (accuracy, coverage) = (ratio(correct, covered), ratio(covered, total).unwrap_or(0.0));
+        Self { correct, covered, total, accuracy, coverage }
     }
 
     fn sum(parts: impl Iterator<Item = Self>) -> Self {
@@ -207,10 +208,8 @@ impl Tally {
     /// Wilson's interval: (p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n).
     fn interval(&self) -> [f64; 2] {
         const Z: f64 = 1.96;
-        let (p, n) = (self.accuracy, self.covered as f64);
-        if self.covered == 0 {
-            return [0.0, 1.0];
-        }
+        let Some(p) = self.accuracy else { return [0.0, 1.0] };
+        let n = self.covered as f64;
         let center = p + Z * Z / (2.0 * n);
         let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
         [center - half, center + half].map(|bound| (bound / (1.0 + Z * Z / n)).clamp(0.0, 1.0))
@@ -254,7 +253,7 @@ mod tests {
             let report = run(&Analogy { method, ..Analogy::default() }, QUESTIONS)?;
             let counts = |tally: &Tally| (tally.correct, tally.covered, tally.total);
             assert_eq!(counts(&report.overall), (3, 4, 5));
-            assert_eq!((report.overall.accuracy, report.overall.coverage), (0.75, 0.8));
+            assert_eq!((report.overall.accuracy, report.overall.coverage), (Some(0.75), 0.8));
             assert_eq!(counts(&report.semantic), (2, 3, 4));
             assert_eq!(counts(&report.syntactic), (1, 1, 1));
             let sections: Vec<_> =

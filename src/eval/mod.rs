@@ -49,7 +49,7 @@ impl Report {
     /// The one number to compare by; none if nothing was covered.
     pub fn score(&self) -> Option<f64> {
         match self {
-            Self::Analogy(report) => (report.overall.covered > 0).then_some(report.overall.accuracy),
+            Self::Analogy(report) => report.overall.accuracy,
             Self::Similarity(report) => report.spearman,
         }
     }

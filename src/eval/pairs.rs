@@ -30,13 +30,20 @@ impl PairFile {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
         let text = String::from_utf8_lossy(&bytes);
-        Self::parse(text.trim_start_matches('\u{feff}')).map_err(|(line, found)| {
+        let file = Self::parse(text.trim_start_matches('\u{feff}')).map_err(|(line, found)| {
             Error::line(
                 path,
                 line,
                 format!("no scored pair in the whole file; found {found}, expected word, word, score"),
             )
-        })
+        })?;
+        if let Some(&first) = file.bad_lines.first().filter(|_| file.bad_lines.len() > file.pairs.len()) {
+            let (bad, all) = (file.bad_lines.len(), file.bad_lines.len() + file.pairs.len());
+            let reason =
+                format!("{bad} of {all} lines hold no scored pair, this is the first; expected word, word, score");
+            return Err(Error::line(path, first, reason));
+        }
+        Ok(file)
     }
 
     /// The pairs, or the first line that could have been one and what it holds.

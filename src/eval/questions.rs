@@ -37,6 +37,12 @@ impl QuestionFile {
                 format!("no question in the whole file; found {found} words, {wanted}"),
             ));
         }
+        let questions: usize = file.sections.iter().map(|section| section.words.len()).sum();
+        if let Some(&first) = file.bad_lines.first().filter(|_| file.bad_lines.len() > questions) {
+            let (bad, all) = (file.bad_lines.len(), file.bad_lines.len() + questions);
+            let reason = format!("{bad} of {all} lines are no questions, this is the first; expected `a b c d`");
+            return Err(Error::line(path, first, reason));
+        }
         Ok(file)
     }
 

@@ -129,6 +129,25 @@ fn similarity_is_a_list_with_an_entry_for_each_file() {
 }
 
 #[test]
+fn what_is_not_covered_has_no_score() {
+    let folder = folder();
+    folder.write("q.txt", ": family\nman woman king queen\n: alien\nzig zag zog zug\n");
+    let report = folder.json("eval analogy v.txt q.txt");
+    assert!(report["sections"][1]["accuracy"].is_null(), "{report}");
+    let table = folder.firth("eval analogy v.txt q.txt").stdout;
+    assert!(table.contains("alien\t0\t0\t1\t-\n"), "{table}");
+    folder.write("none.txt", ": alien\nzig zag zog zug\n");
+    folder.firth("eval analogy v.txt none.txt").expect_error(3, &["none.txt", "none of the 1 questions"]);
+    folder.write("none.tsv", "zig\tzag\t3\nzog\tzug\t4\n");
+    folder.firth("eval similarity v.txt none.tsv").expect_error(3, &["none.tsv", "none of the 2 pairs"]);
+    folder.write("few.txt", format!("man woman king queen\n{}", "zig zag zog zug\n".repeat(20)));
+    let ran = folder.firth("eval analogy v.txt few.txt");
+    assert!(ran.expect_code(0).stderr.contains("only 1 of 21 questions"), "{}", ran.stderr);
+    folder.write("prose.txt", "this is a text\nof lines that are of many lengths\nand no questions\nat all\n");
+    folder.firth("eval analogy v.txt prose.txt").expect_error(3, &["prose.txt", "line 2", "3 of 4 lines"]);
+}
+
+#[test]
 fn files_without_questions_are_bad_input() {
     let folder = folder();
     folder.write("empty.txt", "");

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use firth::eval::{Analogy, AnalogyReport, Similarity, SimilarityReport, Tally};
 
-use crate::failure::{Outcome, Reading};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::model;
 use crate::output::{self, Results};
-use crate::progress::warn;
+use crate::progress::{counted, warn};
 
 /// Score vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -61,6 +61,7 @@ fn analogy(flags: &AnalogyFlags, globals: &Globals) -> Outcome {
     let reports: Vec<AnalogyReport> = flags.files.iter().map(run).collect::<Result<_, _>>().reading()?;
     for report in &reports {
         warn_of_lines(&report.file, report.skipped_lines, report.first_skipped_line);
+        check_coverage(&report.file, report.overall.covered, report.overall.total, "questions")?;
     }
     match (reports.as_slice(), globals.json) {
         ([report], true) => return output::json(report),
@@ -74,11 +75,30 @@ fn analogy(flags: &AnalogyFlags, globals: &Globals) -> Outcome {
     results.done()
 }
 
+fn number(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".into(), |number| format!("{number:.4}"))
+}
+
+/// Refuses a score of nothing and warns of one of little.
+fn check_coverage(file: &str, covered: u64, total: u64, what: &str) -> Outcome {
+    /// Below this share a score says more of the vocabulary than of the vectors.
+    const LITTLE: f64 = 0.1;
+    if covered == 0 {
+        let reason =
+            format!("{file}: the model knows all words of none of the {total} {what}; is it of that language?");
+        return Err(Failure::Input(firth::Error::data(reason)));
+    }
+    if (covered as f64) < LITTLE * total as f64 {
+        warn(format_args!("{file}: only {covered} of {total} {what} are covered; the score says little"));
+    }
+    Ok(())
+}
+
 /// The sections and the totals, a row each.
 pub fn analogy_rows(report: &AnalogyReport) -> Vec<Vec<String>> {
     let row = |name: &str, tally: &Tally| {
         let Tally { correct, covered, total, accuracy, .. } = tally;
-        vec![name.to_owned(), correct.to_string(), covered.to_string(), total.to_string(), format!("{accuracy:.4}")]
+        vec![name.to_owned(), correct.to_string(), covered.to_string(), total.to_string(), number(*accuracy)]
     };
     let sections = report.sections.iter().map(|section| row(&section.name, &section.tally));
     let both = report.semantic.total > 0 && report.syntactic.total > 0;
@@ -93,12 +113,12 @@ fn similarity(flags: &SimilarityFlags, globals: &Globals) -> Outcome {
     let reports: Vec<SimilarityReport> = flags.files.iter().map(run).collect::<Result<_, _>>().reading()?;
     for report in &reports {
         warn_of_lines(&report.file, report.skipped_lines, report.first_skipped_line);
+        check_coverage(&report.file, report.covered, report.total, "pairs")?;
     }
     if globals.json {
         return output::json(&reports);
     }
     let mut results = Results::new();
-    let number = |number: Option<f64>| number.map_or_else(|| "-".into(), |number| format!("{number:.4}"));
     let row = |report: &SimilarityReport| {
         let (covered, total) = (report.covered.to_string(), report.total.to_string());
         vec![report.file.clone(), number(report.spearman), number(report.pearson), covered, total]
@@ -110,6 +130,9 @@ fn similarity(flags: &SimilarityFlags, globals: &Globals) -> Outcome {
 
 fn warn_of_lines(file: &str, count: usize, first: Option<u64>) {
     if let (1.., Some(first)) = (count, first) {
-        warn(format_args!("{file}: left out {count} lines that could not be read, the first is line {first}"));
+        warn(format_args!(
+            "{file}: left out {}, the first is line {first}",
+            counted(count as u64, "line that could not be read", "lines that could not be read")
+        ));
     }
 }

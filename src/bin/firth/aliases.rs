@@ -1,9 +1,15 @@
 //! The names that word2vec, fastText and gensim give to commands and flags, turned into ours before parsing.
 //!
 //! Only the spelling changes here: `-size 100`, `--vector_size=100` and `-dim 100` all become `--dim 100`. What a name
-//! means in its own tool and cannot mean here is left alone, so that the parser refuses it.
+//! means in its own tool and cannot mean here is refused. One dash and several letters are one flag, as in word2vec.c,
+//! never a bundle of short ones.
+
+mod switches;
 
 use std::ffi::OsString;
+
+use crate::config::GLOBAL_WITH_VALUE;
+use crate::failure::{Failure, Outcome, nearest_name};
 
 /// Other tools' names of training flags, without dashes, and ours.
 const TRAINING: &[(&str, &str)] = &[
@@ -64,46 +70,105 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("compute-accuracy", &["eval", "analogy"]),
 ];
 
-/// The arguments after the program's name, in our spelling.
-pub fn translate(arguments: Vec<OsString>) -> Vec<OsString> {
-    let mut arguments = arguments.into_iter();
+/// The arguments after the program's name, in our spelling. `known` are the names of all of our flags, without dashes.
+pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsString>> {
     let mut out: Vec<OsString> = Vec::new();
-    let Some(first) = arguments.next() else { return out };
+    let mut arguments = word2vec_line(arguments)?.into_iter().peekable();
+    // Flags before the command stay as they are, with their values.
+    while let Some(flag) = arguments.next_if(|argument| argument.as_encoded_bytes().starts_with(b"--")) {
+        let has_value = GLOBAL_WITH_VALUE.iter().any(|known| flag == *known);
+        out.push(flag);
+        out.extend(arguments.next_if(|_| has_value));
+    }
+    let Some(first) = arguments.next() else { return Ok(out) };
+    let command = out.len();
     match COMMANDS.iter().find(|(name, _)| first.to_str().is_some_and(|first| kebab(first) == *name)) {
         Some((_, ours)) => out.extend(ours.iter().map(OsString::from)),
         None => out.push(first),
     }
-    let table = match out[0].to_str() {
+    let table = match out[command].to_str() {
         Some("train" | "corpus") => TRAINING,
         Some("nearest" | "analogy" | "odd" | "eval") => QUERIES,
-        _ => return out.into_iter().chain(arguments).collect(),
+        _ => &[],
     };
-    let takes_text = out[0] == "train";
-    let mut only_values = false;
-    for argument in arguments {
-        only_values |= argument == "--";
-        match argument.to_str().filter(|_| !only_values).and_then(|text| flag(text, table, takes_text)) {
-            Some(translated) if translated.is_empty() => {}
-            Some(translated) => out.push(translated.into()),
-            None => out.push(argument),
+    let trains = out[command] == "train";
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            out.push(argument);
+            break;
+        }
+        let Some((dashes, name, value)) = argument.to_str().and_then(parts) else {
+            out.push(argument);
+            continue;
+        };
+        let name = kebab(name);
+        if trains && let Some(switch) = switches::find(&name) {
+            let value = match value {
+                Some(value) => value.to_owned(),
+                None => arguments.next().unwrap_or_default().to_string_lossy().into_owned(),
+            };
+            let task = out.get(command + 1).and_then(|task| task.to_str()).unwrap_or_default();
+            out.extend(switch.ours(&format!("{dashes}{name}"), &value, task)?.map(OsString::from));
+        } else if trains && INPUTS.contains(&name.as_str()) {
+            out.extend(value.map(OsString::from));
+        } else if let Some((_, ours)) = table.iter().find(|(theirs, _)| *theirs == name) {
+            out.push(with_value(ours, value));
+        } else if dashes == "--" || name.len() == 1 {
+            out.push(argument);
+        } else if known.contains(&name) {
+            out.push(with_value(&format!("--{name}"), value));
+        } else {
+            return Err(unknown(&argument.to_string_lossy(), &name, known, table));
         }
     }
-    out
+    Ok(out.into_iter().chain(arguments).collect())
 }
 
-/// One flag in our spelling; empty if only its value counts; nothing if it is not another tool's.
-fn flag(argument: &str, table: &[(&str, &str)], takes_text: bool) -> Option<String> {
-    let name = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'))?;
-    let (name, value) = match name.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (name, None),
+/// A flag's dashes, name and value: `-size` is one flag of several letters, `-1e-4` is none.
+fn parts(argument: &str) -> Option<(&str, &str, Option<&str>)> {
+    let dashes = if argument.starts_with("--") { "--" } else { "-" };
+    let name = argument.strip_prefix(dashes)?;
+    let (name, value) = name.split_once('=').map_or((name, None), |(name, value)| (name, Some(value)));
+    name.starts_with(char::is_alphabetic).then_some((dashes, name, value))
+}
+
+fn with_value(flag: &str, value: Option<&str>) -> OsString {
+    value.map_or_else(|| flag.to_owned(), |value| format!("{flag}={value}")).into()
+}
+
+fn unknown(argument: &str, name: &str, known: &[String], table: &[(&str, &str)]) -> Failure {
+    let names = known.iter().map(String::as_str).chain(table.iter().map(|(theirs, _)| *theirs));
+    let hint = nearest_name(name, names).map(|near| {
+        let ours = table.iter().find(|(theirs, _)| *theirs == near).map(|(_, ours)| (*ours).to_owned());
+        format!("; did you mean '{}'?", ours.unwrap_or_else(|| format!("--{near}")))
+    });
+    let short = || match argument.get(1..2) {
+        Some("o") => format!("; for an output write '-o {}'", &argument[2..]),
+        _ => "; one dash and several letters are one flag".to_owned(),
     };
-    let name = kebab(name);
-    if takes_text && INPUTS.contains(&name.as_str()) {
-        return Some(value.unwrap_or_default().to_owned());
+    Failure::usage(format!("unknown flag '{argument}'{}", hint.unwrap_or_else(short)))
+}
+
+/// A line of word2vec.c's program, which has no commands, with the command and the task that it asks for.
+fn word2vec_line(arguments: Vec<OsString>) -> Outcome<Vec<OsString>> {
+    let is = |at: usize, name: &str| arguments.get(at).is_some_and(|argument| argument == name);
+    let start = usize::from(is(0, "train"));
+    let is_flag = arguments.get(start).is_some_and(|next| next.as_encoded_bytes().starts_with(b"-"));
+    if !(start == 0 && is(0, "-train") || start == 1 && is_flag) || is(1, "--help") || is(1, "-h") {
+        return Ok(arguments);
     }
-    let (_, ours) = table.iter().find(|(theirs, _)| *theirs == name)?;
-    Some(value.map_or_else(|| (*ours).to_owned(), |value| format!("{ours}={value}")))
+    let flags: Vec<String> = arguments.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let value = |name: &str| {
+        let at = flags.iter().position(|flag| flag.trim_start_matches('-') == name && flag.starts_with('-'))?;
+        flags.get(at + 1).map(String::as_str)
+    };
+    let task = match (value("cbow"), value("sg")) {
+        (Some("0"), _) | (None, Some("1")) => "skipgram",
+        (Some("1"), _) | (None, Some("0")) => "cbow",
+        _ => return Err(Failure::usage("which task? Use firth train skipgram or firth train cbow")),
+    };
+    let rest = arguments.into_iter().skip(start);
+    Ok(["train", task].into_iter().map(OsString::from).chain(rest).collect())
 }
 
 /// `minCount`, `min_count` and `min-count` as `min-count`.
@@ -127,7 +192,8 @@ mod tests {
     use super::*;
 
     fn translated(line: &str) -> String {
-        let words = translate(line.split(' ').map(OsString::from).collect());
+        let known = ["output", "json", "dim"].map(String::from);
+        let words = translate(&known, line.split(' ').map(OsString::from).collect()).expect("a line we know");
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
 
@@ -148,9 +214,10 @@ mod tests {
 
     #[test]
     fn everything_else_stays_as_it_is() {
-        let line = "train skipgram -o run text.txt --bogus -x -- -size 3";
+        let line = "train skipgram -o run text.txt --bogus -x -1e-4 -- -size 3";
         assert_eq!(translated(line), line);
-        assert_eq!(translated("info -size"), "info -size");
+        assert_eq!(translated("--threads 2 train cbow -size 3"), "--threads 2 train cbow --dim 3");
+        assert_eq!(translated("info -json run"), "info --json run");
         assert_eq!(translated("most_similar model king --topn 3"), "nearest model king --top 3");
     }
 }

@@ -1,0 +1,55 @@
+//! Other tools' flags that say what a command or a name says here: taken where they agree, refused where they do not.
+
+use crate::failure::{Failure, Outcome};
+
+/// What such a flag chooses.
+#[derive(Debug, Clone, Copy)]
+pub enum Switch {
+    /// word2vec.c's `-cbow`: 1 is CBOW.
+    Cbow,
+    /// gensim's `sg`: 1 is skip-gram.
+    SkipGram,
+    /// Hierarchical softmax.
+    Hierarchical,
+    /// word2vec.c's binary or text.
+    Binary,
+    /// fastText's `-loss`.
+    Loss,
+}
+
+/// The switch of that name.
+pub fn find(name: &str) -> Option<Switch> {
+    Some(match name {
+        "cbow" => Switch::Cbow,
+        "sg" => Switch::SkipGram,
+        "hs" => Switch::Hierarchical,
+        "binary" => Switch::Binary,
+        "loss" => Switch::Loss,
+        _ => return None,
+    })
+}
+
+impl Switch {
+    /// The flag of ours that does the same, if one is needed; `flag` and `value` as typed, `task` of the command.
+    pub fn ours(self, flag: &str, value: &str, task: &str) -> Outcome<Option<String>> {
+        let refuse = |why: &str| Err(Failure::usage(format!("{flag} {value}: {why}")));
+        let is_on = match (self, value) {
+            (Self::Loss, "ns") => return Ok(None),
+            (Self::Loss, _) => return refuse("this version has negative sampling only; leave the flag out"),
+            (_, "0") => false,
+            (_, "1") => true,
+            _ => return Err(Failure::usage(format!("{flag}: expected 0 or 1, found '{value}'"))),
+        };
+        let asked = match (self, is_on) {
+            (Self::Hierarchical, true) => {
+                return refuse("hierarchical softmax is not in this version; use negative sampling (--negative 5)");
+            }
+            (Self::Hierarchical | Self::Loss, _) => return Ok(None),
+            (Self::Binary, true) => return Ok(Some("--to=word2vec-bin".into())),
+            (Self::Binary, false) => return Ok(Some("--to=word2vec".into())),
+            (Self::Cbow, true) | (Self::SkipGram, false) => "cbow",
+            (Self::Cbow, false) | (Self::SkipGram, true) => "skipgram",
+        };
+        if task == asked { Ok(None) } else { refuse(&format!("use firth train {asked}")) }
+    }
+}

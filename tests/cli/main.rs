@@ -3,6 +3,8 @@
 mod convert;
 mod corpus;
 mod faults;
+mod foreign;
+mod places;
 mod queries;
 mod signals;
 mod support;

@@ -95,6 +95,45 @@ fn values_out_of_range_name_their_flag() {
 }
 
 #[test]
+fn wrong_numbers_are_told_what_was_expected() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 10);
+    for value in ["-3", "1.5", "abc"] {
+        let expected = ["--dim", value, "expected a whole number from 1 to 4096"];
+        folder.firth(&format!("train cbow a.txt -o r --dim {value}")).expect_error(2, &expected);
+    }
+    folder.firth("train cbow a.txt -o r --lr fast").expect_error(2, &["expected a number above 0"]);
+    folder.firth("train cbow a.txt -o r --threads 0").expect_error(2, &["expected a whole number from 1 to 1024"]);
+    folder.write("c.toml", "dim = \"wide\"\n");
+    folder.firth("train cbow a.txt -o r --config c.toml").expect_error(2, &["c.toml", "--dim", "wide"]);
+    folder.write("c.toml", "dim = 0\n");
+    folder.firth("train cbow a.txt -o r --config c.toml").expect_error(2, &["c.toml", "--dim: 0"]);
+}
+
+#[test]
+fn suggestions_are_near_or_there_are_none() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 10);
+    folder.firth("train cbow a.txt -o r --format jsnl").expect_error(2, &["did you mean 'jsonl'", "files"]);
+    folder.firth("train word2vec a.txt").expect_error(2, &["unknown command 'word2vec'", "skipgram, cbow"]);
+    for arguments in ["train cbow a.txt -o r --zebra 1", "frobnicate", "train cbow a.txt -o r --format xml"] {
+        let ran = folder.firth(arguments);
+        assert!(!ran.expect_error(2, &[]).stderr.contains("did you mean"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt -o r --lowercase --no-lowercase").expect_error(2, &["--no-lowercase"]);
+    folder.firth("train cbow a.txt -o r --output s").expect_error(2, &["two outputs", "'r'", "'s'"]);
+    folder.firth("train cbow a.txt -o r --dim 4").expect_code(0);
+    let ran = folder.firth("train skipgram a.txt -o s --config r/config.toml");
+    assert!(ran.expect_code(0).stderr.contains("settings of a cbow run"), "{}", ran.stderr);
+}
+
+#[test]
 fn missing_arguments_are_named() {
     let folder = Folder::new();
     folder.firth("train skipgram -o r").expect_error(2, &["INPUT"]);

@@ -10,12 +10,13 @@ use clap::{ArgAction, Command};
 use firth::Error;
 
 use crate::failure::{Failure, Outcome, Reading, nearest_name};
+use crate::progress::warn;
 
 /// The table of a run's `config.toml` that holds no settings.
 pub const RUN_TABLE: &str = "run";
 
 /// Flags that stand before the command and take a value, which must not be mistaken for the command.
-const GLOBAL_WITH_VALUE: [&str; 4] = ["--threads", "--seed", "--log-json", "--config"];
+pub const GLOBAL_WITH_VALUE: [&str; 4] = ["--threads", "--seed", "--log-json", "--config"];
 
 /// The arguments with those of all `--config` files put behind the command's name.
 pub fn expand(root: &Command, arguments: Vec<OsString>) -> Outcome<Vec<OsString>> {
@@ -33,6 +34,15 @@ pub fn expand(root: &Command, arguments: Vec<OsString>) -> Outcome<Vec<OsString>
     Ok(out)
 }
 
+/// The long flags of a command and of all commands below it, without dashes.
+pub fn flag_names(command: &Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(clap::Arg::get_long).map(str::to_owned);
+    let mut names: Vec<String> = own.chain(command.get_subcommands().flat_map(flag_names)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 fn config_files(arguments: &[OsString]) -> Vec<OsString> {
     let mut files = Vec::new();
     let mut all = arguments.iter().take_while(|argument| *argument != "--");
@@ -47,7 +57,7 @@ fn config_files(arguments: &[OsString]) -> Vec<OsString> {
 }
 
 /// The innermost command named by the arguments, and the position behind its name.
-fn find_command<'a>(root: &'a Command, arguments: &[OsString]) -> (&'a Command, usize) {
+pub fn find_command<'a>(root: &'a Command, arguments: &[OsString]) -> (&'a Command, usize) {
     let (mut command, mut position) = (root, 0);
     let mut all = arguments.iter().map(OsString::as_os_str).enumerate();
     while let Some((at, argument)) = all.next() {
@@ -60,10 +70,53 @@ fn find_command<'a>(root: &'a Command, arguments: &[OsString]) -> (&'a Command, 
     (command, position)
 }
 
-/// The command as it was typed: `firth train cbow`.
-pub fn command_name(root: &Command, arguments: &[OsString]) -> String {
-    let (command, _) = find_command(root, arguments);
-    command.get_bin_name().unwrap_or("firth").to_owned()
+/// Refuses flags that say two things at once, which the parser would settle by taking the last.
+pub fn refuse_contradictions(arguments: &[OsString]) -> Outcome {
+    let typed: Vec<_> =
+        arguments.iter().take_while(|argument| *argument != "--").map(|a| a.to_string_lossy()).collect();
+    let has = |flag: &str| typed.iter().any(|argument| argument == flag);
+    if has("--lowercase") && has("--no-lowercase") {
+        return Err(Failure::usage("--lowercase cannot be used with --no-lowercase"));
+    }
+    let output = |at: usize| match &*typed[at] {
+        "-o" | "--output" => typed.get(at + 1).map(|value| value.as_ref()),
+        flag => flag.strip_prefix("--output=").or_else(|| flag.strip_prefix("-o=")),
+    };
+    let mut outputs: Vec<&str> = (0..typed.len()).filter_map(output).collect();
+    outputs.dedup();
+    match outputs[..] {
+        [one, other, ..] => Err(Failure::usage(format!("two outputs, '{one}' and '{other}'; give one -o"))),
+        _ => Ok(()),
+    }
+}
+
+/// Names the settings file from which a wrong value came, if it was not typed.
+pub fn with_origin(failure: Failure, arguments: &[OsString]) -> Failure {
+    let message = match &failure {
+        Failure::Usage(message) => message.clone(),
+        Failure::Library(error @ Error::Config { .. }) => error.to_string(),
+        _ => return failure,
+    };
+    let Some(name) = message.strip_prefix("--").and_then(|rest| rest.split([' ', ':', '=']).next()) else {
+        return failure;
+    };
+    let is_typed = |argument: &OsString| {
+        argument
+            .to_str()
+            .and_then(|text| text.strip_prefix("--"))
+            .is_some_and(|text| text.split('=').next() == Some(name))
+    };
+    if arguments.iter().take_while(|argument| *argument != "--").any(is_typed) {
+        return failure;
+    }
+    let sets = |file: &OsString| {
+        let table = std::fs::read_to_string(file).ok().and_then(|text| text.parse::<toml::Table>().ok());
+        table.is_some_and(|table| table.keys().any(|key| key.replace('_', "-") == name))
+    };
+    match config_files(arguments).into_iter().rev().find(sets) {
+        Some(file) => Failure::usage(format!("{}: {message}", Path::new(&file).display())),
+        None => failure,
+    }
 }
 
 fn file_arguments(file: &Path, command: &Command) -> Outcome<Vec<OsString>> {
@@ -73,6 +126,12 @@ fn file_arguments(file: &Path, command: &Command) -> Outcome<Vec<OsString>> {
         let line = text[..at.min(text.len())].matches('\n').count() as u64 + 1;
         Failure::Input(Error::line(file, line, format!("not TOML: {}; write lines such as dim = 100", error.message())))
     })?;
+    if let Some(task) = table.get(RUN_TABLE).and_then(|run| run.get("task")).and_then(toml::Value::as_str)
+        && task != command.get_name()
+    {
+        let (file, name) = (file.display(), command.get_name());
+        warn(format_args!("{file}: settings of a {task} run, used for {name}; its learning rate may not fit"));
+    }
     let mut arguments = Vec::new();
     for (key, value) in table.iter().filter(|(key, _)| *key != RUN_TABLE) {
         arguments.extend(setting(file, command, key, value)?);

@@ -92,47 +92,56 @@ impl<T> Reading<T> for firth::Result<T> {
 /// The known name that is spelt most like `name`.
 pub fn nearest_name<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Keys = known.into_iter().collect();
-    known.nearest(name, 1).pop()
+    // Of a very short name every other is near.
+    if name.chars().count() < 3 { None } else { known.nearest(name, 1).pop() }
 }
 
 /// Clap's complaint as one message in our words: what is wrong, the nearest right thing, where help is.
-pub fn usage_message(error: &clap::Error, command: &str) -> String {
+pub fn usage_message(error: &clap::Error, command: &clap::Command) -> String {
+    let name = command.get_bin_name().unwrap_or("firth");
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) if !texts.is_empty() => Some(texts.join(", ")),
         _ => None,
     };
-    let hint = |kind| text(kind).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
+    let near = |typed: &str, known: &mut dyn Iterator<Item = &str>| {
+        let near = nearest_name(typed.trim_start_matches('-'), known);
+        near.map(|name| format!("; did you mean '{}{name}'?", if typed.starts_with('-') { "--" } else { "" }))
+    };
     let argument = text(ContextKind::InvalidArg).unwrap_or_default();
     let message = match error.kind() {
         ErrorKind::UnknownArgument => {
             let kind = if argument.starts_with('-') { "unknown flag" } else { "unexpected argument" };
-            format!("{kind} '{argument}'{}", hint(ContextKind::SuggestedArg))
+            let hint = near(&argument, &mut command.get_arguments().filter_map(clap::Arg::get_long));
+            let hint = hint.filter(|_| argument.starts_with("--")).unwrap_or_default();
+            format!("{kind} '{argument}'{hint}")
         }
         ErrorKind::InvalidSubcommand => {
             let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            format!("unknown command '{name}'{}", hint(ContextKind::SuggestedSubcommand))
+            let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let hint = near(&name, &mut known.iter().copied()).unwrap_or_default();
+            format!("unknown command '{name}'{hint} (choose one of {})", known.join(", "))
         }
         ErrorKind::InvalidValue => {
             let value = text(ContextKind::InvalidValue).unwrap_or_default();
             let choices = text(ContextKind::ValidValue);
             let found = if value.is_empty() { "needs a value".into() } else { format!("unknown value '{value}'") };
-            let hint = match (&choices, hint(ContextKind::SuggestedValue)) {
-                (Some(choices), hint) if hint.is_empty() => format!("; choose one of {choices}"),
-                (Some(choices), hint) => format!("{hint} (choose one of {choices})"),
-                (None, hint) => hint,
-            };
+            let hint = choices.map(|choices| match near(&value, &mut choices.split(", ")) {
+                None => format!("; choose one of {choices}"),
+                Some(hint) => format!("{hint} (choose one of {choices})"),
+            });
+            let hint = hint.unwrap_or_default();
             format!("{argument}: {found}{hint}")
         }
         ErrorKind::ValueValidation => {
             let value = text(ContextKind::InvalidValue).unwrap_or_default();
-            let reason = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-            format!("{argument}: wrong value '{value}'{reason}")
+            let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+            format!("{argument}: wrong value '{value}'; {}", expected(&reason, &argument, command))
         }
         ErrorKind::MissingRequiredArgument => format!("missing {argument}"),
         ErrorKind::MissingSubcommand => {
             let known = text(ContextKind::ValidSubcommand).unwrap_or_default();
-            format!("'{command}' needs a command: {known}")
+            format!("'{name}' needs a command: {known}")
         }
         ErrorKind::ArgumentConflict => {
             let other = text(ContextKind::PriorArg).unwrap_or_default();
@@ -144,7 +153,31 @@ pub fn usage_message(error: &clap::Error, command: &str) -> String {
             first.strip_prefix("error: ").unwrap_or(first).to_owned()
         }
     };
-    format!("{message} (see '{command} --help')")
+    format!("{message} (see '{name} --help')")
+}
+
+/// What a number's parser says, in words, with the range that the flag's help gives.
+fn expected(reason: &str, argument: &str, command: &clap::Command) -> String {
+    if let Some((low, high)) = reason.split_once(" is not in ").and_then(|(_, range)| range.split_once("..=")) {
+        return format!("expected a whole number from {low} to {high}");
+    }
+    let kind = match reason {
+        _ if reason.contains("digit found") || reason.contains("number too") || reason.contains("parse integer") => {
+            "a whole number"
+        }
+        _ if reason.contains("float") => "a number",
+        _ => return reason.to_owned(),
+    };
+    let long = argument.trim_start_matches('-').split(' ').next();
+    let flag = command.get_arguments().find(|flag| flag.get_long() == long);
+    let help = flag.and_then(clap::Arg::get_help).map(ToString::to_string).unwrap_or_default();
+    let ranges = help.split('[').skip(1).filter_map(|part| part.split_once(']'));
+    let range = ranges.map(|(range, _)| range).find(|range| range.contains(" to ") || range.starts_with("above"));
+    match range {
+        Some(range) if range.starts_with("above") => format!("expected {kind} {range}"),
+        Some(range) => format!("expected {kind} from {range}"),
+        None => format!("expected {kind}"),
+    }
 }
 
 #[cfg(test)]
@@ -167,5 +200,6 @@ mod tests {
     fn the_nearest_name_is_suggested() {
         assert_eq!(nearest_name("dimm", ["window", "dim"]).as_deref(), Some("dim"));
         assert_eq!(nearest_name("zzz", ["window", "dim"]), None);
+        assert_eq!(nearest_name("x", ["w", "dim"]), None);
     }
 }

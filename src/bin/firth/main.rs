@@ -15,6 +15,7 @@ mod model;
 mod nearest;
 mod odd;
 mod output;
+mod place;
 mod process;
 mod progress;
 mod queries;
@@ -125,15 +126,20 @@ fn main() -> ExitCode {
 fn run(arguments: Vec<OsString>) -> Outcome {
     let mut root = Cli::command();
     root.build();
-    let arguments = aliases::translate(arguments);
-    let all = config::expand(&root, arguments.clone())?;
+    let arguments = aliases::translate(&config::flag_names(&root), arguments)?;
+    config::refuse_contradictions(&arguments)?;
+    obey(&mut root, &arguments).map_err(|failure| config::with_origin(failure, &arguments))
+}
+
+fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
+    let all = config::expand(root, arguments.to_vec())?;
     let all = std::iter::once("firth".into()).chain(all);
     let matches = match root.try_get_matches_from_mut(all) {
         Ok(matches) => matches,
-        Err(error) => return complaint(&error, &root, &arguments),
+        Err(error) => return complaint(&error, root, arguments),
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| Failure::usage(error.to_string()))?;
-    let typed = Typed::new(&root, &matches, &arguments);
+    let typed = Typed::new(root, &matches, arguments);
     rayon::ThreadPoolBuilder::new()
         .num_threads(cli.globals.threads())
         .build_global()
@@ -159,9 +165,9 @@ fn complaint(error: &clap::Error, root: &clap::Command, arguments: &[OsString]) 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             eprint!("{}", error.render());
-            let command = config::command_name(root, arguments);
+            let command = config::find_command(root, arguments).0.get_bin_name().unwrap_or("firth");
             Err(Failure::usage(format!("no command given (see '{command} --help')")))
         }
-        _ => Err(Failure::usage(failure::usage_message(error, &config::command_name(root, arguments)))),
+        _ => Err(Failure::usage(failure::usage_message(error, config::find_command(root, arguments).0))),
     }
 }

@@ -104,6 +104,31 @@ fn the_configuration_of_a_run_repeats_it() {
 }
 
 #[test]
+fn a_training_without_anything_to_learn_is_an_error() {
+    let folder = folder();
+    folder.write("ones.txt", "alpha\nbeta\ngamma\n".repeat(20));
+    folder.firth(&format!("train skipgram ones.txt -o run {QUICK}")).expect_error(3, &["60 tokens stand alone"]);
+    folder.write("same.txt", "the the the\n".repeat(4));
+    let ran = folder.firth("train cbow same.txt -o run --dim 4 --sample 1e-9 --threads 1");
+    ran.expect_error(3, &["sampling 1e-9 left no word with a neighbour in 12 tokens", "--sample 0"]);
+    assert_eq!(folder.names(), ["a.txt", "ones.txt", "same.txt"]);
+}
+
+#[test]
+fn the_next_command_names_a_word_that_works() {
+    let folder = folder();
+    for (number, text) in ["a b c d\n".repeat(20), "it's o'er x'y\n".repeat(20)].iter().enumerate() {
+        folder.write("odd.txt", text);
+        let ran = folder.firth(&format!("train cbow odd.txt -o run{number} --tokenizer whitespace --sample 0 {QUICK}"));
+        let next =
+            ran.expect_code(0).stderr.lines().find_map(|line| line.split_once("next: firth ")).unwrap_or_default();
+        let word = next.1.rsplit(' ').next().unwrap_or_default().replace("'\\''", "\"");
+        let word = word.trim_matches('\'').replace('"', "'");
+        folder.firth_with(&["nearest", &format!("run{number}"), &word], "").expect_code(0);
+    }
+}
+
+#[test]
 fn a_hopeless_learning_rate_is_reported_as_divergence() {
     let folder = folder();
     let ran = folder.firth("train skipgram a.txt -o run --lr 1e30 --sample 1 --epochs 20 --threads 1");

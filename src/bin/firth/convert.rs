@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::output::{self, Force};
-use crate::{model, queries};
+use crate::{model, place, queries};
 
 /// Turn a vector file into another format; what the new format cannot hold is told before it is dropped.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,9 @@ pub struct Flags {
 
 /// Reads, changes and writes.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    place::check(&flags.output, "vectors", std::slice::from_ref(&flags.input))?;
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
+    place::check_vectors(&flags.output, format)?;
     let from = format::detect(&flags.input).map_err(crate::failure::Failure::Input)?.name();
     let mut vectors = model::read(&flags.input)?;
     let total = vectors.len();
@@ -53,7 +55,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         scaled.metadata = vectors.metadata;
         vectors = scaled;
     }
-    model::save(&vectors, format, &flags.output, flags.force)?;
+    model::save(&vectors, format, &flags.output, flags.force, globals)?;
     let (keys, dim) = (vectors.len(), vectors.dim());
     if globals.json {
         let report = json!({"input": flags.input, "from": from, "output": flags.output, "to": format.name(),

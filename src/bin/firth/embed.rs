@@ -10,7 +10,7 @@ use crate::convert::select;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::output::{self, Force, Results};
-use crate::{model, progress};
+use crate::{model, place, progress};
 
 /// Print the vectors of words, or save them in any format.
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,13 @@ pub struct Flags {
 
 /// Prints or saves vectors.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    if let Some(path) = &flags.output {
+        place::check(path, "vectors", std::slice::from_ref(&flags.model))?;
+    }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
+    if let (Some(path), Some(format)) = (&flags.output, format) {
+        place::check_vectors(path, format)?;
+    }
     let all = model::read(&flags.model)?;
     let words = if flags.words.is_empty() { waiting_words()? } else { flags.words.clone() };
     let chosen = if words.is_empty() {
@@ -45,7 +51,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     };
     let vectors = select(&all, &chosen)?;
     if let (Some(path), Some(format)) = (&flags.output, format) {
-        model::save(&vectors, format, path, flags.force)?;
+        model::save(&vectors, format, path, flags.force, globals)?;
         let (words, dim) = (vectors.len(), vectors.dim());
         if globals.json {
             return output::json(&json!({"output": path, "format": format.name(), "words": words, "dim": dim}));

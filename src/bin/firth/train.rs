@@ -14,9 +14,9 @@ use serde_json::Value;
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Force, Results, Staged};
-use crate::progress::{self, Log, Meter, clock, memory_now, short, thousands};
+use crate::progress::{self, Log, Meter, clock, counted, memory_now, short, thousands};
 use crate::text::{self, TextFlags};
-use crate::{config, process, signals};
+use crate::{config, place, process, signals};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -48,6 +48,9 @@ pub struct Flags {
     /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: PathBuf,
+    /// Write the vectors alone, in this format [default: what the name's ending stands for, else a run]
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    to: Option<String>,
     #[command(flatten)]
     force: Force,
 }
@@ -60,7 +63,11 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     };
     let started = Instant::now();
     let target = flags.output.as_path();
-    let vectors_only = format::for_path(target, None).ok();
+    place::check(target, "a run", &flags.inputs)?;
+    let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
+    if let Some(format) = vectors_only {
+        place::check_vectors(target, format)?;
+    }
     let encoded_input = match flags.inputs.as_slice() {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
         _ => None,
@@ -233,9 +240,9 @@ fn print(report: &Summary, corpus: &EncodedCorpus, target: &Path, globals: &Glob
         (
             "trained",
             format!(
-                "{} words in {} epochs, {}",
-                thousands(report.words_trained),
-                report.epochs,
+                "{} in {}, {}",
+                counted(report.words_trained, "word", "words"),
+                counted(report.epochs as u64, "epoch", "epochs"),
                 clock(report.train_seconds)
             ),
         ),
@@ -247,9 +254,18 @@ fn print(report: &Summary, corpus: &EncodedCorpus, target: &Path, globals: &Glob
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    let word = corpus.vocabulary.keys().iter().find(|word| word.chars().count() > 4).unwrap_or("the");
-    progress::note(globals, format_args!("next: firth nearest {} {word}", target.display()));
+    let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus));
+    progress::note(globals, format_args!("next: {next}"));
     Ok(())
+}
+
+/// A word to try: of middle frequency, so that its neighbours tell something.
+fn example_word(corpus: &EncodedCorpus) -> String {
+    const RANK: usize = 200;
+    let keys = corpus.vocabulary.keys();
+    let is_content = |word: &&str| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic);
+    let word = keys.iter().skip(RANK.min(keys.len() / 2)).find(is_content).or_else(|| keys.iter().find(is_content));
+    text::quoted(word.or_else(|| keys.iter().next()).unwrap_or_default())
 }
 
 fn threads_of(threads: usize) -> String {

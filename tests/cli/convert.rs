@@ -65,6 +65,30 @@ fn info_tells_what_a_file_is() {
 }
 
 #[test]
+fn info_knows_every_file_of_firth() {
+    let folder = folder();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt -o run --dim 4").expect_code(0);
+    for (file, kind) in
+        [("dataset.safetensors", "dataset"), ("vocabulary.safetensors", "vocabulary"), ("config.toml", "settings")]
+    {
+        assert_eq!(folder.json(&format!("info run/{file}"))["kind"], kind);
+    }
+    assert!(folder.firth("info v.txt --check").stdout.contains("have no checksum"));
+    folder.firth("corpus info v.txt").expect_error(3, &["v.txt: not an encoded corpus", "firth corpus build"]);
+}
+
+#[test]
+fn what_a_format_drops_is_one_line_and_quiet_none() {
+    let folder = folder();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt -o run --dim 4").expect_code(0);
+    let ran = folder.firth("convert run a.txt --to glove --force");
+    assert_eq!(ran.expect_code(0).stderr.matches("drops").count(), 1, "{}", ran.stderr);
+    assert_eq!(folder.firth("convert run b.txt --quiet").expect_code(0).stderr, "");
+}
+
+#[test]
 fn vector_files_with_faults_are_refused_with_the_place() {
     let folder = folder();
     folder.write("nan.txt", "2 3\na 1 2 3\nb 1 nan 3\n");

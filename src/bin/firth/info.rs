@@ -10,7 +10,7 @@ use firth::io::Container;
 use firth::vocabulary::Vocabulary;
 use serde::Serialize;
 
-use crate::failure::{Outcome, Reading};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::model;
 use crate::output::{self, Results};
@@ -27,6 +27,13 @@ pub struct Flags {
     #[arg(long)]
     check: bool,
 }
+
+/// What `--check` can say. A vector file keeps no checksum, so that a number that changed into another goes unseen.
+const READ: &str =
+    "keys are distinct, numbers finite; the vectors have no checksum, so a changed number would go unseen";
+const VERIFIED: &str = "all of it was read and the checksum is right";
+const READ_AND_VERIFIED: &str =
+    "keys are distinct, numbers finite, the text's checksum right; the vectors have no checksum of their own";
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -46,6 +53,9 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
     metadata: BTreeMap<String, String>,
+    /// What `--check` has made sure of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'static str>,
     checked: bool,
 }
 
@@ -65,7 +75,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         number("tokens", report.tokens),
         report.checksum.map(|checksum| ("checksum".into(), checksum)),
     ];
-    let checked = report.checked.then(|| ("check".into(), "all of it was read and is sound".into()));
+    let checked = report.check.map(|check| ("check".into(), check.into()));
     let lines = lines.into_iter().flatten().chain(report.metadata).chain(checked);
     let mut results = Results::new();
     output::pairs(&mut results, lines.map(|(name, value)| [name, value]))?;
@@ -81,12 +91,35 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
         add_corpus(&mut report, path, check)?;
         return Ok(report);
     }
-    if path.is_file()
-        && let Some("vocabulary") = Container::open(path).ok().as_ref().and_then(Container::kind)
-    {
+    if has("demo.json") {
+        report.kind = "demo";
+        let parts = ["skipgram", "cbow", "corpus", "planted", "map.png"].map(|name| path.join(name));
+        let parts = parts.iter().filter(|part| part.exists()).map(|part| part.display().to_string());
+        report.metadata.insert("holds".into(), parts.collect::<Vec<_>>().join(", "));
+        report.checked = false;
+        return Ok(report);
+    }
+    if path.extension().is_some_and(|ending| ending == "toml") && path.is_file() {
+        report.kind = "settings";
+        report.metadata = settings(path)?;
+        return Ok(report);
+    }
+    let kind = Container::open(path).ok().as_ref().and_then(Container::kind).map(str::to_owned);
+    if kind.as_deref() == Some("dataset") {
+        report.kind = "dataset";
+        let folder = path.parent().unwrap_or(Path::new(""));
+        if !EncodedCorpus::is_encoded(folder) {
+            let reason = "the text of a corpus as numbers; its words, vocabulary.safetensors, must lie beside it";
+            return Err(Failure::Input(firth::Error::data(format!("{}: {reason}", path.display()))));
+        }
+        add_corpus(&mut report, folder, check)?;
+        return Ok(report);
+    }
+    if kind.as_deref() == Some("vocabulary") {
         let vocabulary = Vocabulary::open(path).reading()?;
         report.kind = "vocabulary";
         (report.keys, report.tokens) = (Some(vocabulary.len()), Some(vocabulary.tokens()));
+        report.check = check.then_some("all of it was read; it has no checksum of its own");
         return Ok(report);
     }
     // Reading vectors checks that keys are distinct and numbers finite, whatever the format.
@@ -95,10 +128,30 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     report.kind = if is_run { "run" } else { "vectors" };
     report.format = Some(found.name());
     add_vectors(&mut report, vectors);
+    report.check = check.then_some(READ);
     if is_run && EncodedCorpus::is_encoded(path) {
         add_corpus(&mut report, path, check)?;
     }
     Ok(report)
+}
+
+/// A file of settings, a line each; what a run was trained on is among them.
+fn settings(path: &Path) -> Outcome<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(path).map_err(|source| firth::Error::io(path, source)).reading()?;
+    let table: toml::Table = toml::from_str(&text)
+        .map_err(|error| firth::Error::data(format!("{}: not TOML: {}", path.display(), error.message())))
+        .reading()?;
+    let plain = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut found = BTreeMap::new();
+    for (name, value) in &table {
+        match value {
+            toml::Value::Table(inner) => {
+                found.extend(inner.iter().map(|(key, value)| (format!("{name}.{key}"), plain(value))));
+            }
+            value => drop(found.insert(name.clone(), plain(value))),
+        }
+    }
+    Ok(found)
 }
 
 fn add_vectors(report: &mut Report, vectors: Embeddings) {
@@ -114,6 +167,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     report.checksum = Some(counted.checksum.clone());
     if check {
         corpus.dataset.verify().reading()?;
+        report.check = Some(if report.dim.is_some() { READ_AND_VERIFIED } else { VERIFIED });
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ fn interrupt(folder: &Folder, arguments: &str, signal: &str) -> Tested<(Option<i
 fn an_interrupted_training_exits_with_130_and_leaves_nothing() -> Tested {
     let folder = Folder::new();
     folder.write_text("a.txt", 2000);
-    for signal in ["-INT", "-TERM"] {
+    for signal in ["-INT", "-TERM", "-HUP"] {
         let (code, said) = interrupt(&folder, "train skipgram a.txt -o run --epochs 10000 --dim 50", signal)?;
         assert_eq!(code, Some(130), "{said}");
         assert!(said.contains("interrupted") && !said.contains("panicked"), "{said}");

@@ -11,8 +11,8 @@ use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::output::{self, OutputFlags, Results, Staged};
 use crate::progress::{Log, size, thousands};
-use crate::queries;
 use crate::text::{self, TextFlags};
+use crate::{place, queries};
 
 /// Encoded corpora.
 #[derive(Debug, clap::Subcommand)]
@@ -72,6 +72,7 @@ pub fn run(command: &Command, globals: &Globals) -> Outcome {
 
 fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     let target = &flags.output.output;
+    place::check(target, "a corpus", &flags.inputs)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let mut log = Log::create(globals.log_json.as_deref())?;
     let corpus = flags.text.build(&flags.inputs, &staged.path(), globals, &mut log)?;
@@ -92,7 +93,15 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
 }
 
 fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
-    let corpus = EncodedCorpus::open(&flags.corpus).map_err(Failure::Input)?;
+    if flags.corpus.exists() && !EncodedCorpus::is_encoded(&flags.corpus) {
+        let shown = flags.corpus.display();
+        let reason = format!("{shown}: not an encoded corpus; make one with firth corpus build TEXT -o CORPUS");
+        return Err(Failure::Input(firth::Error::data(reason)));
+    }
+    let corpus = EncodedCorpus::open(&flags.corpus).map_err(|error| match error {
+        firth::Error::Io { source, .. } => Failure::Input(firth::Error::io(&flags.corpus, source)),
+        error => Failure::Input(error),
+    })?;
     let vocabulary = &corpus.vocabulary;
     let commonest = || vocabulary.keys().iter().zip(vocabulary.counts().iter().copied()).take(flags.top);
     let report = corpus.report();
@@ -107,7 +116,7 @@ fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
         return output::json(&value);
     }
     let mut results = Results::new();
-    let size = ["size on disk".to_owned(), format!("{}B", size(bytes))];
+    let size = ["size on disk".to_owned(), size(bytes)];
     output::pairs(&mut results, text::summary(report).into_iter().chain([size]))?;
     output::pairs(&mut results, commonest().map(|(word, count)| [word.to_owned(), thousands(count)]))?;
     results.done()
@@ -128,6 +137,7 @@ fn generate(flags: &GenerateFlags, globals: &Globals) -> Outcome {
         return Err(Failure::usage(format!("no planted corpus is called {:?}{hint} (there are {all})", flags.kind)));
     }
     let target = &flags.output.output;
+    place::check(target, "a corpus", &[])?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let files = synthetic::generate(&flags.kind, globals.seed, &staged.path())?;
     staged.commit()?;

@@ -6,8 +6,9 @@ use firth::embeddings::Embeddings;
 use firth::format;
 
 use crate::failure::{Outcome, Reading};
+use crate::globals::Globals;
 use crate::output::{Force, Staged};
-use crate::progress::warn;
+use crate::progress::{note, warn};
 
 /// Reads vectors, and tells what the reader had to change.
 pub fn read(path: &Path) -> Outcome<Embeddings> {
@@ -19,16 +20,30 @@ pub fn read(path: &Path) -> Outcome<Embeddings> {
 }
 
 /// Writes vectors in a format, after telling what that will drop.
-pub fn write(embeddings: &Embeddings, format: &dyn format::Format, staged: &Staged, target: &Path) -> Outcome {
-    for loss in format.losses(embeddings) {
-        warn(format_args!("{}: {} drops {loss}", target.display(), format.name()));
+pub fn write(
+    embeddings: &Embeddings,
+    format: &dyn format::Format,
+    staged: &Staged,
+    target: &Path,
+    globals: &Globals,
+) -> Outcome {
+    let losses = format.losses(embeddings);
+    if !losses.is_empty() {
+        // The user has chosen the format: a note, not a warning.
+        note(globals, format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
     }
     Ok(format.write(embeddings, &staged.path())?)
 }
 
 /// Writes vectors under a name, whole or not at all.
-pub fn save(embeddings: &Embeddings, format: &dyn format::Format, target: &Path, force: Force) -> Outcome {
+pub fn save(
+    embeddings: &Embeddings,
+    format: &dyn format::Format,
+    target: &Path,
+    force: Force,
+    globals: &Globals,
+) -> Outcome {
     let staged = Staged::new(target, force.force)?;
-    write(embeddings, format, &staged, target)?;
+    write(embeddings, format, &staged, target, globals)?;
     staged.commit()
 }

@@ -109,13 +109,13 @@ pub fn memory_now() -> String {
     process::memory().map_or_else(String::new, |bytes| format!("  mem {}", size(bytes)))
 }
 
-/// Bytes for people: `812k`, `212M`, `3.1G`.
+/// Bytes for people: `812 kB`, `212 MB`, `3.1 GB`.
 pub fn size(bytes: u64) -> String {
     match bytes as f64 {
-        bytes if bytes >= 1e10 => format!("{:.0}G", bytes / 1e9),
-        bytes if bytes >= 1e9 => format!("{:.1}G", bytes / 1e9),
-        bytes if bytes >= 1e6 => format!("{:.0}M", bytes / 1e6),
-        bytes => format!("{:.0}k", bytes / 1e3),
+        bytes if bytes >= 1e10 => format!("{:.0} GB", bytes / 1e9),
+        bytes if bytes >= 1e9 => format!("{:.1} GB", bytes / 1e9),
+        bytes if bytes >= 1e6 => format!("{:.0} MB", bytes / 1e6),
+        bytes => format!("{:.0} kB", bytes / 1e3),
     }
 }
 
@@ -129,8 +129,12 @@ pub fn short(count: f64) -> String {
     }
 }
 
-/// A whole number with its thousands apart: `1 234 567`.
+/// A whole number: with its thousands apart for a person, `1 234 567`; bare for a program.
 pub fn thousands(count: u64) -> String {
+    if std::io::stdout().is_terminal() { grouped(count) } else { count.to_string() }
+}
+
+fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -140,6 +144,11 @@ pub fn thousands(count: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// A count with its noun: `1 line`, `2 lines`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(count), if count == 1 { one } else { many })
 }
 
 /// A duration for people: `0:01:03`.
@@ -158,8 +167,8 @@ mod tests {
     #[test]
     fn numbers_are_written_for_people() {
         assert_eq!((short(1_370_000.0), short(950.2), short(13_700.0)), ("1.37M".into(), "950".into(), "13.7k".into()));
-        assert_eq!((size(212_000_000), size(3_140_000_000)), ("212M".into(), "3.1G".into()));
-        assert_eq!((thousands(1_234_567), thousands(12)), ("1 234 567".into(), "12".into()));
+        assert_eq!((size(212_000_000), size(3_140_000_000)), ("212 MB".into(), "3.1 GB".into()));
+        assert_eq!((grouped(1_234_567), grouped(12)), ("1 234 567".into(), "12".into()));
         assert_eq!((clock(63.4), clock(f64::NAN)), ("0:01:03".into(), "?".into()));
     }
 }

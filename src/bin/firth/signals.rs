@@ -8,6 +8,14 @@ use std::time::Duration;
 /// The exit code of an interrupted command.
 pub const INTERRUPTED: u8 = 130;
 
+/// What asks to stop; a closed terminal too.
+const SIGNALS: &[i32] = &[
+    signal_hook::consts::SIGINT,
+    signal_hook::consts::SIGTERM,
+    #[cfg(unix)]
+    signal_hook::consts::SIGHUP,
+];
+
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Does the work at hand look at the flag itself and end in good order?
 static POLLED: AtomicBool = AtomicBool::new(false);
@@ -18,7 +26,7 @@ pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let flag = FLAG.get_or_init(Arc::default);
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        for &signal in SIGNALS {
             // The order matters: the first signal finds the flag down, raises it, and only the second exits here.
             // A system that refuses a handler keeps its default: the process ends, which is what was asked for.
             let code = i32::from(INTERRUPTED);

@@ -10,7 +10,7 @@ use firth::vocabulary::{Vocabulary, VocabularyConfig};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::progress::{Log, Meter, memory_now, short, size, thousands};
+use crate::progress::{Log, Meter, counted, memory_now, short, size, thousands};
 use crate::signals;
 
 /// How text becomes words.
@@ -102,7 +102,7 @@ fn line(progress: &BuildProgress<'_>, seconds: f64) -> String {
     };
     let part = 100.0 * progress.done as f64 / progress.total.max(1) as f64;
     let (words, rate) = (short(progress.tokens as f64), size((progress.done as f64 / seconds.max(1e-9)) as u64));
-    format!("{name}  {part:.1}%  {words} words  {rate}B/s{}", memory_now())
+    format!("{name}  {part:.1}%  {words} words  {rate}/s{}", memory_now())
 }
 
 fn logged(progress: &BuildProgress<'_>, seconds: f64) -> serde_json::Value {
@@ -121,19 +121,29 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
         ("vocabulary", format!("{} of {} distinct words", thousands(report.vocabulary), thousands(report.types))),
     ];
     let dropped = [
-        ("dropped", rare, "tokens of words outside the vocabulary"),
-        ("dropped", report.empty_documents, "documents without words"),
-        ("replaced", report.invalid_utf8, "invalid UTF-8 sequences, by U+FFFD"),
-        ("skipped", report.hidden_files, "hidden files"),
+        ("dropped", rare, "token of words outside the vocabulary", "tokens of words outside the vocabulary"),
+        ("dropped", report.empty_documents, "document without words", "documents without words"),
+        ("replaced", report.invalid_utf8, "invalid UTF-8 sequence, by U+FFFD", "invalid UTF-8 sequences, by U+FFFD"),
+        ("skipped", report.hidden_files, "hidden file", "hidden files"),
     ];
-    let dropped = dropped.iter().filter(|(_, count, _)| *count > 0);
-    lines.extend(dropped.map(|(name, count, what)| (*name, format!("{} {what}", thousands(*count)))));
+    let dropped = dropped.iter().filter(|(_, count, ..)| *count > 0);
+    lines.extend(dropped.map(|(name, count, one, many)| (*name, counted(*count, one, many))));
     // An encoded corpus does not keep how long it took.
     if report.seconds > 0.0 {
         let rate = size((report.bytes_in as f64 / report.seconds) as u64);
-        lines.push(("encoding speed", format!("{rate}B/s of text, {:.1} s", report.seconds)));
+        lines.push(("encoding speed", format!("{rate}/s of text, {:.1} s", report.seconds)));
     }
     lines.into_iter().map(|(name, value)| [name.to_owned(), value]).collect()
+}
+
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "_./:@%+,=-".contains(letter);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// The vocabulary in a file, or of a corpus or run folder.

@@ -12,7 +12,7 @@ use crate::output::{self, Results};
 use crate::progress::{short, thousands};
 
 /// Words whose neighbours are shown; those that the corpus lacks are passed over.
-const WORDS: [&str; 6] = ["france", "queen", "dog", "baker", "bigger", "swimming"];
+const WORDS: [&str; 6] = ["france", "euro", "cat", "tailor", "nurse", "violin"];
 /// Neighbours shown for each.
 const NEIGHBORS: usize = 6;
 /// Relations of which a question is shown.
@@ -35,6 +35,8 @@ pub fn tell(planted: &Planted, corpus: &EncodedCorpus, models: &Models, report: 
     let mut out = Results::new();
     text(&mut out, planted, corpus)?;
     writeln!(out, "\nTraining. Skip-gram lets each word predict its neighbours, CBOW lets them predict the word.")?;
+    let summary = &models.skipgram.summary;
+    writeln!(out, "Both make vectors of {} numbers in {} passes over the text (epochs).", summary.dim, summary.epochs)?;
     for (name, model) in [("skip-gram", &models.skipgram), ("CBOW", &models.cbow)] {
         let summary = &model.summary;
         let loss = summary.epoch_losses.first().copied().unwrap_or(summary.loss);
@@ -102,14 +104,14 @@ fn analogies(out: &mut Results, planted: &Planted, model: &Model) -> Outcome {
 }
 
 fn scores(out: &mut Results, models: &Models) -> Outcome {
-    let percent = |accuracy: f64| format!("{:.1} %", 100.0 * accuracy);
+    let percent = |accuracy: Option<f64>| accuracy.map_or_else(|| "-".into(), |part| format!("{:.1} %", 100.0 * part));
     writeln!(
         out,
         "\nScores. Analogies answered right, by relation, and how well cosines agree with planted likeness:"
     )?;
     let (skipgram, cbow) = (&models.skipgram.analogies, &models.cbow.analogies);
     let sections = skipgram.sections.iter().zip(&cbow.sections);
-    let row = |name: &str, total: u64, one: f64, two: f64| {
+    let row = |name: &str, total: u64, one: Option<f64>, two: Option<f64>| {
         vec![format!("  {name}"), total.to_string(), percent(one), percent(two)]
     };
     let mut rows: Vec<Vec<String>> =

@@ -72,6 +72,28 @@ fn a_full_disk_is_a_failure_with_a_message() -> Tested {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_full_standard_error_changes_nothing() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 2000);
+    folder.write_vectors("v.txt");
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
+    for (arguments, code) in [
+        ("train cbow a.txt -o run --epochs 300 --dim 20 --threads 1 -v", 0),
+        ("convert v.txt v.bin", 0),
+        ("nearest v.txt kimg", 2),
+        ("nearst", 2),
+        ("", 2),
+        ("info none", 3),
+    ] {
+        let status = firth(&folder, arguments).stdout(Stdio::null()).stderr(full()?).status()?;
+        assert_eq!(status.code(), Some(code), "{arguments}");
+    }
+    assert_eq!(folder.names(), ["a.txt", "run", "v.bin", "v.txt"]);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_log_on_a_full_disk_stops_the_training() {
     let folder = Folder::new();
     folder.write_text("a.txt", 200);

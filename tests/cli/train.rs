@@ -86,6 +86,21 @@ fn a_name_with_a_known_ending_gets_the_vectors_alone() {
 }
 
 #[test]
+fn a_refused_run_leaves_no_log() {
+    let folder = folder();
+    folder.write("old", "mine");
+    for arguments in
+        ["train cbow none.txt -o run", "train cbow a.txt -o run --min-count 9999", "corpus build none.txt -o corpus"]
+    {
+        let ran = folder.firth(&format!("{arguments} --log-json log"));
+        assert!([2, 3].contains(&ran.code), "{}", ran.stderr);
+        assert_eq!(folder.names(), ["a.txt", "old"], "{arguments}");
+    }
+    folder.firth("train cbow none.txt -o run --log-json old").expect_code(3);
+    assert!(folder.join("old").is_file(), "only what is new goes");
+}
+
+#[test]
 fn the_configuration_of_a_run_repeats_it() {
     let folder = folder();
     folder.firth("train skipgram a.txt -o one --dim 9 --epochs 3 --threads 1 --seed 7 --min-count 2").expect_code(0);

@@ -1,8 +1,9 @@
 //! Ctrl-C, full disks, closed pipes: nothing half-written stays behind.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::support::{Folder, Tested};
 
@@ -37,6 +38,59 @@ fn an_interrupted_training_exits_with_130_and_leaves_nothing() -> Tested {
     }
     let (code, _) = interrupt(&folder, "train cbow a.txt -o words.bin --epochs 10000", "-INT")?;
     assert_eq!((code, folder.names()), (Some(130), vec!["a.txt".to_owned()]));
+    Ok(())
+}
+
+/// Interrupts a command that is given the same lines for ever.
+fn interrupt_pipe(folder: &Folder, arguments: &str, wait: Duration) -> Tested<(Option<i32>, String)> {
+    let mut command = firth(folder, arguments);
+    std::fs::create_dir_all(folder.join("temporary"))?;
+    command.env("TMPDIR", folder.join("temporary")).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // Ends with the pipe, when the command has ended.
+    let feeder = std::thread::spawn(move || while stdin.write_all(b"one two three four five six\n").is_ok() {});
+    while !folder.names().iter().any(|name| name.starts_with(".firth-")) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::thread::sleep(wait);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said)?;
+    let code = child.wait()?.code();
+    feeder.join().expect("the feeder ends");
+    Ok((code, said))
+}
+
+#[test]
+fn an_interrupted_reading_of_standard_input_leaves_nothing() -> Tested {
+    let folder = Folder::new();
+    for arguments in ["train skipgram - -o run", "corpus build - -o corpus"] {
+        let (code, said) = interrupt_pipe(&folder, arguments, Duration::from_millis(200))?;
+        assert_eq!((code, said.contains("interrupted")), (Some(130), true), "{said}");
+        assert_eq!(folder.names(), ["temporary"]);
+        assert_eq!(std::fs::read_dir(folder.join("temporary"))?.count(), 0, "the copy of standard input is gone");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_encoding_leaves_nothing() -> Tested {
+    let folder = Folder::new();
+    let line = "The quick brown fox jumps over the lazy dog and runs into the dark green forest\n";
+    folder.write("a.txt", line.repeat(1_500_000));
+    for arguments in ["corpus build a.txt -o new/corpus --threads 1", "train cbow a.txt -o new/run --threads 1"] {
+        let mut child = firth(&folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        while !folder.join("new").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status()?;
+        let mut said = String::new();
+        child.stderr.take().expect("a pipe").read_to_string(&mut said)?;
+        assert_eq!((child.wait()?.code(), said.contains("interrupted")), (Some(130), true), "{said}");
+        assert_eq!(folder.names(), ["a.txt"]);
+    }
     Ok(())
 }
 

@@ -15,10 +15,12 @@ mod model;
 mod nearest;
 mod odd;
 mod output;
+mod ownership;
 mod process;
 mod progress;
 mod queries;
 mod signals;
+mod staged;
 mod text;
 mod train;
 

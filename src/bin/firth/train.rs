@@ -13,8 +13,10 @@ use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, Force, Results, Staged};
+use crate::output::{self, Force, Results};
+use crate::ownership;
 use crate::progress::{self, Log, Meter, clock, memory_now, short, thousands};
+use crate::staged::Staged;
 use crate::text::{self, TextFlags};
 use crate::{config, process, signals};
 
@@ -76,12 +78,13 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
 
     let force = flags.force.force;
     let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
+    ownership::refuse_inputs(flags.inputs.iter().map(PathBuf::as_path), target)?;
     // Corpus and log of a run are parts of it; beside bare vectors they have no place.
     let folder = if vectors_only.is_some() { staged.scratch()? } else { staged.path() };
     let mut log = Log::create([folder.join("log.jsonl")].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
     let corpus = match encoded_input {
         Some(path) => EncodedCorpus::open(path).map_err(Failure::Input)?,
-        None => flags.text.build(&flags.inputs, &folder, globals, &mut log)?,
+        None => flags.text.build(&flags.inputs, &staged, &folder, globals, &mut log)?,
     };
     let (summary, vectors) = learn(&config, &corpus, globals, &mut log)?;
     match vectors_only {

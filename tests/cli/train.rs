@@ -115,7 +115,7 @@ fn every_kernel_learns_and_names_itself() {
 fn serial_training_tells_of_one_thread_whatever_was_typed() {
     let folder = folder();
     folder.write_text("a.txt", 4000);
-    let arguments = "train cbow a.txt -o run --strategy serial --threads 4 --epochs 200 --dim 50 --kernel scalar";
+    let arguments = "train cbow a.txt -o run --strategy serial --threads 4 --sample 1 --epochs 25 --kernel scalar";
     let ran = folder.firth(arguments);
     ran.expect_code(0);
     assert!(ran.stdout.contains("with 1 thread ("), "{}", ran.stdout);

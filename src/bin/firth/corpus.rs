@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::output::{self, OutputFlags, Results, Staged};
+use crate::output::{self, OutputFlags, Results};
 use crate::progress::{Log, size, thousands};
+use crate::staged::Staged;
 use crate::text::{self, TextFlags};
 use crate::{place, queries};
 
@@ -75,7 +76,7 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     place::check(target, "a corpus", &flags.inputs)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let mut log = Log::create(globals.log_json.as_deref())?;
-    let corpus = flags.text.build(&flags.inputs, &staged.path(), globals, &mut log)?;
+    let corpus = flags.text.build(&flags.inputs, &staged, &staged.path(), globals, &mut log)?;
     log.report("done", corpus.report())?;
     staged.commit()?;
     if globals.json {

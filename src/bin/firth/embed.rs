@@ -37,6 +37,8 @@ pub struct Flags {
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if let Some(path) = &flags.output {
         place::check(path, "vectors", std::slice::from_ref(&flags.model))?;
+    } else if flags.force.force {
+        return Err(Failure::usage("--force: has no effect without --output"));
     }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
     if let (Some(path), Some(format)) = (&flags.output, format) {

@@ -15,11 +15,13 @@ mod model;
 mod nearest;
 mod odd;
 mod output;
+mod ownership;
 mod place;
 mod process;
 mod progress;
 mod queries;
 mod signals;
+mod staged;
 mod text;
 mod train;
 
@@ -116,7 +118,7 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             if !matches!(failure, Failure::Pipe) {
-                eprintln!("firth: error: {failure}");
+                progress::tell(format_args!("firth: error: {failure}"));
             }
             ExitCode::from(failure.exit_code())
         }
@@ -164,7 +166,7 @@ fn complaint(error: &clap::Error, root: &clap::Command, arguments: &[OsString]) 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprint!("{}", error.render());
+            progress::put(format_args!("{}", error.render()));
             let command = config::find_command(root, arguments).0.get_bin_name().unwrap_or("firth");
             Err(Failure::usage(format!("no command given (see '{command} --help')")))
         }

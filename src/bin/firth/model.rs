@@ -7,8 +7,9 @@ use firth::format;
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
-use crate::output::{Force, Staged};
+use crate::output::Force;
 use crate::progress::{note, warn};
+use crate::staged::Staged;
 
 /// Reads vectors, and tells what the reader had to change.
 pub fn read(path: &Path) -> Outcome<Embeddings> {

@@ -23,17 +23,18 @@ pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
     ownership::refuse_inputs(inputs, target)
 }
 
-/// Refuses to put a file, or a folder that is no run, in the place of a run or a corpus.
+/// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost.
 pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
-    let is_ours =
-        ["words.safetensors", "dataset.safetensors", "demo.json"].iter().any(|name| target.join(name).is_file());
-    if !is_ours {
-        return Ok(());
+    let ours = ["words.safetensors", "dataset.safetensors", ownership::DEMO_REPORT];
+    // The projector's files are a folder of their own kind.
+    let is_file = format.name() != format::projector::Projector.name();
+    if is_file && ours.iter().any(|name| target.join(name).is_file()) {
+        let (shown, name) = (target.display(), format.name());
+        let message =
+            format!("{shown}: is a folder of firth's, which a vector file ({name}) does not replace; name a file");
+        return Err(Failure::usage(message));
     }
-    let (shown, name) = (target.display(), format.name());
-    Err(Failure::usage(format!(
-        "{shown}: is a run or a corpus, which vectors alone ({name}) do not replace; name another output"
-    )))
+    Ok(())
 }
 
 /// The format of the vectors if they are written alone, without the folder of a run.

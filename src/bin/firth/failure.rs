@@ -118,7 +118,8 @@ pub fn usage_message(error: &clap::Error, command: &clap::Command) -> String {
         }
         ErrorKind::InvalidSubcommand => {
             let name = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+            let known: Vec<&str> =
+                command.get_subcommands().map(clap::Command::get_name).filter(|&name| name != "help").collect();
             let hint = near(&name, &mut known.iter().copied()).unwrap_or_default();
             format!("unknown command '{name}'{hint} (choose one of {})", known.join(", "))
         }

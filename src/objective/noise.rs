@@ -14,11 +14,17 @@ const POOL: usize = 120;
 /// Uses of a noise row before it is drawn anew.
 const USES: usize = 8;
 
+/// Words drawn at a time: the table is larger than the nearest cache, and draws that do not wait for each other wait
+/// for memory together.
+const BATCH: usize = 32;
+
 /// A worker's source of noise words.
 #[derive(Debug)]
 pub struct Noise<'a> {
     table: &'a AliasTable,
     rng: Rng,
+    /// Words drawn but not yet used.
+    drawn: Vec<RowId>,
     pool: Vec<RowId>,
     next: usize,
     pass: usize,
@@ -30,7 +36,17 @@ impl<'a> Noise<'a> {
     /// Words in the proportions of a table; the stream is a function of seed and name.
     pub fn new(table: &'a AliasTable, mut rng: Rng) -> Self {
         let pool = (0..POOL).map(|_| RowId(table.draw(&mut rng))).collect();
-        Self { table, rng, pool, next: 0, pass: 0, rows: Vec::new() }
+        Self { table, rng, drawn: Vec::with_capacity(BATCH), pool, next: 0, pass: 0, rows: Vec::new() }
+    }
+
+    /// A word drawn in proportion to the table's weights.
+    #[inline]
+    fn draw(&mut self) -> RowId {
+        if self.drawn.is_empty() {
+            let Self { table, rng, drawn, .. } = self;
+            drawn.extend((0..BATCH).map(|_| RowId(table.draw(rng))));
+        }
+        self.drawn.pop().expect("just drawn")
     }
 
     /// The target and `count` words from the pool; words drawn anew on the way are fetched for later.
@@ -51,7 +67,7 @@ impl<'a> Noise<'a> {
                 self.rows.push(row);
             }
             if (self.next + self.pass).is_multiple_of(USES) {
-                let drawn = RowId(self.table.draw(&mut self.rng));
+                let drawn = self.draw();
                 self.pool[self.next] = drawn;
                 tables.fetch_output(drawn, worker);
             }
@@ -73,7 +89,7 @@ impl<'a> Noise<'a> {
             if self.rows.len() > count {
                 break;
             }
-            let row = RowId(self.table.draw(&mut self.rng));
+            let row = self.draw();
             if row != target {
                 self.rows.push(row);
             }

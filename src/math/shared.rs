@@ -53,6 +53,16 @@ impl SharedTable {
         Ok(table)
     }
 
+    /// The numbers of a matrix, as when vectors from elsewhere are trained on.
+    pub fn from_matrix(matrix: &Matrix) -> Result<Self> {
+        let mut table = Self::zeros(matrix.rows(), matrix.cols())?;
+        let (dim, stride) = (table.dim, table.stride.max(1));
+        for (row, values) in table.buffer.as_mut_slice().chunks_exact_mut(stride).zip(matrix.iter_rows()) {
+            row[..dim].copy_from_slice(values);
+        }
+        Ok(table)
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -293,6 +303,19 @@ mod tests {
                 "{kernel:?}, dim {dim}: {loss}, expected {expected_loss}"
             );
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_matrix_comes_back_and_its_rows_are_padded_with_zeros() -> Result<()> {
+        for dim in [1, 16, 17] {
+            let numbers: Vec<f32> = (1..=3 * dim).map(|x| x as f32).collect();
+            let table = SharedTable::from_matrix(&Matrix::from_vec(3, dim, numbers.clone())?)?;
+            let padding = table.buffer.as_slice().chunks_exact(table.stride).flat_map(|row| &row[dim..]);
+            assert!(padding.copied().all(|x| x == 0.0));
+            assert_eq!(table.into_matrix().as_slice(), numbers);
+        }
+        assert_eq!(SharedTable::from_matrix(&Matrix::zeros(2, 0))?.into_matrix().rows(), 2);
         Ok(())
     }
 

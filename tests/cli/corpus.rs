@@ -46,13 +46,23 @@ fn standard_input_folders_patterns_and_compressed_files_are_read() -> Tested {
     std::io::Write::write_all(&mut gzip, text.as_bytes())?;
     folder.write("texts/two.txt.gz", gzip.finish()?);
     folder.write("texts/three.zst", zstd::encode_all(text.as_bytes(), 1)?);
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    std::io::Write::write_all(&mut bzip2, text.as_bytes())?;
+    folder.write("texts/four.bz2", bzip2.finish()?);
+    let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+    std::io::Write::write_all(&mut xz, text.as_bytes())?;
+    folder.write("texts/five.xz", xz.finish()?);
     let ran = folder.firth_with(&["corpus", "build", "-", "-o", "c0", "--json"], text.as_str());
     let tokens = |ran: &str| -> Tested<u64> {
         let report: serde_json::Value = serde_json::from_str(ran)?;
         Ok(report["tokens"].as_u64().expect("a number"))
     };
     assert_eq!(tokens(&ran.expect_code(0).stdout)?, 690);
-    assert_eq!(folder.json("corpus build texts -o c1")["tokens"], 2070);
+    assert_eq!(folder.json("corpus build texts -o c1")["tokens"], 3450);
+    for (number, name) in ["one.txt", "two.txt.gz", "three.zst", "four.bz2", "five.xz"].iter().enumerate() {
+        let report = folder.json(&format!("corpus build texts/{name} -o d{number}"));
+        assert_eq!((&report["tokens"], &report["documents"]), (&690.into(), &60.into()), "{name}");
+    }
     assert_eq!(folder.json("corpus build texts/*.gz a.txt -o c2")["tokens"], 1380);
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod convert;
 mod corpus;
 mod faults;
+mod force;
 mod queries;
 mod signals;
 mod support;

@@ -136,3 +136,22 @@ fn files_without_questions_are_bad_input() {
     folder.firth("eval similarity v.txt empty.txt").expect_error(3, &["empty.txt"]);
     folder.firth("eval analogy v.txt none.txt").expect_error(3, &["none.txt"]);
 }
+
+#[test]
+fn many_analogies_get_the_answers_that_each_gets_alone() {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    let questions = ["man woman king", "king queen man", "rock stone queen", "woman man queen"];
+    for method in ["3cosadd", "3cosmul"] {
+        let flags = ["analogy", "v.txt", "--top", "2", "--method", method];
+        let together = folder.firth_with(&flags, questions.join("\n"));
+        let apart: String = questions
+            .iter()
+            .map(|question| {
+                let words: Vec<&str> = flags.iter().copied().chain(question.split(' ')).collect();
+                folder.firth_with(&words, "").stdout
+            })
+            .collect();
+        assert_eq!((together.expect_code(0).stdout.as_str(), apart.lines().count()), (apart.as_str(), 8), "{method}");
+    }
+}

@@ -86,6 +86,77 @@ fn a_name_with_a_known_ending_gets_the_vectors_alone() {
 }
 
 #[test]
+fn standard_input_is_learned_like_a_file() {
+    let folder = folder();
+    let arguments = format!("train skipgram - -o piped {QUICK}");
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    folder.firth_with(&arguments, folder.read("a.txt")).expect_code(0);
+    folder.firth(&format!("train skipgram a.txt -o read {QUICK}")).expect_code(0);
+    assert_eq!(folder.firth("embed piped --words").stdout, folder.firth("embed read --words").stdout);
+}
+
+#[test]
+fn every_kernel_learns_and_names_itself() {
+    let folder = folder();
+    for kernel in ["scalar", "reference", "avx2", "avx512"] {
+        let ran = folder.firth(&format!("train cbow a.txt -o {kernel} --kernel {kernel} --json {QUICK}"));
+        if ran.code == 2 && ran.stderr.contains("this processor has no") {
+            println!("skipped: {}", ran.stderr.trim());
+            continue;
+        }
+        ran.expect_code(0);
+        let named = |name: &str| ran.stdout.contains(&format!("\"kernel\":\"{name}\""));
+        assert!(named(kernel) || kernel == "reference", "{}", ran.stdout);
+        folder.firth(&format!("nearest {kernel} cat")).expect_code(0);
+    }
+}
+
+#[test]
+fn serial_training_tells_of_one_thread_whatever_was_typed() {
+    let folder = folder();
+    folder.write_text("a.txt", 4000);
+    let arguments = "train cbow a.txt -o run --strategy serial --threads 4 --sample 1 --epochs 25 --kernel scalar";
+    let ran = folder.firth(arguments);
+    ran.expect_code(0);
+    assert!(ran.stdout.contains("with 1 thread ("), "{}", ran.stdout);
+    assert!(ran.stderr.contains("words/s (1 thread)") && !ran.stderr.contains("threads"), "{}", ran.stderr);
+}
+
+/// A tokenizer whose words hold spaces.
+const PHRASES: &str = r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+    "pre_tokenizer": {"type": "Split", "pattern": {"String": "|"}, "behavior": "Removed", "invert": false},
+    "post_processor": null, "decoder": null, "model": {"type": "WordLevel", "unk_token": "[UNK]",
+    "vocab": {"new york": 0, "paris": 1, "rome": 2, "[UNK]": 3}}}"#;
+
+#[test]
+fn words_that_a_format_cannot_hold_are_told_before_training() {
+    let folder = Folder::new();
+    folder.write("tokenizer.json", PHRASES);
+    folder.write("a.txt", "new york|paris|rome\n".repeat(50));
+    let train = format!("train cbow a.txt --tokenizer ./tokenizer.json {QUICK}");
+    let ran = folder.firth(&format!("{train} -o words.txt --log-json log"));
+    ran.expect_error(2, &["word2vec", "new york"]);
+    // A log that tells of training would have been kept.
+    assert_eq!(folder.names(), ["a.txt", "tokenizer.json"]);
+    folder.firth(&format!("{train} -o words.safetensors")).expect_code(0);
+}
+
+#[test]
+fn a_refused_run_leaves_no_log() {
+    let folder = folder();
+    folder.write("old", "mine");
+    for arguments in
+        ["train cbow none.txt -o run", "train cbow a.txt -o run --min-count 9999", "corpus build none.txt -o corpus"]
+    {
+        let ran = folder.firth(&format!("{arguments} --log-json log"));
+        assert!([2, 3].contains(&ran.code), "{}", ran.stderr);
+        assert_eq!(folder.names(), ["a.txt", "old"], "{arguments}");
+    }
+    folder.firth("train cbow none.txt -o run --log-json old").expect_code(3);
+    assert!(folder.join("old").is_file(), "only what is new goes");
+}
+
+#[test]
 fn the_configuration_of_a_run_repeats_it() {
     let folder = folder();
     folder.firth("train skipgram a.txt -o one --dim 9 --epochs 3 --threads 1 --seed 7 --min-count 2").expect_code(0);

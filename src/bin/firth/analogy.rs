@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use firth::analysis::{Method, Neighbors};
+use firth::analysis::{Method, Neighbor, Neighbors};
 use firth::embeddings::Embeddings;
+use firth::math::Matrix;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
@@ -64,6 +65,22 @@ impl Analogies<'_> {
     }
 }
 
+impl Analogies<'_> {
+    /// What is nearest to b - a + c, for all questions in one product with the vectors.
+    fn sums(&self, questions: &[[usize; 3]]) -> Outcome<Vec<Vec<Neighbor>>> {
+        let dim = self.model.dim();
+        let rows = questions.iter().flatten().flat_map(|&position| self.model.vectors().row(position)).copied();
+        let units = Matrix::from_vec(3 * questions.len(), dim, rows.collect())?.normalized();
+        let sum = |at: usize| {
+            let [a, b, c] = [0, 1, 2].map(|word| units.row(3 * at + word));
+            (0..dim).map(move |i| b[i] - a[i] + c[i])
+        };
+        let sums = Matrix::from_vec(questions.len(), dim, (0..questions.len()).flat_map(sum).collect())?;
+        let exclude: Vec<Vec<usize>> = questions.iter().map(|question| question.to_vec()).collect();
+        Ok(self.neighbors.nearest(&sums, self.top, &exclude)?)
+    }
+}
+
 impl Queries for Analogies<'_> {
     type Query = [usize; 3];
     const PROMPT: &'static str = "A is to B as C is to what? Three words";
@@ -73,11 +90,15 @@ impl Queries for Analogies<'_> {
     }
 
     fn answer(&self, questions: &[[usize; 3]]) -> Outcome<Vec<Answer>> {
-        let answer = |question: &[usize; 3]| {
-            let [a, b, c] = question.map(|position| self.model.keys().get(position));
-            let found = self.neighbors.analogy(a, b, c, self.method, self.top)?;
-            Ok(Answer { query: [a, b, c].join(" "), results: named(self.model, found) })
+        let words = |question: &[usize; 3]| question.map(|position| self.model.keys().get(position));
+        let found = match self.method {
+            Method::Cos3Add => self.sums(questions)?,
+            Method::Cos3Mul => {
+                let answer = |[a, b, c]: [&str; 3]| self.neighbors.analogy(a, b, c, self.method, self.top);
+                questions.iter().map(|question| answer(words(question))).collect::<Result<_, _>>()?
+            }
         };
-        questions.iter().map(answer).collect()
+        let answer = |(question, found)| Answer { query: words(question).join(" "), results: named(self.model, found) };
+        Ok(questions.iter().zip(found).map(answer).collect())
     }
 }

@@ -53,7 +53,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         scaled.metadata = vectors.metadata;
         vectors = scaled;
     }
-    model::save(&vectors, format, &flags.output, flags.force)?;
+    model::save(&vectors, &flags.input, format, &flags.output, flags.force)?;
     let (keys, dim) = (vectors.len(), vectors.dim());
     if globals.json {
         let report = json!({"input": flags.input, "from": from, "output": flags.output, "to": format.name(),

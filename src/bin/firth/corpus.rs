@@ -9,9 +9,11 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::output::{self, OutputFlags, Results, Staged};
+use crate::output::{self, OutputFlags, Results};
+use crate::ownership;
 use crate::progress::{Log, size, thousands};
 use crate::queries;
+use crate::staged::Staged;
 use crate::text::{self, TextFlags};
 
 /// Encoded corpora.
@@ -73,8 +75,9 @@ pub fn run(command: &Command, globals: &Globals) -> Outcome {
 fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     let target = &flags.output.output;
     let staged = Staged::folder(target, flags.output.force.force)?;
+    ownership::refuse_inputs(flags.inputs.iter().map(PathBuf::as_path), target)?;
     let mut log = Log::create(globals.log_json.as_deref())?;
-    let corpus = flags.text.build(&flags.inputs, &staged.path(), globals, &mut log)?;
+    let corpus = flags.text.build(&flags.inputs, &staged, &staged.path(), globals, &mut log)?;
     log.report("done", corpus.report())?;
     staged.commit()?;
     if globals.json {

@@ -23,8 +23,10 @@ use serde::Serialize;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
-use crate::output::{self, Force, Staged};
+use crate::output::{self, Force};
+use crate::ownership::{self, DEMO_REPORT as REPORT};
 use crate::progress::Log;
+use crate::staged::Staged;
 use crate::train;
 
 /// Train, query and draw on a small built-in corpus.
@@ -38,8 +40,6 @@ pub struct Flags {
     force: Force,
 }
 
-/// The file by which a demo's folder is recognised.
-const REPORT: &str = "demo.json";
 /// The size of the corpus: enough for good analogies, quick on two cores.
 const DOCUMENTS: usize = 40_000;
 /// The settings that suit a corpus so small: many epochs, few dimensions.
@@ -95,7 +95,7 @@ struct Scores<'a> {
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let started = Instant::now();
     let target = &flags.output;
-    let staged = Staged::folder(target, flags.force.force || target.join(REPORT).is_file())?;
+    let staged = Staged::folder(target, flags.force.force || ownership::is_demo(target))?;
     let folder = staged.path();
     let mut log = Log::create(globals.log_json.as_deref())?;
 

@@ -35,6 +35,9 @@ pub struct Flags {
 
 /// Prints or saves vectors.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    if flags.force.force && flags.output.is_none() {
+        return Err(Failure::usage("--force: has no effect without --output"));
+    }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
     let all = model::read(&flags.model)?;
     let words = if flags.words.is_empty() { waiting_words()? } else { flags.words.clone() };
@@ -45,7 +48,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     };
     let vectors = select(&all, &chosen)?;
     if let (Some(path), Some(format)) = (&flags.output, format) {
-        model::save(&vectors, format, path, flags.force)?;
+        model::save(&vectors, &flags.model, format, path, flags.force)?;
         let (words, dim) = (vectors.len(), vectors.dim());
         if globals.json {
             return output::json(&json!({"output": path, "format": format.name(), "words": words, "dim": dim}));

@@ -15,10 +15,12 @@ mod model;
 mod nearest;
 mod odd;
 mod output;
+mod ownership;
 mod process;
 mod progress;
 mod queries;
 mod signals;
+mod staged;
 mod text;
 mod train;
 
@@ -115,7 +117,7 @@ fn main() -> ExitCode {
         }
         Err(failure) => {
             if !matches!(failure, Failure::Pipe) {
-                eprintln!("firth: error: {failure}");
+                progress::tell(format_args!("firth: error: {failure}"));
             }
             ExitCode::from(failure.exit_code())
         }
@@ -158,7 +160,7 @@ fn complaint(error: &clap::Error, root: &clap::Command, arguments: &[OsString]) 
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.print()?),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            eprint!("{}", error.render());
+            progress::put(format_args!("{}", error.render()));
             let command = config::command_name(root, arguments);
             Err(Failure::usage(format!("no command given (see '{command} --help')")))
         }

@@ -6,8 +6,10 @@ use firth::embeddings::Embeddings;
 use firth::format;
 
 use crate::failure::{Outcome, Reading};
-use crate::output::{Force, Staged};
+use crate::output::Force;
+use crate::ownership;
 use crate::progress::warn;
+use crate::staged::Staged;
 
 /// Reads vectors, and tells what the reader had to change.
 pub fn read(path: &Path) -> Outcome<Embeddings> {
@@ -26,9 +28,16 @@ pub fn write(embeddings: &Embeddings, format: &dyn format::Format, staged: &Stag
     Ok(format.write(embeddings, &staged.path())?)
 }
 
-/// Writes vectors under a name, whole or not at all.
-pub fn save(embeddings: &Embeddings, format: &dyn format::Format, target: &Path, force: Force) -> Outcome {
+/// Writes vectors that come from `source` under another name, whole or not at all.
+pub fn save(
+    embeddings: &Embeddings,
+    source: &Path,
+    format: &dyn format::Format,
+    target: &Path,
+    force: Force,
+) -> Outcome {
     let staged = Staged::new(target, force.force)?;
+    ownership::refuse_inputs([source], target)?;
     write(embeddings, format, &staged, target)?;
     staged.commit()
 }

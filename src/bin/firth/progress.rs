@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use firth::Error;
@@ -44,40 +44,51 @@ impl Meter {
         if self.is_terminal {
             self.next = now + REDRAW;
             let blanks = self.drawn.saturating_sub(line.chars().count());
-            eprint!("\r{line}{:blanks$}", "");
+            put(format_args!("\r{line}{:blanks$}", ""));
             self.drawn = line.chars().count();
         } else {
             self.next = now + BETWEEN;
-            eprintln!("{line}");
+            tell(format_args!("{line}"));
         }
     }
 
     /// Wipes the redrawn line, so that what follows starts on a clean one.
     pub fn clear(&mut self) {
         if self.is_terminal && self.drawn > 0 {
-            eprint!("\r{:width$}\r", "", width = self.drawn);
+            put(format_args!("\r{:width$}\r", "", width = self.drawn));
             self.drawn = 0;
         }
     }
 }
 
+/// The event that tells how far the encoding of text has come.
+pub const BUILD: &str = "build";
+
 /// JSON lines in files: the run's own log and the one of `--log-json`.
+///
+/// Files that were new vanish again if the command is refused before training, or before its end if it has none.
 pub struct Log {
-    files: Vec<(std::path::PathBuf, BufWriter<File>)>,
+    files: Vec<(PathBuf, BufWriter<File>)>,
+    is_new: Vec<bool>,
+    is_kept: bool,
 }
 
 impl Log {
     /// Starts the logs; one that exists is replaced.
     pub fn create<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Outcome<Self> {
-        let open = |path: &Path| match File::create(path) {
-            Ok(file) => Ok((path.to_owned(), BufWriter::new(file))),
-            Err(source) => Err(Error::io(path, source)),
-        };
-        Ok(Self { files: paths.into_iter().map(open).collect::<Result<_, _>>()? })
+        let mut log = Self { files: Vec::new(), is_new: Vec::new(), is_kept: false };
+        for path in paths {
+            let is_new = path.symlink_metadata().is_err();
+            let file = File::create(path).map_err(|source| Error::io(path, source))?;
+            log.files.push((path.to_owned(), BufWriter::new(file)));
+            log.is_new.push(is_new);
+        }
+        Ok(log)
     }
 
     /// Appends one report to each log, at once readable by others.
     pub fn report(&mut self, event: &str, report: &impl Serialize) -> Outcome {
+        self.is_kept |= event != BUILD;
         let report = serde_json::to_value(report).map_err(|error| Error::Backend { source: Box::new(error) })?;
         let mut line = serde_json::Map::from_iter([("event".to_owned(), event.into())]);
         match report {
@@ -92,16 +103,34 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        let new = self.files.iter().zip(&self.is_new).filter(|(_, is_new)| **is_new && !self.is_kept);
+        new.for_each(|((path, _), _)| drop(std::fs::remove_file(path)));
+    }
+}
+
+/// Says a line on standard error. Where nobody can hear it, it is lost: what is said is no reason to fail.
+pub fn tell(line: std::fmt::Arguments<'_>) {
+    put(format_args!("{line}\n"));
+}
+
+/// Says something on standard error that does not end its line.
+pub fn put(text: std::fmt::Arguments<'_>) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_fmt(text).and_then(|()| stderr.flush());
+}
+
 /// A note for the reader, unless told to be quiet.
 pub fn note(globals: &Globals, text: impl std::fmt::Display) {
     if !globals.quiet {
-        eprintln!("firth: {text}");
+        tell(format_args!("firth: {text}"));
     }
 }
 
 /// A warning: shown even when quiet, since the result is not all that was asked for.
 pub fn warn(text: impl std::fmt::Display) {
-    eprintln!("firth: warning: {text}");
+    tell(format_args!("firth: warning: {text}"));
 }
 
 /// The memory in use, for the end of a line.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::output::{self, Results};
+use crate::progress::{put, tell};
 
 /// How many waiting lines of a pipe are answered together.
 const BATCH: usize = 1024;
@@ -52,10 +53,10 @@ pub fn run<Q: Queries>(kind: &Q, given: Vec<Q::Query>, globals: &Globals) -> Out
 }
 
 fn prompt<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
-    eprintln!("{}; an empty line ends", Q::PROMPT);
+    tell(format_args!("{}; an empty line ends", Q::PROMPT));
     let mut line = String::new();
     loop {
-        eprint!("> ");
+        put(format_args!("> "));
         line.clear();
         let read = std::io::stdin().read_line(&mut line)?;
         if read == 0 || line.trim().is_empty() {
@@ -63,7 +64,7 @@ fn prompt<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
         }
         match kind.parse(line.trim()).and_then(|query| kind.answer(&[query])) {
             Ok(answers) => print(&answers, globals)?,
-            Err(failure) => eprintln!("{failure}"),
+            Err(failure) => tell(format_args!("{failure}")),
         }
     }
 }
@@ -88,7 +89,7 @@ fn pipe<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
                     Ok(query) => batch.push(query),
                     Err(failure) => {
                         failed += 1;
-                        eprintln!("firth: error: standard input, line {number}: {failure}");
+                        tell(format_args!("firth: error: standard input, line {number}: {failure}"));
                     }
                 }
             }

@@ -2,16 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::Duration;
+
+use crate::progress::tell;
 
 /// The exit code of an interrupted command.
 pub const INTERRUPTED: u8 = 130;
 
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-/// Does the work at hand look at the flag itself and end in good order?
-static POLLED: AtomicBool = AtomicBool::new(false);
-static WORK: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+static WORK: Mutex<Work> = Mutex::new(Work { folders: Vec::new(), is_polled: false });
+
+/// What a signal meets. Held locked while it is deleted, so that nothing is given its name at the same time.
+struct Work {
+    /// Folders to delete, each with those around it that were made for it, innermost first.
+    folders: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Does the work at hand look at the flag itself and end in good order?
+    is_polled: bool,
+}
 
 /// Starts listening; commands that write nothing keep the system's own behaviour.
 pub fn install() {
@@ -34,43 +42,55 @@ pub fn interrupted() -> bool {
     FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
-/// A folder to delete should the process be stopped in the middle of work that does not look at the flag.
-pub fn remove_on_interrupt(folder: &Path) {
-    WORK.lock().unwrap_or_else(PoisonError::into_inner).push(folder.into());
+/// A folder to delete should the process be stopped in the middle of work that does not look at the flag, and the
+/// folders around it that were made for it, innermost first.
+pub fn remove_on_interrupt(folder: &Path, made: &[PathBuf]) {
+    work().folders.push((folder.into(), made.into()));
 }
 
 /// Runs work that looks at [`interrupted`] itself.
-pub fn polled<T>(work: impl FnOnce() -> T) -> T {
-    POLLED.store(true, Ordering::SeqCst);
-    let result = work();
-    POLLED.store(false, Ordering::SeqCst);
+pub fn polled<T>(task: impl FnOnce() -> T) -> T {
+    work().is_polled = true;
+    let result = task();
+    work().is_polled = false;
     result
 }
 
 /// From here on the work is done and stays: a signal comes too late.
 pub fn disarm() {
-    POLLED.store(true, Ordering::SeqCst);
+    work().is_polled = true;
 }
 
 /// Says once that the command was interrupted.
 pub fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| eprintln!("\nfirth: interrupted; nothing was written"));
+    ONCE.call_once(|| tell(format_args!("\nfirth: interrupted; nothing was written")));
+}
+
+/// Deletes folders, innermost first, that nobody has put anything into.
+pub fn remove_made(folders: &[PathBuf]) {
+    let _ = folders.iter().try_for_each(std::fs::remove_dir);
+}
+
+fn work() -> MutexGuard<'static, Work> {
+    WORK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the process between two steps of a library that knows nothing of signals.
 fn watch() {
     loop {
         std::thread::sleep(Duration::from_millis(50));
-        if interrupted() && !POLLED.load(Ordering::SeqCst) {
-            let work = WORK.lock().unwrap_or_else(PoisonError::into_inner);
-            for folder in &*work {
+        // The lock is kept to the end: who is about to give the work its name waits for it, in vain.
+        let work = work();
+        if interrupted() && !work.is_polled {
+            for (folder, made) in &work.folders {
                 // The other threads still write: what appears while we delete needs another round.
                 for _ in 0..20 {
                     if std::fs::remove_dir_all(folder).is_ok() || !folder.exists() {
                         break;
                     }
                 }
+                remove_made(made);
             }
             announce();
             std::process::exit(i32::from(INTERRUPTED));

@@ -10,8 +10,9 @@ use firth::vocabulary::{Vocabulary, VocabularyConfig};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::progress::{Log, Meter, memory_now, short, size, thousands};
+use crate::progress::{self, Log, Meter, memory_now, short, size, thousands};
 use crate::signals;
+use crate::staged::Staged;
 
 /// How text becomes words.
 #[derive(Debug, clap::Args)]
@@ -67,7 +68,16 @@ impl TextFlags {
     }
 
     /// Reads the text twice and writes it, encoded, into a folder.
-    pub fn build(&self, inputs: &[PathBuf], folder: &Path, globals: &Globals, log: &mut Log) -> Outcome<EncodedCorpus> {
+    pub fn build(
+        &self,
+        inputs: &[PathBuf],
+        staged: &Staged,
+        folder: &Path,
+        globals: &Globals,
+        log: &mut Log,
+    ) -> Outcome<EncodedCorpus> {
+        // What can be read only once is copied; the copy too must go on Ctrl-C. The setting is refused the second time.
+        let _ = tempfile::env::override_temp_dir(&staged.scratch()?);
         let lowercase = match (self.tokens.lowercase, self.tokens.no_lowercase) {
             (false, false) => None,
             (lowercase, _) => Some(lowercase),
@@ -77,12 +87,12 @@ impl TextFlags {
         let corpus = Corpus::open(inputs, &self.documents).reading()?;
         let mut meter = Meter::new(globals);
         let (mut failure, started) = (None, Instant::now());
-        let mut watch = |progress: BuildProgress<'_>| {
+        let mut watch = |built: BuildProgress<'_>| {
             let seconds = started.elapsed().as_secs_f64();
-            meter.show(|| line(&progress, seconds));
-            failure = failure.take().or_else(|| log.report("build", &logged(&progress, seconds)).err());
+            meter.show(|| line(&built, seconds));
+            failure = failure.take().or_else(|| log.report(progress::BUILD, &logged(&built, seconds)).err());
             if failure.is_some() || signals::interrupted() {
-                progress.interrupt();
+                built.interrupt();
             }
         };
         let built =

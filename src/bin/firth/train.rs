@@ -8,15 +8,18 @@ use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
 use firth::format::{self, Format};
 use firth::io::AtomicFile;
+use firth::math::Matrix;
 use firth::train::{Observer, Progress, Summary, Task, TrainConfig, Trainer};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, Force, Results, Staged};
+use crate::output::{self, Force, Results};
+use crate::ownership;
 use crate::progress::{self, Log, Meter, clock, memory_now, short, thousands};
+use crate::staged::Staged;
 use crate::text::{self, TextFlags};
-use crate::{config, process, signals};
+use crate::{config, model, process, signals};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -76,16 +79,20 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
 
     let force = flags.force.force;
     let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
+    ownership::refuse_inputs(flags.inputs.iter().map(PathBuf::as_path), target)?;
     // Corpus and log of a run are parts of it; beside bare vectors they have no place.
     let folder = if vectors_only.is_some() { staged.scratch()? } else { staged.path() };
     let mut log = Log::create([folder.join("log.jsonl")].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
     let corpus = match encoded_input {
         Some(path) => EncodedCorpus::open(path).map_err(Failure::Input)?,
-        None => flags.text.build(&flags.inputs, &folder, globals, &mut log)?,
+        None => flags.text.build(&flags.inputs, &staged, &folder, globals, &mut log)?,
     };
+    if let Some(format) = vectors_only {
+        rehearse(format, &corpus, &folder.join("rehearsal"))?;
+    }
     let (summary, vectors) = learn(&config, &corpus, globals, &mut log)?;
     match vectors_only {
-        Some(format) => format.write(&vectors, &staged.path())?,
+        Some(format) => model::write(&vectors, format, &staged, target)?,
         None => {
             format::native::Native.write(&vectors, &folder.join("words.safetensors"))?;
             if encoded_input.is_some() {
@@ -101,6 +108,14 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     }
     staged.commit()?;
     if globals.json { output::json(&report) } else { print(&summary, &corpus, target, globals) }
+}
+
+/// Writes the words with one number each, so that what a format cannot hold is told before hours of training.
+fn rehearse(format: &dyn Format, corpus: &EncodedCorpus, path: &Path) -> Outcome {
+    let (keys, counts) = (corpus.vocabulary.keys().clone(), corpus.vocabulary.counts().to_vec());
+    let zeros = Matrix::zeros(keys.len(), 1);
+    let words = Embeddings::new(keys, zeros, Some(counts))?;
+    Ok(format.write(&words, path)?)
 }
 
 /// The resolved configuration, itself a file for `--config`, and what it was used on.
@@ -148,7 +163,8 @@ pub fn learn(
         progress::note(globals, format_args!("{} words, settings {settings}", corpus.vocabulary.len()));
     }
     let mut trainer = Trainer::new(config, &corpus.vocabulary, &corpus.dataset)?;
-    let mut watcher = Watcher { meter: Meter::new(globals), threads: config.threads, log, logged: None, failure: None };
+    let mut watcher =
+        Watcher { meter: Meter::new(globals), threads: config.workers(), log, logged: None, failure: None };
     let summary = signals::polled(|| trainer.run(&mut watcher));
     watcher.meter.clear();
     if let Some(failure) = watcher.failure {

@@ -1,0 +1,108 @@
+//! Which folders firth made, so that `--force` never deletes what others keep.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use firth::io::Container;
+
+use crate::config::RUN_TABLE;
+use crate::failure::{Failure, Outcome};
+
+/// How the README.txt of a planted corpus begins.
+const PLANTED: &str = "A planted corpus of kind";
+/// The file that only a demo's folder has.
+pub const DEMO_REPORT: &str = "demo.json";
+/// All that a folder for TensorBoard's projector holds, sorted.
+const PROJECTOR: [&str; 3] = ["metadata.tsv", "projector_config.pbtxt", "vectors.tsv"];
+
+/// Did firth make this folder? One that cannot be told is somebody else's.
+pub fn is_own(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    let Ok(mut paths) = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>() else {
+        return false;
+    };
+    paths.sort();
+    is_projector(&paths) || paths.iter().all(|path| is_container(path)) || is_run(folder) || is_demo(folder) || {
+        fs::read_to_string(folder.join("README.txt")).is_ok_and(|text| text.starts_with(PLANTED))
+    }
+}
+
+/// Did `firth demo` make this folder?
+pub fn is_demo(folder: &Path) -> bool {
+    let report = fs::read(folder.join(DEMO_REPORT)).unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_default();
+    ["skipgram", "cbow"].iter().all(|name| report[*name]["train"].is_object())
+}
+
+/// A run has vectors, and a configuration that says which firth wrote it.
+fn is_run(folder: &Path) -> bool {
+    let config = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
+    let config: toml::Table = toml::from_str(&config).unwrap_or_default();
+    let is_ours = config.get(RUN_TABLE).and_then(|run| run.get("firth")).is_some();
+    is_ours && folder.join("words.safetensors").is_file()
+}
+
+fn is_projector(paths: &[PathBuf]) -> bool {
+    paths.iter().filter_map(|path| path.file_name()).eq(PROJECTOR)
+}
+
+/// Vectors, a vocabulary or an encoded text of ours, not a network of somebody else's.
+fn is_container(path: &Path) -> bool {
+    let is_named = path.extension().is_some_and(|extension| extension == "safetensors");
+    is_named && Container::open(path).is_ok_and(|container| container.kind().is_some())
+}
+
+/// Refuses to replace what is still to be read: an input that is the output or lies in it.
+pub fn refuse_inputs<'a>(inputs: impl IntoIterator<Item = &'a Path>, target: &Path) -> Outcome {
+    let Ok(output) = target.canonicalize() else { return Ok(()) };
+    for input in inputs {
+        let matches = || input.to_str().and_then(|pattern| glob::glob(pattern).ok()).into_iter().flatten();
+        let mut files =
+            input.canonicalize().into_iter().chain(matches().flatten().flat_map(|path| path.canonicalize()));
+        if files.any(|file| file.starts_with(&output)) {
+            return Err(Failure::usage(format!(
+                "{}: is read, and would be deleted by writing {}; name another output",
+                input.display(),
+                target.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_marked_folders_are_ours() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        assert!(is_own(folder.path()), "an empty folder is anybody's");
+        let write = |name: &str, content: &str| fs::write(folder.path().join(name), content);
+        for (name, content) in [
+            ("config.toml", "[server]\nport = 1\n"),
+            ("vectors.tsv", "1\t2\n"),
+            ("demo.json", "{}"),
+            ("words.safetensors", "not one"),
+            ("README.txt", "Read me"),
+        ] {
+            write(name, content)?;
+            assert!(!is_own(folder.path()), "{name}");
+        }
+        write("config.toml", "dim = 3\n[run]\nfirth = \"0.1.0\"\n")?;
+        assert!(is_own(folder.path()));
+        Ok(())
+    }
+
+    #[test]
+    fn a_projector_folder_with_something_else_is_not_ours() -> std::io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        for name in PROJECTOR {
+            fs::write(folder.path().join(name), "")?;
+        }
+        assert!(is_own(folder.path()));
+        fs::write(folder.path().join("notes"), "")?;
+        assert!(!is_own(folder.path()));
+        Ok(())
+    }
+}

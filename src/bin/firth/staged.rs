@@ -1,0 +1,207 @@
+//! Outputs that appear whole or not at all, and never in the place of what others made.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use firth::Error;
+use tempfile::TempDir;
+
+use crate::failure::{Failure, Outcome};
+use crate::{ownership, signals};
+
+/// An output in the making, in a hidden folder beside its target.
+///
+/// Dropped before [`Staged::commit`], or on Ctrl-C, it leaves nothing behind.
+pub struct Staged {
+    work: TempDir,
+    name: PathBuf,
+    parent: PathBuf,
+    made_parents: Vec<PathBuf>,
+    force: bool,
+    /// Does the hidden folder hold the only copy of something?
+    is_kept: bool,
+}
+
+/// The name of the folder, within the hidden one, of what is not part of the output.
+const SCRATCH: &str = ".scratch";
+/// The name of the folder, within the hidden one, of what is replaced, until it goes with the hidden one.
+const ASIDE: &str = ".aside";
+
+impl Staged {
+    /// A folder that will be named `target`; [`Staged::path`] is its future content.
+    pub fn folder(target: &Path, force: bool) -> Outcome<Self> {
+        let staged = Self::new(target, force)?;
+        fs::create_dir(staged.path()).map_err(|source| Error::io(target, source))?;
+        Ok(staged)
+    }
+
+    /// A file, several that stand side by side, or a folder yet to be made; the main one named `target`.
+    pub fn new(target: &Path, force: bool) -> Outcome<Self> {
+        let Some(name) = target.file_name() else {
+            return Err(Failure::usage(format!("{}: is no name for an output", target.display())));
+        };
+        refuse_existing(target, force)?;
+        let parent = match target.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        signals::install();
+        let made_parents =
+            parent.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect::<Vec<_>>();
+        fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        let work = tempfile::Builder::new()
+            .prefix(".firth-")
+            .suffix(".tmp")
+            .tempdir_in(parent)
+            .map_err(|source| Error::io(parent, source))?;
+        signals::remove_on_interrupt(work.path(), &made_parents);
+        Ok(Self { work, name: name.into(), parent: parent.into(), made_parents, force, is_kept: false })
+    }
+
+    /// Where to write now; its last part is the final name.
+    pub fn path(&self) -> PathBuf {
+        self.work.path().join(&self.name)
+    }
+
+    /// A place for intermediate files, which do not become part of the output.
+    pub fn scratch(&self) -> Outcome<PathBuf> {
+        let scratch = self.work.path().join(SCRATCH);
+        fs::create_dir_all(&scratch).map_err(|source| Error::io(&scratch, source))?;
+        Ok(scratch)
+    }
+
+    /// Gives the output its name.
+    pub fn commit(mut self) -> Outcome {
+        let names = self.names()?;
+        for name in &names {
+            refuse_existing(&self.parent.join(name), self.force)?;
+        }
+        let aside = self.work.path().join(ASIDE);
+        fs::create_dir_all(&aside).map_err(|source| Error::io(&aside, source))?;
+        signals::disarm();
+        for name in &names {
+            let target = self.parent.join(name);
+            let aside = aside.join(name);
+            if let Err(source) = replace(&self.work.path().join(name), &target, &aside) {
+                self.is_kept = aside.exists();
+                let place = if self.is_kept { aside } else { target };
+                return Err(Error::io(place, source).into());
+            }
+        }
+        self.made_parents.clear();
+        Ok(())
+    }
+
+    fn names(&self) -> Outcome<Vec<PathBuf>> {
+        let entries = fs::read_dir(self.work.path()).map_err(|source| Error::io(&self.parent, source))?;
+        let mut names: Vec<PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(|entry| entry.file_name().into())
+            .filter(|name: &PathBuf| ![SCRATCH, ASIDE].map(Path::new).contains(&name.as_path()))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if self.is_kept {
+            self.work.disable_cleanup(true);
+            return;
+        }
+        // Best effort: the message about the first error matters more than one about tidying up.
+        let _ = fs::remove_dir_all(self.work.path());
+        signals::remove_made(&self.made_parents);
+    }
+}
+
+/// Names `new` as `target`. A folder of that name is put aside, and back again if that fails.
+fn replace(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
+    if !target.is_dir() {
+        return fs::rename(new, target);
+    }
+    fs::rename(target, aside)?;
+    fs::rename(new, target).or_else(|error| fs::rename(aside, target).and(Err(error)))
+}
+
+fn refuse_existing(target: &Path, force: bool) -> Outcome {
+    if !force && target.symlink_metadata().is_ok() {
+        return Err(Failure::usage(format!(
+            "{}: is there already; name another output or replace it with --force",
+            target.display()
+        )));
+    }
+    if target.is_dir() && !ownership::is_own(target) {
+        return Err(Failure::usage(format!(
+            "{}: is a folder with other things than firth's, which --force does not replace; name another output",
+            target.display()
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Tested = Result<(), Failure>;
+
+    #[test]
+    fn a_dropped_output_leaves_nothing() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let staged = Staged::folder(&folder.path().join("new/run"), false)?;
+        fs::write(staged.path().join("a"), "half")?;
+        drop(staged);
+        assert_eq!(fs::read_dir(folder.path())?.count(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn an_output_appears_whole_and_is_not_replaced_unasked() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let target = folder.path().join("run");
+        let staged = Staged::folder(&target, false)?;
+        assert!(!target.exists());
+        staged.commit()?;
+        assert!(target.is_dir());
+        assert!(matches!(Staged::folder(&target, false), Err(Failure::Usage(message)) if message.contains("--force")));
+        Staged::folder(&target, true)?.commit()?;
+        assert_eq!(fs::read_dir(&target)?.count(), 0);
+        assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn folders_of_others_are_never_replaced() -> Tested {
+        let folder = tempfile::tempdir()?;
+        fs::write(folder.path().join("thesis.tex"), "years")?;
+        assert!(matches!(Staged::folder(folder.path(), true), Err(Failure::Usage(_))));
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_comes_back_if_its_successor_cannot_be_named() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let [new, target, aside] = ["new", "target", "aside"].map(|name| folder.path().join(name));
+        fs::create_dir(&target)?;
+        fs::write(target.join("words"), "old")?;
+        assert!(replace(&new, &target, &aside).is_err(), "there is nothing new");
+        assert_eq!(fs::read_to_string(target.join("words"))?, "old");
+        assert!(!aside.exists());
+        Ok(())
+    }
+
+    #[test]
+    fn companions_of_a_file_appear_with_it() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let staged = Staged::new(&folder.path().join("a.npy"), false)?;
+        fs::write(staged.path(), "vectors")?;
+        fs::write(staged.path().with_extension("keys"), "keys")?;
+        staged.commit()?;
+        assert!(folder.path().join("a.npy").is_file() && folder.path().join("a.keys").is_file());
+        assert_eq!(fs::read_dir(folder.path())?.count(), 2);
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! `--force`: what it replaces, and what it never does.
+
+use crate::support::{Folder, Tested};
+
+const QUICK: &str = "--dim 4 --epochs 1 --threads 1 --force";
+
+#[test]
+fn folders_of_others_survive() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    std::fs::create_dir(folder.join("project"))?;
+    folder.write("project/thesis.tex", "years");
+    for (name, content) in [
+        ("config.toml", "[server]\nport = 1\n"),
+        ("vectors.tsv", "1\t2\n"),
+        ("demo.json", "{}"),
+        ("words.safetensors", "a network"),
+    ] {
+        folder.write(&format!("project/{name}"), content);
+        for command in ["train cbow a.txt --dim 4", "corpus build a.txt", "corpus generate world", "demo"] {
+            folder.firth(&format!("{command} -o project --force")).expect_error(2, &["project", "--force"]);
+        }
+        folder.firth("demo -o project").expect_error(2, &["project"]);
+        assert_eq!(folder.read("project/thesis.tex"), "years", "{name}");
+    }
+    // A file of firth's among other things does not make the folder firth's.
+    folder.firth("convert a.txt project/words.safetensors --force").expect_code(3);
+    folder.write_vectors("v.txt");
+    std::fs::create_dir(folder.join("mixed"))?;
+    folder.write("mixed/thesis.tex", "years");
+    folder.firth("convert v.txt mixed/words.safetensors").expect_code(0);
+    folder.firth(&format!("train cbow a.txt -o mixed {QUICK}")).expect_error(2, &["mixed"]);
+    Ok(())
+}
+
+#[test]
+fn what_firth_made_is_replaced() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_vectors("v.txt");
+    for first in [
+        "train skipgram a.txt --dim 4 --epochs 1 --threads 1 -o out",
+        "corpus build a.txt -o out",
+        "corpus generate world -o out",
+        "convert v.txt out --to projector",
+    ] {
+        folder.firth(&format!("{first} --force")).expect_code(0);
+        folder.firth(&format!("train cbow a.txt -o out {QUICK}")).expect_code(0);
+    }
+    folder.firth("corpus build a.txt -o corpus").expect_code(0);
+    folder.firth(&format!("train cbow corpus -o out {QUICK}")).expect_code(0);
+    folder.firth(&format!("train cbow corpus -o out {QUICK}")).expect_code(0);
+    assert_eq!(folder.names(), ["a.txt", "corpus", "out", "v.txt"]);
+}
+
+#[test]
+fn an_input_is_never_replaced_by_its_own_output() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_vectors("v.txt");
+    folder.firth("train cbow a.txt -o run --dim 4 --epochs 1 --threads 1").expect_code(0);
+    std::fs::create_dir(folder.join("empty"))?;
+    for command in [
+        "train cbow run -o run",
+        "train cbow empty/../run -o run",
+        "train cbow run -o ./empty/../run",
+        "train cbow run/config.toml -o run",
+        "train cbow run/c*.toml -o run",
+        "train cbow a.txt -o a.txt",
+        "corpus build run/log.jsonl -o run",
+        "convert run run --to word2vec",
+        "convert run/words.safetensors run --to npy",
+        "embed run --words cat -o run --to word2vec",
+    ] {
+        folder.firth(&format!("{command} --force")).expect_error(2, &["name another output"]);
+    }
+    folder.firth("info run --check").expect_code(0);
+    folder.firth("corpus info run").expect_code(0);
+    assert_eq!(folder.names(), ["a.txt", "empty", "run", "v.txt"]);
+    Ok(())
+}
+
+#[test]
+fn force_without_an_output_is_refused() {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    folder.firth("embed v.txt --words king --force").expect_error(2, &["--force", "--output"]);
+}

@@ -173,14 +173,21 @@ impl Tables {
     }
 
     /// The mean of the rows of `hidden` predicts the first of `outputs` against the others. Each row of `hidden` then
-    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient.
+    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient. No rows, no step.
+    ///
+    /// # Panics
+    /// If the worker was made for narrower tables.
     #[inline]
     pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
         let Worker { hidden: buffer, rows, carry } = worker;
+        assert!(buffer.as_slice().len() >= 2 * self.input.stride, "a worker of other tables");
+        if hidden.is_empty() {
+            return;
+        }
         rows.clear();
         rows.extend(hidden.iter().map(|&row| self.input.row(row)));
         let value = buffer.as_mut_ptr();
-        // SAFETY: the buffer holds two rows.
+        // SAFETY: the buffer holds two rows, as just checked.
         let row = PrivateRow { value, grad: unsafe { value.add(self.input.stride) } };
         let mut block = self.block(lr);
         (block.hidden[0], block.hidden_len) = (row.value, 1);
@@ -405,6 +412,15 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "a worker of other tables")]
+    fn a_worker_of_narrower_tables_is_a_panic_and_no_wild_write() {
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let mut worker = tables(8, kernel).expect("small tables").worker().expect("a worker");
+        let wide = tables(800, kernel).expect("small tables");
+        wide.step_mean(&[RowId(1)], 1.0, &[RowId(0)], 0.1, &mut worker);
     }
 
     #[test]

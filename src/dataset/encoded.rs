@@ -254,3 +254,59 @@ fn finish(
     }
     file.commit(KIND, settings, &tensors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::DocumentOptions;
+
+    #[test]
+    fn tables_put_on_disk_change_nothing() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let input = folder.path().join("a.txt");
+        let words = (0..700_000u64).map(|at| format!("w{}{}", at * at % 9973, if at % 23 == 0 { "\n" } else { " " }));
+        std::fs::write(&input, words.collect::<String>()).expect("written");
+        let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
+        let tokenizer = Tokenizer::new("words", None)?;
+        let config = VocabularyConfig { min_count: 100, max_vocabulary: Some(3000) };
+        let mut files = Vec::new();
+        for (name, types_in_memory) in [("memory", None), ("disk", Some(100))] {
+            let out = folder.path().join(name);
+            let build =
+                Build { corpus: &corpus, tokenizer: &tokenizer, config: &config, folder: &out, types_in_memory };
+            let encoded = build.run(None, &mut |_| {})?;
+            assert_eq!(encoded.report().spilled_tables > 2, name == "disk");
+            let names = [VOCABULARY, DATASET];
+            files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+        }
+        assert!(files[0] == files[1]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_given_vocabulary_is_kept_and_an_interrupted_build_leaves_nothing() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let input = folder.path().join("a.txt");
+        std::fs::write(&input, "b a c b\nd a\n").expect("written");
+        let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
+        let tokenizer = Tokenizer::new("whitespace", None)?;
+        let given = Vocabulary::new(["a", "b", "z"].into_iter().collect(), vec![70, 60, 50]);
+        let config = VocabularyConfig::default();
+        let out = folder.path().join("out");
+        let build = |stop: bool| {
+            EncodedCorpus::build(&corpus, &tokenizer, &config, Some(given.clone()), &out, &mut |progress| {
+                if stop {
+                    progress.interrupt();
+                }
+            })
+        };
+        assert!(matches!(build(true), Err(Error::Interrupted)));
+        assert!(!out.exists());
+        build(false)?;
+        let encoded = EncodedCorpus::open(&out)?;
+        assert_eq!(encoded.vocabulary, given);
+        assert_eq!((encoded.report().tokens, encoded.report().tokens_kept), (6, 4));
+        assert_eq!(encoded.dataset.words().iter().map(|word| word.0).collect::<Vec<_>>(), [1, 0, 1, 0]);
+        encoded.dataset.verify()
+    }
+}

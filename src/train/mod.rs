@@ -53,6 +53,7 @@ impl<'a> Trainer<'a> {
     /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
         let config = config.resolved()?;
+        dataset.belongs_to(vocabulary)?;
         if vocabulary.is_empty() || dataset.tokens() == 0 {
             return Err(Error::data("the corpus has no words to train on; lower --min-count"));
         }

@@ -185,7 +185,9 @@ impl PageBuffer {
 /// nothing behind.
 pub struct AtomicFile {
     path: PathBuf,
-    writer: BufWriter<tempfile::NamedTempFile>,
+    /// The name until then; removes the file when dropped.
+    temporary: tempfile::TempPath,
+    writer: BufWriter<File>,
 }
 
 impl AtomicFile {
@@ -204,8 +206,10 @@ impl AtomicFile {
             // What `open` would give, less the umask; tempfile's own default hides results from everyone else.
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
-        let file = builder.tempfile_in(folder).map_err(|source| Error::io(folder, source))?;
-        Ok(Self { path: path.into(), writer: BufWriter::with_capacity(1 << 20, file) })
+        // Parts, since a named temporary file puts its hidden name into every error.
+        let file = builder.tempfile_in(folder).map_err(|source| Error::io(path, source.kind().into()))?;
+        let (file, temporary) = file.into_parts();
+        Ok(Self { path: path.into(), temporary, writer: BufWriter::with_capacity(1 << 20, file) })
     }
 
     /// The name it will have.
@@ -220,7 +224,7 @@ impl AtomicFile {
 
     /// Writes bytes at an offset; several threads may do so at once. Not to be mixed with [`AtomicFile::write`].
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        write_at(self.writer.get_ref().as_file(), bytes, offset).map_err(|source| Error::io(&self.path, source))
+        write_at(self.writer.get_ref(), bytes, offset).map_err(|source| Error::io(&self.path, source))
     }
 
     /// Makes it durable and gives it its name, replacing what had that name.
@@ -234,13 +238,13 @@ impl AtomicFile {
     }
 
     fn persist(self, durable: bool) -> Result<()> {
-        let Self { path, writer } = self;
+        let Self { path, temporary, writer } = self;
         let file = writer.into_inner().map_err(|error| Error::io(&path, error.into_error()))?;
         if durable {
-            file.as_file().sync_all().map_err(|source| Error::io(&path, source))?;
+            file.sync_all().map_err(|source| Error::io(&path, source))?;
         }
-        file.persist(&path).map_err(|error| Error::io(&path, error.error))?;
-        Ok(())
+        drop(file);
+        temporary.persist(&path).map_err(|error| Error::io(&path, error.error))
     }
 }
 
@@ -288,6 +292,14 @@ mod tests {
         assert!(!path.exists());
         assert_eq!(std::fs::read_dir(folder.path().join("new")).expect("the folder").count(), 0);
         Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn errors_name_the_file_asked_for() {
+        let path = Path::new("/proc/self/a.bin");
+        let message = AtomicFile::create(path).err().expect("no files can be made there").to_string();
+        assert!(message.starts_with("/proc/self/a.bin: ") && !message.contains(".firth-"), "{message}");
     }
 
     #[test]

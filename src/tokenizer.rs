@@ -3,11 +3,18 @@
 //! The only home of `tokenizers`; everyone else sees strings.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
 
 mod spans;
+
+/// What a corpus's folder calls its copy of a `tokenizer.json`.
+const FILE: &str = "tokenizer.json";
 
 /// Cuts text into tokens.
 #[derive(Debug, Clone)]
@@ -20,7 +27,7 @@ pub struct Tokenizer {
 enum Kind {
     Words,
     Whitespace,
-    File { path: PathBuf, inner: Box<tokenizers::Tokenizer>, pieces: Vec<String>, checksum: u64 },
+    File { json: Arc<[u8]>, inner: Box<tokenizers::Tokenizer>, pieces: HashMap<u32, String, FixedState>, checksum: u64 },
 }
 
 /// Buffers that [`Tokenizer::spans`] reuses from call to call.
@@ -69,18 +76,16 @@ impl Tokenizer {
         // Settings for a network's input: here every text is taken whole.
         inner.with_truncation(None).map_err(fail)?;
         inner.with_padding(None);
-        let mut pieces = Vec::new();
-        for (piece, id) in inner.get_vocab(true) {
-            let id = id as usize;
-            if id >= pieces.len() {
-                pieces.resize(id + 1, String::new());
-            }
-            pieces[id] = piece;
-        }
+        // Ids need not be small, nor be given once; of pieces that share one, the first by bytes is taken.
+        let mut all: Vec<(u32, String)> = inner.get_vocab(true).into_iter().map(|(piece, id)| (id, piece)).collect();
+        all.sort_unstable();
+        all.dedup_by_key(|(id, _)| *id);
+        let pieces = all.into_iter().collect();
         let checksum = bytes
             .iter()
             .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        Ok(Self { kind: Kind::File { path: path.into(), inner: Box::new(inner), pieces, checksum }, lowercase: false })
+        let kind = Kind::File { json: bytes.into(), inner: Box::new(inner), pieces, checksum };
+        Ok(Self { kind, lowercase: false })
     }
 
     /// Gives each token of a text in order. A line at a time, or more: a line end is white space.
@@ -108,7 +113,7 @@ impl Tokenizer {
             Kind::File { inner, pieces, .. } => {
                 let encoding = inner.encode_fast(line, false).map_err(|error| Error::Backend { source: error })?;
                 for &id in encoding.get_ids() {
-                    let piece = pieces.get(id as usize).map_or("", String::as_str);
+                    let piece = pieces.get(&id).map_or("", String::as_str);
                     each(piece.as_bytes(), 0, piece.len());
                 }
             }
@@ -121,15 +126,23 @@ impl Tokenizer {
         !matches!(self.kind, Kind::File { .. })
     }
 
-    /// What makes it, for a header: `tokenizer` and `lowercase`, and a `tokenizer.json`'s checksum.
+    /// The bytes of the `tokenizer.json` it was read from and the name under which a corpus keeps them.
+    pub fn file(&self) -> Option<(&'static str, &[u8])> {
+        match &self.kind {
+            Kind::File { json, .. } => Some((FILE, json)),
+            _ => None,
+        }
+    }
+
+    /// What makes it, for a header: `tokenizer` and `lowercase`, or `tokenizer.json` and its checksum.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
         let spec = match &self.kind {
             Kind::Words => "words".into(),
             Kind::Whitespace => "whitespace".into(),
-            Kind::File { path, checksum, .. } => {
+            Kind::File { checksum, .. } => {
                 settings.insert("tokenizer_checksum".into(), format!("{checksum:016x}"));
-                path.display().to_string()
+                FILE.into()
             }
         };
         if self.is_plain() {
@@ -139,13 +152,26 @@ impl Tokenizer {
         settings
     }
 
-    /// The tokenizer that a header's settings name.
-    pub fn from_settings(settings: &BTreeMap<String, String>) -> Result<Self> {
-        let spec = settings.get("tokenizer").map_or("words", String::as_str);
-        let tokenizer = Self::new(spec, settings.get("lowercase").and_then(|text| text.parse().ok()))?;
+    /// The tokenizer that a header's settings name; a `tokenizer.json` lies in `folder`.
+    pub fn from_settings(settings: &BTreeMap<String, String>, folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let tokenizer = match settings.get("tokenizer").map_or("words", String::as_str) {
+            spec @ ("words" | "whitespace") => {
+                Self::new(spec, settings.get("lowercase").and_then(|text| text.parse().ok()))?
+            }
+            _ => {
+                // Told here, since a missing file would be taken for a misspelt flag.
+                std::fs::metadata(&path).map_err(|source| Error::io(&path, source))?;
+                Self::read(&path)?
+            }
+        };
         let now = tokenizer.settings().remove("tokenizer_checksum");
         if let Some(then) = settings.get("tokenizer_checksum").filter(|then| Some(*then) != now.as_ref()) {
-            return Err(Error::mismatch(format!("{spec}: checksum"), then, now.unwrap_or_else(|| "none".into())));
+            return Err(Error::mismatch(
+                format!("{}: checksum", path.display()),
+                then,
+                now.unwrap_or_else(|| "none".into()),
+            ));
         }
         Ok(tokenizer)
     }
@@ -181,10 +207,32 @@ mod tests {
     #[test]
     fn settings_make_the_same_tokenizer() -> Result<()> {
         let settings = Tokenizer::new("whitespace", Some(true))?.settings();
-        assert_eq!(Tokenizer::from_settings(&settings)?.settings(), settings);
+        assert_eq!(Tokenizer::from_settings(&settings, Path::new("none"))?.settings(), settings);
         let error = Tokenizer::new("wrods", None).expect_err("no such file").to_string();
         assert!(error.contains("neither words nor whitespace"), "{error}");
         assert!(Tokenizer::new("tokenizer.json", Some(true)).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn ids_of_any_size_are_pieces() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.json");
+        let json = r#"{"version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+            "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "a": 4000000000, "c": 7, "b": 7}}}"#;
+        std::fs::write(&path, json).expect("written");
+        assert_eq!(tokens(&path.display().to_string(), None, "a d b c"), ["a", "?", "b", "b"]);
+        let tokenizer = Tokenizer::new(&path.display().to_string(), None)?;
+        let (name, bytes) = tokenizer.file().expect("a file");
+        assert_eq!(bytes, json.as_bytes());
+        let settings = tokenizer.settings();
+        let error = Tokenizer::from_settings(&settings, folder.path()).expect_err("no copy yet").to_string();
+        assert!(error.contains("tokenizer.json") && !error.contains("--tokenizer"), "{error}");
+        std::fs::write(folder.path().join(name), json).expect("written");
+        assert_eq!(Tokenizer::from_settings(&settings, folder.path())?.settings(), settings);
+        std::fs::write(folder.path().join(name), json.replace("\"c\"", "\"x\"")).expect("written");
+        assert!(matches!(Tokenizer::from_settings(&settings, folder.path()), Err(Error::Mismatch { .. })));
         Ok(())
     }
 }

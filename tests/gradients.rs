@@ -2,12 +2,21 @@
 
 use candle_core::{Device, Result, Tensor, Var};
 use candle_nn::loss::binary_cross_entropy_with_logit;
-use firth::math::{Kernel, Matrix, RowId, SharedTable, Tables};
+use firth::math::{Kernel, Matrix, Rng, RowId, SharedTable, Tables};
 
 const ROWS: usize = 12;
 
+/// Rows so long that logits spread with this deviation: near zero a sigmoid that is ½ everywhere would pass.
+const SPREAD: f32 = 2.5;
+
+/// A table whose products with another have a deviation of `SPREAD`.
 fn table(dim: usize, seed: u64) -> SharedTable {
-    SharedTable::uniform(ROWS, dim, seed).expect("a small table")
+    // Numbers between ±a have a variance of a²/3, products of them a⁴/9, and a row sums up `dim`.
+    let a = (3.0 * SPREAD / (dim as f32).sqrt()).sqrt();
+    let mut rng = Rng::stream(seed, &[]);
+    let numbers = (0..ROWS * dim).map(|_| (2.0 * rng.uniform() - 1.0) * a).collect();
+    let matrix = Matrix::from_vec(ROWS, dim, numbers).expect("rows of dim numbers");
+    SharedTable::from_matrix(&matrix).expect("a small table")
 }
 
 fn var(matrix: &Matrix) -> Result<Var> {
@@ -26,6 +35,8 @@ fn by_autodiff(
     let hidden = hidden(&input)?;
     let chosen = output.index_select(&Tensor::from_slice(outputs, outputs.len(), &Device::Cpu)?, 0)?;
     let logits = hidden.matmul(&chosen.t()?)?;
+    let largest = logits.abs()?.flatten_all()?.max(0)?.to_scalar::<f32>()?;
+    assert!(largest > 1.5, "logits up to {largest} do not tell one sigmoid from another");
     let labels: Vec<f32> = (0..hidden.dim(0)? * outputs.len()).map(|at| f32::from(at % outputs.len() == 0)).collect();
     let labels = Tensor::from_vec(labels, logits.shape(), &Device::Cpu)?;
     let loss = (binary_cross_entropy_with_logit(&logits, &labels)? * logits.elem_count() as f64)?;
@@ -53,7 +64,11 @@ fn by_kernel(
 fn assert_close(what: &str, found: &(Vec<f32>, Vec<f32>, f64), expected: &(Vec<f32>, Vec<f32>, f64)) {
     let pairs = found.0.iter().zip(&expected.0).chain(found.1.iter().zip(&expected.1));
     for (at, (found, expected)) in pairs.enumerate() {
-        assert!((found - expected).abs() < 1e-5, "{what}, number {at}: {found}, expected {expected}");
+        // A few roundings of numbers of that size, and of the sums that lead to them.
+        assert!(
+            (found - expected).abs() < 1e-5 * (1.0 + expected.abs()),
+            "{what}, number {at}: {found}, expected {expected}"
+        );
     }
     assert!((found.2 / expected.2 - 1.0).abs() < 1e-5, "{what}, loss: {}, expected {}", found.2, expected.2);
 }

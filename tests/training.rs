@@ -125,6 +125,21 @@ fn a_rate_far_too_high_is_noticed_and_named() {
 }
 
 #[test]
+fn divergence_is_noticed_in_a_corpus_of_a_hundred_words() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = folder.path().join("tiny.txt");
+    std::fs::write(&text, "a b c d e ".repeat(20)).expect("room for a line");
+    let corpus = Corpus::open(&[text], &Default::default())?;
+    let to = folder.path().join("corpus");
+    let tokenizer = Tokenizer::new("whitespace", None)?;
+    let encoded = EncodedCorpus::build(&corpus, &tokenizer, &Default::default(), None, &to, &mut |_| {})?;
+    let config = TrainConfig { lr: Some(1e30), sample: Some(0.0), ..config(Task::SkipGram) };
+    let outcome = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?.run(&mut Silent);
+    assert!(matches!(outcome, Err(Error::Diverged { .. })), "{outcome:?}");
+    Ok(())
+}
+
+#[test]
 fn an_observer_sees_progress_and_may_stop_the_run() -> Result<()> {
     struct StopLater(Vec<Progress>);
     impl Observer for StopLater {
@@ -156,7 +171,8 @@ fn any_width_and_the_smallest_corpora_train() -> Result<()> {
         let encoded = EncodedCorpus::build(&corpus, &tokenizer, &words, None, &to, &mut |_| {})?;
         for task in [Task::SkipGram, Task::Cbow] {
             for dim in [1, 3, 16, 4096] {
-                let config = TrainConfig { dim, epochs: 3, negative: 7, ..config(task) };
+                // More workers than shards: some find nothing to do.
+                let config = TrainConfig { dim, epochs: 3, negative: 7, threads: 4, ..config(task) };
                 let mut trainer = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?;
                 trainer.run(&mut Silent)?;
                 assert_eq!(trainer.finish()?.dim(), dim);

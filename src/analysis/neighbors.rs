@@ -28,8 +28,10 @@ pub struct Neighbors<'a> {
     cosines: Cosines<'a>,
 }
 
-/// Queries that are answered together.
+/// Queries that are answered together, if few results are wanted.
 const BATCH: usize = 256;
+/// From how many results on fewer queries are taken together.
+const FEW: usize = 1024;
 /// Candidates beyond those wanted. Blocks are compared in f32; the best are then ordered by cosines in f64.
 const SPARE: usize = 8;
 
@@ -54,8 +56,9 @@ impl<'a> Neighbors<'a> {
             return Err(Error::mismatch("lists of positions to exclude", vectors.rows(), exclude.len()));
         }
         let mut results = Vec::with_capacity(vectors.rows());
-        for start in (0..vectors.rows()).step_by(BATCH) {
-            let rows: Vec<&[f32]> = (start..vectors.rows().min(start + BATCH)).map(|row| vectors.row(row)).collect();
+        let batch = batch_size(top.min(self.embeddings.len()));
+        for start in (0..vectors.rows()).step_by(batch) {
+            let rows: Vec<&[f32]> = (start..vectors.rows().min(start + batch)).map(|row| vectors.row(row)).collect();
             let excluded = |query: usize| exclude.get(start + query).map_or(&[][..], Vec::as_slice);
             results.extend(self.batch(&rows, top, excluded));
         }
@@ -175,6 +178,11 @@ impl<'a> Neighbors<'a> {
     }
 }
 
+/// Queries to answer together. Each keeps its candidates until all rows have passed by, so fewer as more are wanted.
+fn batch_size(top: usize) -> usize {
+    (BATCH * FEW / top.max(FEW)).max(1)
+}
+
 fn merge(mut a: Best, b: Best) -> Best {
     a.merge(b);
     a
@@ -280,6 +288,26 @@ mod tests {
                 .collect();
             naive.sort_by(Neighbor::order);
             assert_eq!(one[row], naive[..10]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn candidates_that_are_held_at_once_do_not_grow_with_the_results() -> Result<()> {
+        assert_eq!([0, 10, 1024, 4096, 1_000_000, usize::MAX].map(batch_size), [256, 256, 256, 64, 1, 1]);
+        let (rows, dim) = (3000, 4);
+        let mut rng = Rng::stream(4, &[]);
+        let numbers: Vec<f32> = (0..rows * dim).map(|_| rng.uniform() - 0.5).collect();
+        let keys = (0..rows).map(|row| row.to_string()).collect();
+        let all = Embeddings::new(keys, Matrix::from_vec(rows, dim, numbers.clone())?, None)?;
+        let neighbors = Neighbors::new(&all);
+        // 3000 results leave 87 queries a batch: the second batch must see its own vectors and exclusions.
+        let queries = Matrix::from_vec(100, dim, numbers[..100 * dim].to_vec())?;
+        let exclude: Vec<Vec<usize>> = (0..100).map(|row| vec![row]).collect();
+        let found = neighbors.nearest(&queries, usize::MAX, &exclude)?;
+        for row in [0, 86, 87, 99] {
+            assert_eq!(found[row], neighbors.nearest_to(&row.to_string(), usize::MAX)?);
+            assert_eq!(found[row].len(), rows - 1);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Where a cut falls depends on the file's unpacked bytes alone, so that every result does: not on the number of
 //! threads, not on whether the file is compressed. A cut comes after the last end of a record in the piece. Where the
 //! piece holds none, lines and whole files are cut before the last white space; rows of a table are not cut and the
-//! piece grows until the row ends.
+//! piece grows until the row ends, up to a gibibyte: more is taken for damage, such as a quote that nothing closes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use memchr::{memchr, memchr2, memrchr};
 
 use super::decode::{Compression, Decoder};
 use super::records::Columns;
-use super::{Corpus, DocumentFormat};
+use super::{Corpus, DocumentFormat, Source};
 use crate::error::{Error, Result};
 use crate::io::MappedFile;
 
 /// The length of a piece in bytes, if it can be cut there.
 const LENGTH: usize = 1 << 20;
+/// The longest piece in bytes. One that cannot be cut is held in memory, once for each thread.
+const LONGEST: usize = 1 << 30;
 
 enum Bytes {
     Mapped(MappedFile, std::ops::Range<usize>),
@@ -67,22 +69,28 @@ pub struct Chunks<'a> {
     corpus: &'a Corpus,
     next: usize,
     open: Option<Open>,
+    /// Bytes on disk of the sources that are done.
+    done: u64,
     length: usize,
+    longest: usize,
 }
 
 impl<'a> Chunks<'a> {
     pub(super) fn new(corpus: &'a Corpus) -> Self {
-        Self { corpus, next: 0, open: None, length: LENGTH }
+        Self { corpus, next: 0, open: None, done: 0, length: LENGTH, longest: LONGEST }
     }
 
-    /// Bytes on disk of the sources that were begun; of [`Corpus::bytes`].
+    /// Bytes on disk that were handed out, of [`Corpus::bytes`]; those of a compressed source count at its end.
     pub fn begun(&self) -> u64 {
-        let sources = self.corpus.sources();
-        let before: u64 = sources[..self.next.saturating_sub(1)].iter().map(|source| source.bytes).sum();
         match &self.open {
-            Some(Open { reader: Reader::Mapped { at, .. }, .. }) => before + *at as u64,
-            _ => before,
+            Some(Open { reader: Reader::Mapped { at, .. }, .. }) => self.done + *at as u64,
+            _ => self.done,
         }
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.done += self.corpus.sources()[self.next - 1].bytes;
     }
 
     /// The next piece; `None` at the end.
@@ -91,16 +99,12 @@ impl<'a> Chunks<'a> {
             if self.open.is_none() {
                 let Some(source) = self.corpus.sources().get(self.next) else { return Ok(None) };
                 self.next += 1;
-                let file = MappedFile::open(source.path()).map_err(|error| match error {
-                    Error::Io { source: cause, .. } => Error::io(&source.name, cause),
-                    other => other,
-                })?;
                 let columns = Columns::numbered(self.corpus.options(), source.format);
-                self.open = Some(Open::new(file, columns)?);
+                self.open = Some(Open::new(source.map()?, columns)?);
             }
             let source = &self.corpus.sources()[self.next - 1];
             if let Some(open) = &mut self.open {
-                match open.piece(source.format, self.length)? {
+                match open.piece(source, self.length, self.longest)? {
                     Some((bytes, cut)) => {
                         let mut chunk = Chunk {
                             bytes,
@@ -121,11 +125,11 @@ impl<'a> Chunks<'a> {
                             }
                         }
                         if cut.last {
-                            self.open = None;
+                            self.close();
                         }
                         return Ok(Some(chunk));
                     }
-                    None => self.open = None,
+                    None => self.close(),
                 }
             }
         }
@@ -144,7 +148,11 @@ impl Open {
         Ok(Self { reader, offset: 0, continues: false, first: true, columns: Arc::new(columns) })
     }
 
-    fn piece(&mut self, format: DocumentFormat, length: usize) -> Result<Option<(Bytes, Cut)>> {
+    fn piece(&mut self, source: &Source, length: usize, longest: usize) -> Result<Option<(Bytes, Cut)>> {
+        let (format, offset) = (source.format, self.offset);
+        let more = |want: usize| {
+            if want < longest { Ok(longest.min(want * 2)) } else { Err(too_long(source, offset, longest)) }
+        };
         match &mut self.reader {
             Reader::Mapped { file, at } => {
                 let rest = &file.bytes()[*at..];
@@ -159,7 +167,7 @@ impl Open {
                         *at += cut.at;
                         return Ok(Some((Bytes::Mapped(file.clone(), range), cut)));
                     }
-                    want *= 2;
+                    want = more(want)?;
                 }
             }
             Reader::Packed { decoder, ahead, ended } => {
@@ -178,11 +186,25 @@ impl Open {
                         let rest = ahead.split_off(cut.at);
                         return Ok(Some((Bytes::Owned(std::mem::replace(ahead, rest)), cut)));
                     }
-                    want *= 2;
+                    want = more(want)?;
                 }
             }
         }
     }
+}
+
+fn too_long(source: &Source, offset: u64, longest: usize) -> Error {
+    let what = match source.format {
+        DocumentFormat::Csv => "a row",
+        DocumentFormat::Tsv | DocumentFormat::Jsonl => "a line",
+        _ => "a line without white space",
+    };
+    let longest = if longest == LONGEST { "1 GiB".into() } else { format!("{longest} bytes") };
+    let remedy = match source.format {
+        DocumentFormat::Csv => "; close the quote that is open, or break the row",
+        _ => "; is this text? break the line",
+    };
+    Error::byte(&source.name, offset, format!("{what} of more than {longest}{remedy}"))
 }
 
 /// Where a piece ends.
@@ -225,7 +247,8 @@ fn last_row_end(seen: &[u8]) -> Option<usize> {
         } else if opens {
             // Inside quotes a doubled quote stands for one.
             loop {
-                at += memchr(b'"', &seen[at..])? + 1;
+                let Some(close) = memchr(b'"', &seen[at..]) else { return end };
+                at += close + 1;
                 if seen.get(at) != Some(&b'"') {
                     break;
                 }
@@ -295,5 +318,57 @@ mod tests {
     fn rows_with_quoted_line_ends_stay_whole() {
         assert_eq!(cuts(b"1,\"a\n\"\"b\"\n2,x\n3,y", DocumentFormat::Csv, 8), ["1,\"a\n\"\"b\"\n2,x\n", "3,y"]);
         assert_eq!(cuts(b"1,5\" disk\n2,x\n3,y\n", DocumentFormat::Csv, 11), ["1,5\" disk\n", "2,x\n3,y\n"]);
+        // A quote that is open where the sight ends leaves the rows before it.
+        let rows = b"1,\"a\"\n2,\"bbbbbbbb\"\n";
+        assert_eq!(cuts(rows, DocumentFormat::Csv, 10), ["1,\"a\"\n", "2,\"bbbbbbbb\"\n"]);
+    }
+
+    fn corpus(files: &[(&str, &[u8])]) -> Result<(tempfile::TempDir, Corpus)> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.path().join(name)).collect();
+        for (path, (_, bytes)) in paths.iter().zip(files) {
+            std::fs::write(path, bytes).expect("written");
+        }
+        let corpus = Corpus::open(&paths, &Default::default())?;
+        Ok((folder, corpus))
+    }
+
+    #[test]
+    fn pieces_that_never_end_are_refused_with_their_place() -> Result<()> {
+        let long = "x".repeat(100);
+        let packed = zstd::encode_all(format!("a b\n{long}\n").as_bytes(), 1).expect("memory");
+        let files: [(&str, &[u8], &str); 4] = [
+            ("a.txt", &format!("a b\n{long} c").into_bytes(), "byte 4: a line without white space of more than 40"),
+            ("b.zst", &packed, "byte 4: a line without white space of more than 40"),
+            ("c.csv", &format!("a,b\nc,\"{long} {long}").into_bytes(), "byte 4: a row of more than 40"),
+            ("d.jsonl", &format!("{{}}\n{{\"text\": \"{long}\"}}\n").into_bytes(), "byte 3: a line of more than 40"),
+        ];
+        for (name, bytes, expected) in files {
+            let (_folder, corpus) = corpus(&[(name, bytes)])?;
+            let mut chunks = Chunks { length: 5, longest: 40, ..corpus.chunks() };
+            let error = loop {
+                match chunks.next_chunk() {
+                    Ok(chunk) => assert!(chunk.is_some(), "{name}: an error is due"),
+                    Err(error) => break error.to_string(),
+                }
+            };
+            assert!(error.contains(expected) && error.contains(name), "{error}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn bytes_handed_out_add_up_to_all() -> Result<()> {
+        let packed = zstd::encode_all(&b"c\n"[..], 1).expect("memory");
+        let (_folder, corpus) = corpus(&[("a", b"a\nb\n"), ("b", b""), ("c.zst", &packed), ("d", b"dd\n")])?;
+        let mut chunks = Chunks { length: 2, ..corpus.chunks() };
+        let mut seen = vec![chunks.begun()];
+        while chunks.next_chunk()?.is_some() {
+            seen.push(chunks.begun());
+        }
+        let packed = packed.len() as u64;
+        assert_eq!(seen, [0, 2, 4, 4 + packed, 7 + packed]);
+        assert_eq!(chunks.begun(), corpus.bytes());
+        Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! Which files an input names: files, folders, patterns, and `-` for stdin.
 
-use std::io::{Read, Seek, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{DocumentFormat, DocumentOptions};
 use crate::error::{Error, Result};
+use crate::io::MappedFile;
 
 /// One file to read.
 #[derive(Debug, Clone)]
@@ -16,14 +18,17 @@ pub struct Source {
     pub format: DocumentFormat,
     /// Its size on disk.
     pub bytes: u64,
-    /// Where stdin was put; the file goes with the last clone.
-    pub(super) spooled: Option<Arc<tempfile::NamedTempFile>>,
+    /// Where stdin was put: a file without a name, which goes with the last clone or the process.
+    spooled: Option<Arc<File>>,
 }
 
 impl Source {
-    /// Where its bytes lie.
-    pub fn path(&self) -> &Path {
-        self.spooled.as_ref().map_or(&self.name, |file| file.path())
+    /// Its bytes, as they lie on disk.
+    pub(super) fn map(&self) -> Result<MappedFile> {
+        match &self.spooled {
+            Some(file) => MappedFile::of(file, &self.name),
+            None => MappedFile::open(&self.name),
+        }
     }
 }
 
@@ -130,12 +135,13 @@ fn is_pattern(path: &Path) -> bool {
 }
 
 fn source(path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) -> Result<Source> {
+    // Opened here, so that a file that may not be read is told before any work.
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
     if metadata.is_file() {
         let format = resolve(options.format, path);
         return Ok(Source { name: path.into(), format, bytes: metadata.len(), spooled: None });
     }
     // A pipe or a device can be read but once, as stdin.
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
     spool(file, path, options)
 }
 
@@ -146,10 +152,8 @@ fn stdin(options: &DocumentOptions) -> Result<Source> {
 /// Copies what can be read only once to a temporary file.
 fn spool(mut from: impl Read, name: &Path, options: &DocumentOptions) -> Result<Source> {
     let fail = |source| Error::io(name, source);
-    let mut file = tempfile::Builder::new().prefix("firth-").tempfile().map_err(fail)?;
+    let mut file = tempfile::tempfile().map_err(fail)?;
     let bytes = std::io::copy(&mut from, &mut file).map_err(fail)?;
-    file.flush().map_err(fail)?;
-    file.rewind().map_err(fail)?;
     let format = resolve(options.format, name);
     Ok(Source { name: name.into(), format, bytes, spooled: Some(Arc::new(file)) })
 }
@@ -206,5 +210,53 @@ mod tests {
         assert!(message(folder.path().join("none.txt")).contains("none.txt"));
         assert!(message(folder.path().join("*.txt")).contains("no file matches"));
         assert!(names(&[]).is_err());
+    }
+
+    #[test]
+    fn standard_input_has_no_file_of_its_own() -> Result<()> {
+        let packed = zstd::encode_all(&b"one two\n"[..], 1).expect("memory");
+        let source = spool(&packed[..], Path::new("stdin"), &DocumentOptions::default())?;
+        let file = source.map()?;
+        assert_eq!((file.bytes(), file.path(), source.bytes), (&packed[..], Path::new("stdin"), packed.len() as u64));
+        #[cfg(target_os = "linux")]
+        {
+            use std::os::{fd::AsRawFd, unix::fs::MetadataExt};
+            let file = source.spooled.as_ref().expect("a copy");
+            assert_eq!(file.metadata().expect("an open file").nlink(), 0, "file {}", file.as_raw_fd());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn errors_in_standard_input_name_it() -> Result<()> {
+        let packed = zstd::encode_all(&b"one two\n"[..], 1).expect("memory");
+        let options = DocumentOptions::default();
+        let source = spool(&packed[..packed.len() - 3], Path::new("stdin"), &options)?;
+        let corpus = super::super::Corpus { sources: vec![source], options, hidden_files: 0 };
+        let error = corpus.documents(|_| Ok(())).expect_err("truncated").to_string();
+        assert!(error.starts_with("stdin, byte "), "{error}");
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_may_not_be_read_are_told_at_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut path = folder.path().join("a.txt");
+        std::fs::write(&path, "text").expect("a file");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).expect("my file");
+        let mut input = folder.path().to_owned();
+        if File::open(&path).is_ok() {
+            // Root may read all but what the kernel refuses.
+            path = PathBuf::from("/proc/sys/vm/compact_memory");
+            input = path.clone();
+        }
+        if !path.is_file() || File::open(&path).is_ok() {
+            println!("skipped: every file can be read here");
+            return;
+        }
+        let error = names(&[input]).expect_err("no permission").to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
     }
 }

@@ -101,7 +101,18 @@ fn header(chunk: &Chunk) -> Result<(Vec<String>, usize)> {
     let mut row = csv::ByteRecord::new();
     reader.read_byte_record(&mut row).map_err(|error| Error::line(&chunk.name, 1, error.to_string()))?;
     let names = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-    Ok((names, reader.position().byte() as usize))
+    let end = reader.position().byte() as usize;
+    let half = bytes[..end].ends_with(b"\r") && bytes[end..].starts_with(b"\n");
+    Ok((names, end + usize::from(half)))
+}
+
+/// The length of the line end that a text begins with.
+fn line_end(text: &str) -> Option<usize> {
+    match text.as_bytes() {
+        [b'\r', b'\n', ..] => Some(2),
+        [b'\r' | b'\n', ..] => Some(1),
+        _ => None,
+    }
 }
 
 fn table(bytes: &[u8]) -> csv::Reader<&[u8]> {
@@ -183,7 +194,15 @@ impl Chunk {
         let mut row = csv::StringRecord::new();
         let mut fields = Vec::new();
         loop {
-            let at = reader.position().byte() as usize;
+            let mut at = reader.position().byte() as usize;
+            if text[..at].ends_with('\r') && text[at..].starts_with('\n') {
+                at += 1;
+            }
+            // The reader passes over rows without anything; they are documents without words, as in other formats.
+            while let Some(length) = line_end(&text[at..]) {
+                each(Text { text: "", end: End::Document, id: None, label: None })?;
+                at += length;
+            }
             let more = reader
                 .read_record(&mut row)
                 .map_err(|error| Error::byte(&self.name, self.offset + at as u64, error.to_string()))?;
@@ -275,4 +294,28 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str, bool)> {
         at += end.map_or(rest.len(), |end| end + 1);
         Some((start, &rest[..end.unwrap_or(rest.len())], end.is_some()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Corpus;
+    use super::*;
+
+    #[test]
+    fn blank_rows_are_empty_documents() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.csv");
+        let options = DocumentOptions { header: true, ..Default::default() };
+        for end in ["\n", "\r\n"] {
+            let rows = ["id,text", "1,one", "", "2,\"two\"", "", "", "3,three", "", ""];
+            std::fs::write(&path, rows.join(end)).expect("written");
+            let mut found = Vec::new();
+            Corpus::open(std::slice::from_ref(&path), &options)?.documents(|document| {
+                found.push(document.text.to_owned());
+                Ok(())
+            })?;
+            assert_eq!(found, ["one", "", "two", "", "", "three", ""], "{end:?}");
+        }
+        Ok(())
+    }
 }

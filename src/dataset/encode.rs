@@ -148,8 +148,23 @@ pub(super) fn encode(
     Ok((places, checksum::join(&[(sums[0], lengths[0]), (sums[1], lengths[1]), (sums[2], lengths[2])])))
 }
 
+/// Tells the others if a worker panics: they would wait for its turn for ever.
+struct Watch<'a, 'b>(&'a Encode<'b>);
+
+impl Drop for Watch<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+            // Held, so that no one is between looking at `stop` and waiting. A poisoned lock is as good.
+            let _turn = self.0.turn.lock();
+            self.0.turned.notify_all();
+        }
+    }
+}
+
 impl Encode<'_> {
     fn work(&self, after_each: &mut dyn FnMut()) {
+        let _watch = Watch(self);
         let mut part = Part::default();
         while !self.stop.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed) as usize;
@@ -287,6 +302,39 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panic_in_one_worker_ends_all() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().to_owned();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let run = || -> Result<()> {
+                let spool = || Spool::new(&path);
+                let mut numbers = spool()?;
+                let pieces = (0..64).map(|index| {
+                    // The first piece names a word that no map has, as only a bug could.
+                    let words = vec![u32::from(index == 0); 1 << 12];
+                    let numbers = numbers.append(crate::io::as_bytes(&words), &path)?;
+                    Ok(Piece { index, worker: 0, table: 0, numbers, strings: 0..0 })
+                });
+                let pieces = pieces.collect::<Result<Vec<_>>>()?;
+                let spools = vec![MappedFile::of(&numbers.file, &path)?];
+                let maps = vec![vec![NumberMap::Memory(vec![0])]];
+                let from = Provisional { pieces, spools, maps, kept: 1 << 18, has_ids: false, has_labels: false };
+                let file = OpenContainer::create(&path.join("a"))?;
+                let strings = || Ok::<_, Error>(Strings { ends: spool()?, text: spool()? });
+                let tails = Tails { document_ends: spool()?, ids: strings()?, labels: strings()? };
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("a pool");
+                pool.install(|| encode(&from, &file, &tails, &path, 1, &mut |_| {}))?;
+                Ok(())
+            };
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err();
+            let _ = tell.send(panicked);
+        });
+        assert_eq!(told.recv_timeout(std::time::Duration::from_secs(60)), Ok(true), "the panic reaches the caller");
+        Ok(())
+    }
 
     #[test]
     fn lines_lose_rare_words_and_long_ones_are_cut() {

@@ -1,6 +1,7 @@
 //! A corpus as a folder: built from text in two passes, opened in no time.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -12,7 +13,7 @@ use super::scan::{Spool, Worker, scan};
 use super::{Dataset, KIND};
 use crate::corpus::Corpus;
 use crate::error::{Error, Result};
-use crate::io::{Container, MappedFile, OpenContainer, as_bytes};
+use crate::io::{AtomicFile, Container, MappedFile, OpenContainer, as_bytes};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::count::{Counted, check, map_run, merge_runs, merge_tables};
 use crate::vocabulary::{Vocabulary, VocabularyConfig};
@@ -27,7 +28,8 @@ pub struct EncodedCorpus {
     pub vocabulary: Vocabulary,
     /// The text as ids of these words.
     pub dataset: Dataset,
-    tokenizer: Tokenizer,
+    folder: PathBuf,
+    settings: BTreeMap<String, String>,
     report: CorpusReport,
 }
 
@@ -46,6 +48,7 @@ impl EncodedCorpus {
         folder: &Path,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<Self> {
+        config.validate()?;
         let existed = folder.exists();
         let result = Build { corpus, tokenizer, config, folder, types_in_memory: None }.run(vocabulary, progress);
         if result.is_err() && !existed {
@@ -64,17 +67,12 @@ impl EncodedCorpus {
             let missing = || Error::byte(&path, 0, format!("no {key} in the header; build the corpus anew"));
             container.entry(key).ok_or_else(missing)
         };
-        let expected = entry("vocabulary_checksum")?;
-        let found = format!("{:016x}", vocabulary.checksum());
-        if expected != found {
-            let what = format!("{}: checksum of the vocabulary it was encoded with", path.display());
-            return Err(Error::mismatch(what, expected, found));
-        }
         let report = serde_json::from_str(entry("report")?)
             .map_err(|error| Error::byte(&path, 0, format!("the report in the header cannot be read ({error})")))?;
-        let dataset = Dataset::open(&path, vocabulary.len())?;
-        let tokenizer = Tokenizer::from_settings(&settings)?;
-        Ok(Self { vocabulary, dataset, tokenizer, report })
+        let dataset = Dataset::read(&container)?;
+        dataset.belongs_to(&vocabulary)?;
+        dataset.check(&path, vocabulary.len())?;
+        Ok(Self { vocabulary, dataset, folder: folder.into(), settings, report })
     }
 
     /// Does a path hold an encoded corpus?
@@ -87,9 +85,21 @@ impl EncodedCorpus {
         &self.report
     }
 
-    /// What cut the text into words.
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+    /// What cut the text into words; a `tokenizer.json` is read from the folder's copy.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        Tokenizer::from_settings(&self.settings, &self.folder)
+    }
+}
+
+/// Files that have their names already but go again if the build fails.
+struct Made(Vec<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // The failure that brought us here is what is told.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -127,6 +137,8 @@ impl Build<'_> {
             labels: Strings { ends: spool()?, text: spool()? },
         };
         let (places, checksum) = encode(&provisional, &file, &tails, folder, corpus.bytes(), progress)?;
+        // Sentence ends were put behind as many words.
+        assert_eq!(places.words, counted.kept, "both passes meet the same words");
         if places.documents >= u64::from(u32::MAX) {
             let reason = format!("{}: {} documents, at most 2^32 - 2 are possible", corpus.name(), places.documents);
             return Err(Error::data(reason));
@@ -144,15 +156,26 @@ impl Build<'_> {
         if let Some(most) = self.config.max_vocabulary {
             settings.insert("max_vocabulary".into(), most.to_string());
         }
-        vocabulary.save(&folder.join(VOCABULARY), &settings)?;
+        let for_vocabulary = settings.clone();
         // What depends on the machine is told but not kept: the same corpus gives the same bytes.
         let kept = CorpusReport { seconds: 0.0, spilled_tables: 0, ..report.clone() };
         settings.insert("report".into(), serde_json::to_string(&kept).expect("a report is plain JSON"));
         settings.insert("checksum".into(), report.checksum.clone());
         settings.insert("vocabulary_checksum".into(), format!("{:016x}", vocabulary.checksum()));
+        let mut made = Made(Vec::new());
+        if let Some((name, json)) = tokenizer.file() {
+            let mut file = AtomicFile::create(&folder.join(name))?;
+            file.write(json)?;
+            file.commit()?;
+            made.0.push(folder.join(name));
+        }
         finish(file, &tails, places, &provisional, &settings, folder)?;
+        made.0.push(folder.join(DATASET));
+        vocabulary.save(&folder.join(VOCABULARY), &for_vocabulary)?;
+        made.0.push(folder.join(VOCABULARY));
         let dataset = Dataset::read(&Container::open_kind(&folder.join(DATASET), KIND)?)?;
-        Ok(EncodedCorpus { vocabulary, dataset, tokenizer: tokenizer.clone(), report })
+        made.0.clear();
+        Ok(EncodedCorpus { vocabulary, dataset, folder: folder.into(), settings: for_vocabulary, report })
     }
 
     /// Merges the workers' tables: the vocabulary, and what every number becomes.
@@ -213,7 +236,7 @@ fn finish(
     tails: &Tails,
     places: Places,
     provisional: &Provisional,
-    settings: &std::collections::BTreeMap<String, String>,
+    settings: &BTreeMap<String, String>,
     folder: &Path,
 ) -> Result<()> {
     let (words, documents) = (places.words as usize, places.documents as usize);
@@ -253,4 +276,101 @@ fn finish(
         append(&tails.labels.text, places.label_bytes)?;
     }
     file.commit(KIND, settings, &tensors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::DocumentOptions;
+
+    #[test]
+    fn tables_put_on_disk_change_nothing() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let input = folder.path().join("a.txt");
+        let words = (0..700_000u64).map(|at| format!("w{}{}", at * at % 9973, if at % 23 == 0 { "\n" } else { " " }));
+        std::fs::write(&input, words.collect::<String>()).expect("written");
+        let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
+        let tokenizer = Tokenizer::new("words", None)?;
+        let config = VocabularyConfig { min_count: 100, max_vocabulary: Some(3000) };
+        let mut files = Vec::new();
+        for (name, types_in_memory, threads) in [("memory", None, 2), ("disk1", Some(100), 1), ("disk3", Some(100), 3)]
+        {
+            let out = folder.path().join(name);
+            let build =
+                Build { corpus: &corpus, tokenizer: &tokenizer, config: &config, folder: &out, types_in_memory };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let encoded = pool.install(|| build.run(None, &mut |_| {}))?;
+            assert_eq!(encoded.report().spilled_tables > 2, types_in_memory.is_some(), "{name}");
+            encoded.dataset.verify()?;
+            let names = [VOCABULARY, DATASET];
+            files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+        }
+        assert!(files[0] == files[1] && files[0] == files[2]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_given_vocabulary_is_kept_and_an_interrupted_build_leaves_nothing() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let input = folder.path().join("a.txt");
+        std::fs::write(&input, "b a c b\nd a\n").expect("written");
+        let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
+        let tokenizer = Tokenizer::new("whitespace", None)?;
+        let given = Vocabulary::new(["a", "b", "z"].into_iter().collect(), vec![70, 60, 50]);
+        let config = VocabularyConfig::default();
+        let out = folder.path().join("out");
+        let build = |stop: bool| {
+            EncodedCorpus::build(&corpus, &tokenizer, &config, Some(given.clone()), &out, &mut |progress| {
+                if stop {
+                    progress.interrupt();
+                }
+            })
+        };
+        assert!(matches!(build(true), Err(Error::Interrupted)));
+        assert!(!out.exists());
+        build(false)?;
+        let encoded = EncodedCorpus::open(&out)?;
+        assert_eq!(encoded.vocabulary, given);
+        assert_eq!((encoded.report().tokens, encoded.report().tokens_kept), (6, 4));
+        assert_eq!(encoded.dataset.words().iter().map(|word| word.0).collect::<Vec<_>>(), [1, 0, 1, 0]);
+        encoded.dataset.verify()
+    }
+
+    fn small(folder: &Path, out: &str, text: &str, config: &VocabularyConfig) -> Result<EncodedCorpus> {
+        let input = folder.join("a.txt");
+        std::fs::write(&input, text).expect("written");
+        let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
+        let tokenizer = Tokenizer::new("whitespace", None)?;
+        EncodedCorpus::build(&corpus, &tokenizer, config, None, &folder.join(out), &mut |_| {})
+    }
+
+    #[test]
+    fn a_build_that_fails_at_the_end_leaves_no_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        for name in [VOCABULARY, DATASET] {
+            // A folder in the place of a file cannot be replaced.
+            std::fs::create_dir_all(folder.path().join(format!("{name}.out")).join(name)).expect("a folder");
+            let error = small(folder.path(), &format!("{name}.out"), "a b a", &config).expect_err("no place");
+            assert!(error.to_string().contains(name), "{error}");
+            let left = std::fs::read_dir(folder.path().join(format!("{name}.out"))).expect("the folder");
+            assert_eq!(left.map(|entry| entry.expect("an entry").file_name()).collect::<Vec<_>>(), [name]);
+        }
+        let none = VocabularyConfig { min_count: 0, max_vocabulary: None };
+        assert!(matches!(small(folder.path(), "none", "a b a", &none), Err(Error::Config { .. })));
+    }
+
+    #[test]
+    fn a_dataset_belongs_to_its_own_vocabulary() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        let one = small(folder.path(), "one", "a b a", &config)?;
+        let two = small(folder.path(), "two", "a c a", &config)?;
+        one.dataset.belongs_to(&one.vocabulary)?;
+        assert!(matches!(one.dataset.belongs_to(&two.vocabulary), Err(Error::Mismatch { .. })));
+        let at = |name: &str| folder.path().join(name).join(VOCABULARY);
+        std::fs::copy(at("two"), at("one")).expect("copied");
+        assert!(matches!(EncodedCorpus::open(&folder.path().join("one")), Err(Error::Mismatch { .. })));
+        Ok(())
+    }
 }

@@ -17,13 +17,13 @@
 //! whose words are all too rare stays, without sentences.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::io::{Container, MappedSlice, checksum};
-use crate::vocabulary::{DocId, WordId};
+use crate::vocabulary::{DocId, Vocabulary, WordId};
 
 mod encode;
 mod encoded;
@@ -47,6 +47,8 @@ pub struct Dataset {
     ids: Option<Strings>,
     labels: Option<Strings>,
     checksum: u64,
+    vocabulary_checksum: u64,
+    path: PathBuf,
 }
 
 #[derive(Debug, Clone)]
@@ -90,15 +92,19 @@ impl Dataset {
             }
             Ok(Some(Strings { ends: container.slice(ends)?, text: container.slice(text)? }))
         };
-        let checksum = container.entry("checksum").and_then(|text| u64::from_str_radix(text, 16).ok());
+        let number = |key: &str| {
+            let number = container.entry(key).and_then(|text| u64::from_str_radix(text, 16).ok());
+            number.ok_or_else(|| Error::byte(container.path(), 0, format!("no {key} in the header; build it anew")))
+        };
         Ok(Self {
             words: container.slice("words")?,
             sentence_ends: container.slice("sentence_ends")?,
             document_ends: container.slice("document_ends")?,
             ids: strings("id_ends", "id_text")?,
             labels: strings("label_ends", "label_text")?,
-            checksum: checksum
-                .ok_or_else(|| Error::byte(container.path(), 0, "no checksum in the header; build it anew"))?,
+            checksum: number("checksum")?,
+            vocabulary_checksum: number("vocabulary_checksum")?,
+            path: container.path().into(),
         })
     }
 
@@ -156,7 +162,19 @@ impl Dataset {
             return Ok(());
         }
         let [expected, found] = [self.checksum, found].map(|sum| format!("{sum:016x}"));
-        Err(Error::mismatch("the dataset's checksum (the file is damaged, build it anew)", expected, found))
+        let what = format!("{}: checksum (the file is damaged, build it anew)", self.path.display());
+        Err(Error::mismatch(what, expected, found))
+    }
+
+    /// Refuses any vocabulary but the one whose ids its words are.
+    pub fn belongs_to(&self, vocabulary: &Vocabulary) -> Result<()> {
+        let found = vocabulary.checksum();
+        if found == self.vocabulary_checksum {
+            return Ok(());
+        }
+        let what = format!("{}: checksum of the vocabulary it was encoded with", self.path.display());
+        let [expected, found] = [self.vocabulary_checksum, found].map(|sum| format!("{sum:016x}"));
+        Err(Error::mismatch(what, expected, found))
     }
 
     /// The number of words.

@@ -167,8 +167,11 @@ impl<'a> Cosines<'a> {
     /// Visits the cosines of unit vectors with all rows, block by block, on all threads.
     ///
     /// `queries` holds vectors of length one, one after another. A visit gets the position of the block's first row and
-    /// the cosines: for each query in turn, those of the block's rows. Each thread visits with states of its own, from
-    /// `start`; `merge` joins them, and must not care about order.
+    /// the cosines: for each query in turn, those of the block's rows, at most 1024.
+    ///
+    /// A state gathers what a run of neighbouring blocks gives. `start` makes one for each run, of which a thread may
+    /// have several, and for nothing at all, so it must be neutral; `merge` joins two. How blocks are parted into runs
+    /// differs from time to time: the result must not depend on it.
     pub fn visit<S: Send>(
         &self,
         queries: &[f32],

@@ -11,7 +11,6 @@ use std::path::Path;
 
 use super::lexicon::Lexicon;
 use super::questions::QuestionFile;
-use super::{Evaluation, Report};
 use crate::embeddings::{BLOCK_ROWS, Best, Cosines, Embeddings, Method, Neighbor};
 use crate::error::Result;
 
@@ -83,8 +82,6 @@ pub struct Section {
 const LOOKED_AT: usize = 5;
 
 impl Analogy {
-    pub(super) const USUAL: Self = Self { method: Method::Cos3Add, restrict: None, keep_case: false };
-
     /// Asks all questions of a file.
     ///
     /// # Errors
@@ -160,16 +157,6 @@ impl Analogy {
             },
         );
         best.into_iter().map(Best::into_sorted).collect()
-    }
-}
-
-impl Evaluation for Analogy {
-    fn name(&self) -> &'static str {
-        "analogy"
-    }
-
-    fn evaluate(&self, embeddings: &Embeddings, data: &Path) -> Result<Report> {
-        self.run(embeddings, data).map(Report::Analogy)
     }
 }
 
@@ -262,6 +249,13 @@ mod tests {
             assert_eq!((report.skipped_lines, report.first_skipped_line), (1, Some(6)));
             assert!(report.interval[0] < 0.75 && 0.75 < report.interval[1]);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_file_is_named() -> Result<()> {
+        let error = Analogy::default().run(&places()?, Path::new("no/such-file.txt")).expect_err("there is no file");
+        assert!(error.to_string().contains("no/such-file.txt"), "{error}");
         Ok(())
     }
 

@@ -6,6 +6,11 @@
 /// If the lists differ in length.
 pub fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     assert_eq!(a.len(), b.len(), "lists of pairs");
+    // Not left to the sums: a mean that was rounded makes a constant list look as if it varied.
+    let is_constant = |values: &[f64]| values.iter().all(|value| *value == values[0]);
+    if is_constant(a) || is_constant(b) {
+        return None;
+    }
     let n = a.len() as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
     let (mean_a, mean_b) = (mean(a), mean(b));
@@ -17,7 +22,7 @@ pub fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
         ab += a * b;
     }
     let r = ab / (aa * bb).sqrt();
-    (a.len() > 1 && r.is_finite()).then(|| r.clamp(-1.0, 1.0))
+    r.is_finite().then(|| r.clamp(-1.0, 1.0))
 }
 
 /// Spearman's correlation: Pearson's of the ranks; equal values share the mean of their ranks.
@@ -65,6 +70,9 @@ mod tests {
     #[test]
     fn a_constant_or_a_single_pair_has_no_correlation() {
         assert_eq!(pearson(&[1.0, 2.0], &[3.0, 3.0]), None);
+        // The mean of three times 0.1 is not 0.1.
+        assert_eq!(pearson(&[1.0, 2.0, 4.0], &[0.1; 3]), None);
+        assert_eq!(pearson(&[0.1; 10], &[0.7; 10]), None);
         assert_eq!(spearman(&[1.0], &[3.0]), None);
         assert_eq!(pearson(&[], &[]), None);
     }

@@ -7,7 +7,6 @@ use std::path::Path;
 use super::correlation::{pearson, spearman};
 use super::lexicon::Lexicon;
 use super::pairs::PairFile;
-use super::{Evaluation, Report};
 use crate::embeddings::{Embeddings, cosine};
 use crate::error::Result;
 
@@ -47,8 +46,6 @@ pub struct SimilarityReport {
 }
 
 impl Similarity {
-    pub(super) const USUAL: Self = Self { restrict: None, keep_case: false };
-
     /// Compares all pairs of a file.
     ///
     /// # Errors
@@ -76,16 +73,6 @@ impl Similarity {
             skipped_lines: file.bad_lines.len(),
             first_skipped_line: file.bad_lines.first().copied(),
         })
-    }
-}
-
-impl Evaluation for Similarity {
-    fn name(&self) -> &'static str {
-        "similarity"
-    }
-
-    fn evaluate(&self, embeddings: &Embeddings, data: &Path) -> Result<Report> {
-        self.run(embeddings, data).map(Report::Similarity)
     }
 }
 
@@ -139,6 +126,14 @@ mod tests {
     fn a_file_without_pairs_is_refused_with_its_name_and_line() {
         let message = run(&Similarity::default(), "# nothing\n\nthe quick fox\n").expect_err("no pairs").to_string();
         assert!(message.contains("line 3: no scored pair"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() -> Result<()> {
+        let words = Embeddings::new(["a"].into_iter().collect(), Matrix::zeros(1, 1), None)?;
+        let error = Similarity::default().run(&words, Path::new("no/such-file.tsv")).expect_err("there is no file");
+        assert!(error.to_string().contains("no/such-file.tsv"), "{error}");
+        Ok(())
     }
 
     #[test]

@@ -134,14 +134,13 @@ mod tests {
     fn names_and_endings_are_each_owned_by_one_format() {
         let mut names: Vec<_> =
             FORMATS.iter().flat_map(|format| [&[format.name()], format.aliases()].concat()).collect();
-        let mut endings: Vec<_> = FORMATS.iter().flat_map(|format| format.extensions()).collect();
-        for list in [&mut names, &mut endings.iter().map(|e| **e).collect()] {
+        let mut endings: Vec<_> = FORMATS.iter().flat_map(|format| format.extensions()).copied().collect();
+        for list in [&mut names, &mut endings] {
             let count = list.len();
             list.sort_unstable();
             list.dedup();
             assert_eq!(list.len(), count, "{list:?}");
         }
-        endings.clear();
     }
 
     #[test]

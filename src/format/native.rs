@@ -77,7 +77,8 @@ impl Format for Native {
         };
         let numbers = container.slice::<f32>("vectors")?;
         // The container has checked that the numbers are in the file; this refuses odd shapes of no numbers.
-        checks::shape(rows as u64, dim as u64, 4 * dim as u64, 4 * numbers.len() as u64).map_err(&fault)?;
+        let row_bytes = (dim as u64).saturating_mul(4);
+        checks::shape(rows as u64, dim as u64, row_bytes, 4 * numbers.len() as u64).map_err(&fault)?;
         let vectors = Matrix::from_mapped(rows, dim, numbers)?;
 
         let text = container.slice::<u8>("keys")?;
@@ -161,6 +162,7 @@ mod tests {
             (write(&[1, 2], vec![2, 1], &[0.0; 2], b"aa")?, "row 2: \"aa\"[..1] stands"),
             (write(&[1, 2], vec![2, 1], &[0.0, f32::NAN], b"ab")?, "row 2: number 1 of the vector of \"b\" is NaN"),
             (write(&[], vec![0, 1 << 40], &[], b"")?, "vectors of 1099511627776 numbers"),
+            (write(&[], vec![0, 1 << 63], &[], b"")?, "vectors of 9223372036854775808 numbers"),
         ] {
             let part = part.replace("\"aa\"[..1]", "\"a\"");
             assert!(found.contains(&part), "{found} holds {part}");

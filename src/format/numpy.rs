@@ -124,15 +124,10 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
         let reason = format!("found {found} lines, expected one key for each of {rows} rows of {}", path.display());
         return Err(Error::line(beside, found.min(rows + 1) as u64, reason));
     }
-    let (mut text, mut ends, mut escaped) = (String::new(), Vec::with_capacity(rows), (0, 0));
-    for (row, line) in lines.iter().enumerate() {
-        if checks::push_key(&mut text, line) {
-            escaped = (escaped.0 + 1, if escaped.0 == 0 { row } else { escaped.1 });
-        }
-        ends.push(text.len() as u64);
-    }
-    let keys = Keys::from_parts(text, ends).expect("each end was taken from the text");
-    warnings.extend(text::escaped_warning(escaped, &keys, &format!("line {}", escaped.1 + 1)));
+    let mut keys = text::KeyList::with_capacity(rows);
+    lines.iter().for_each(|line| keys.push(line));
+    let (keys, warning) = keys.finish(|row| format!("line {}", row + 1));
+    warnings.extend(warning);
     Ok((keys, beside.clone()))
 }
 

@@ -182,7 +182,7 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
     }
 
     let line_of = |row: usize| (header + row + 1) as u64;
-    let (mut text, mut ends, mut escaped) = (String::new(), Vec::with_capacity(rows), (0, 0));
+    let mut keys = text::KeyList::with_capacity(rows);
     let mut counts = count_column.map(|_| Vec::with_capacity(rows));
     for (row, line) in lines.iter().enumerate() {
         let field = |column: usize| {
@@ -191,10 +191,7 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
                 Error::line(path, line_of(row), reason)
             })
         };
-        if checks::push_key(&mut text, field(key_column)?) {
-            escaped = (escaped.0 + 1, if escaped.0 == 0 { row } else { escaped.1 });
-        }
-        ends.push(text.len() as u64);
+        keys.push(field(key_column)?);
         if let (Some(column), Some(counts)) = (count_column, &mut counts) {
             let field = field(column)?;
             let count = std::str::from_utf8(field).ok().and_then(|field| field.trim().parse().ok());
@@ -207,10 +204,9 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
             })?);
         }
     }
-    let keys = Keys::from_parts(text, ends).expect("each end was taken from the text");
+    let (keys, warning) = keys.finish(|row| format!("line {}", line_of(row)));
     checks::distinct(path, &keys, |row| Place::Line(line_of(row), row))?;
-    let mut warnings = Vec::new();
-    warnings.extend(text::escaped_warning(escaped, &keys, &format!("line {}", line_of(escaped.1))));
+    let mut warnings = Vec::from_iter(warning);
     let read = 1 + usize::from(count_column.is_some());
     if names.len() > read {
         warnings.push(format!("{} columns of {} were left out", names.len() - read, path.display()));

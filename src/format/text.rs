@@ -127,8 +127,36 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
     Ok(Table { keys, vectors, warnings })
 }
 
+/// Keys as they are read, one after another; bytes that are not UTF-8 are counted and written as `\xNN`.
+pub(super) struct KeyList {
+    text: String,
+    ends: Vec<u64>,
+    /// How many keys were not UTF-8, and the row of the first.
+    escaped: (u64, usize),
+}
+
+impl KeyList {
+    pub(super) fn with_capacity(rows: usize) -> Self {
+        Self { text: String::new(), ends: Vec::with_capacity(rows), escaped: (0, 0) }
+    }
+
+    pub(super) fn push(&mut self, key: &[u8]) {
+        if checks::push_key(&mut self.text, key) {
+            self.escaped = first_of(self.escaped, (1, self.ends.len()));
+        }
+        self.ends.push(self.text.len() as u64);
+    }
+
+    /// The keys, and a warning if some were not UTF-8; `place` names a row: "line 3".
+    pub(super) fn finish(self, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
+        let keys = Keys::from_parts(self.text, self.ends).expect("each end was taken from the text");
+        let warning = escaped_warning(self.escaped, &keys, &place(self.escaped.1));
+        (keys, warning)
+    }
+}
+
 /// The warning that keys were not UTF-8, if any were.
-pub(super) fn escaped_warning((count, first): (u64, usize), keys: &Keys, place: &str) -> Option<String> {
+fn escaped_warning((count, first): (u64, usize), keys: &Keys, place: &str) -> Option<String> {
     (count > 0).then(|| {
         format!(
             "{count} keys are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {place})",

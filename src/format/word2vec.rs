@@ -151,10 +151,8 @@ impl Format for Binary {
         let place = |row: usize| Place::Byte(found.starts[row] as u64, row);
         checks::distinct(path, &found.keys, place)?;
         checks::finite(path, &found.keys, &vectors, place)?;
-        let first = format!("row {}", found.escaped.1 + 1);
-        let warning = text::escaped_warning(found.escaped, &found.keys, &first);
         let mut embeddings = Embeddings::new(found.keys, vectors, None)?;
-        embeddings.warnings.extend(warning);
+        embeddings.warnings.extend(found.warning);
         Ok(embeddings)
     }
 
@@ -213,13 +211,13 @@ impl Header {
 struct Rows {
     keys: Keys,
     starts: Vec<usize>,
-    escaped: (u64, usize),
+    /// That keys were not UTF-8.
+    warning: Option<String>,
 }
 
 /// Walks over the rows; only the keys are touched.
 fn find_rows(path: &Path, bytes: &[u8], start: usize, rows: usize, dim: usize) -> Result<Rows> {
-    let (mut text, mut ends) = (String::new(), Vec::with_capacity(rows));
-    let (mut starts, mut escaped) = (Vec::with_capacity(rows), (0, 0));
+    let (mut keys, mut starts) = (text::KeyList::with_capacity(rows), Vec::with_capacity(rows));
     let mut at = start;
     for row in 0..rows {
         at += bytes[at..].iter().take_while(|&&byte| byte == b'\n').count();
@@ -233,10 +231,7 @@ fn find_rows(path: &Path, bytes: &[u8], start: usize, rows: usize, dim: usize) -
             );
             return Err(Error::byte(path, at as u64, reason));
         };
-        if checks::push_key(&mut text, &bytes[at..space]) {
-            escaped = (escaped.0 + 1, if escaped.0 == 0 { row } else { escaped.1 });
-        }
-        ends.push(text.len() as u64);
+        keys.push(&bytes[at..space]);
         starts.push(space + 1);
         at = space + 1 + 4 * dim;
     }
@@ -245,8 +240,8 @@ fn find_rows(path: &Path, bytes: &[u8], start: usize, rows: usize, dim: usize) -
         let reason = format!("{left} bytes follow the last of {rows} rows; the header's keys or dimension is wrong");
         return Err(Error::byte(path, at as u64, reason));
     }
-    let keys = Keys::from_parts(text, ends).expect("each end was taken from the text");
-    Ok(Rows { keys, starts, escaped })
+    let (keys, warning) = keys.finish(|row| format!("row {}", row + 1));
+    Ok(Rows { keys, starts, warning })
 }
 
 #[cfg(test)]
@@ -341,6 +336,20 @@ mod tests {
         ] {
             assert!(found.contains(message), "{found} holds {message}");
         }
+    }
+
+    #[test]
+    fn keys_of_a_binary_file_that_are_not_utf8_are_told_with_the_first_row() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.bin");
+        let row = |key: &[u8], value: f32| [key, b" ", &value.to_le_bytes()].concat();
+        let rows = [row(b"a", 1.5), row(b"caf\xe9", 2.5), row(b"\xff", 3.5)].concat();
+        std::fs::write(&path, [b"3 1\n", &rows[..]].concat()).expect("a file");
+        let read = Binary.read(&path)?;
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["a", "caf\\xe9", "\\xff"]);
+        assert!(read.warnings[0].starts_with("2 keys are not valid UTF-8"), "{:?}", read.warnings);
+        assert!(read.warnings[0].contains("row 2"), "{:?}", read.warnings);
+        Ok(())
     }
 
     #[test]

@@ -99,11 +99,12 @@ impl FetchQueue {
         }
     }
 
-    /// The next row to fetch; null if none waits, which is fetched without effect.
+    /// The next row to fetch; `otherwise` if none waits: a row at hand, since fetching from no valid address costs a
+    /// look through the page tables each time.
     #[inline(always)]
-    pub fn pop(&mut self) -> *const f32 {
+    pub fn pop(&mut self, otherwise: *const f32) -> *const f32 {
         if self.len == 0 {
-            return std::ptr::null();
+            return otherwise;
         }
         self.len -= 1;
         self.rows[self.len]

@@ -53,6 +53,16 @@ impl SharedTable {
         Ok(table)
     }
 
+    /// The numbers of a matrix, as when vectors from elsewhere are trained on.
+    pub fn from_matrix(matrix: &Matrix) -> Result<Self> {
+        let mut table = Self::zeros(matrix.rows(), matrix.cols())?;
+        let (dim, stride) = (table.dim, table.stride.max(1));
+        for (row, values) in table.buffer.as_mut_slice().chunks_exact_mut(stride).zip(matrix.iter_rows()) {
+            row[..dim].copy_from_slice(values);
+        }
+        Ok(table)
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -163,14 +173,21 @@ impl Tables {
     }
 
     /// The mean of the rows of `hidden` predicts the first of `outputs` against the others. Each row of `hidden` then
-    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient.
+    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient. No rows, no step.
+    ///
+    /// # Panics
+    /// If the worker was made for narrower tables.
     #[inline]
     pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
         let Worker { hidden: buffer, rows, carry } = worker;
+        assert!(buffer.as_slice().len() >= 2 * self.input.stride, "a worker of other tables");
+        if hidden.is_empty() {
+            return;
+        }
         rows.clear();
         rows.extend(hidden.iter().map(|&row| self.input.row(row)));
         let value = buffer.as_mut_ptr();
-        // SAFETY: the buffer holds two rows.
+        // SAFETY: the buffer holds two rows, as just checked.
         let row = PrivateRow { value, grad: unsafe { value.add(self.input.stride) } };
         let mut block = self.block(lr);
         (block.hidden[0], block.hidden_len) = (row.value, 1);
@@ -297,6 +314,19 @@ mod tests {
     }
 
     #[test]
+    fn a_matrix_comes_back_and_its_rows_are_padded_with_zeros() -> Result<()> {
+        for dim in [1, 16, 17] {
+            let numbers: Vec<f32> = (1..=3 * dim).map(|x| x as f32).collect();
+            let table = SharedTable::from_matrix(&Matrix::from_vec(3, dim, numbers.clone())?)?;
+            let padding = table.buffer.as_slice().chunks_exact(table.stride).flat_map(|row| &row[dim..]);
+            assert!(padding.copied().all(|x| x == 0.0));
+            assert_eq!(table.into_matrix().as_slice(), numbers);
+        }
+        assert_eq!(SharedTable::from_matrix(&Matrix::zeros(2, 0))?.into_matrix().rows(), 2);
+        Ok(())
+    }
+
+    #[test]
     fn every_kernel_equals_scalar_on_blocks_of_every_size() -> Result<()> {
         for hidden in 1..=7 {
             for outputs in 1..=8 {
@@ -382,6 +412,15 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "a worker of other tables")]
+    fn a_worker_of_narrower_tables_is_a_panic_and_no_wild_write() {
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let mut worker = tables(8, kernel).expect("small tables").worker().expect("a worker");
+        let wide = tables(800, kernel).expect("small tables");
+        wide.step_mean(&[RowId(1)], 1.0, &[RowId(0)], 0.1, &mut worker);
     }
 
     #[test]

@@ -18,6 +18,27 @@ const SUMS: usize = (BLOCK * BLOCK).next_multiple_of(16);
 /// Floats in a cache line.
 const LINE: usize = 16;
 
+/// Runs a body for each register's worth of a row, a cache line at a time: each line of `fetch` is asked for once, and
+/// without a branch.
+macro_rules! for_each_register {
+    ($lanes:ident, $steps:expr, $fetch:expr, $at:ident, $body:block) => {
+        let in_line = LINE / $lanes::N;
+        let lines = $steps / in_line;
+        for line in 0..lines {
+            _mm_prefetch::<_MM_HINT_T0>($fetch.wrapping_add(line * LINE).cast());
+            for register in 0..in_line {
+                let $at = line * LINE + register * $lanes::N;
+                $body
+            }
+        }
+        if lines * in_line < $steps {
+            _mm_prefetch::<_MM_HINT_T0>($fetch.wrapping_add(lines * LINE).cast());
+            let $at = lines * LINE;
+            $body
+        }
+    };
+}
+
 #[inline(always)]
 unsafe fn read_hidden<L: Lanes, const PRIVATE: bool>(row: *const f32, at: usize) -> L::V {
     // SAFETY: the caller's promise.
@@ -33,16 +54,12 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
     fetch: &mut FetchQueue,
     sums: &mut [L::V],
 ) {
-    let fetch = fetch.pop();
+    let fetch = fetch.pop(outputs[0]);
     // SAFETY: the rows are valid for `steps` registers; prefetching may name any address.
     unsafe {
         let outputs: [*mut f32; J] = std::array::from_fn(|j| outputs[j]);
         let mut totals = [[L::splat(0.0); I]; J];
-        for step in 0..steps {
-            let at = step * L::N;
-            if at % LINE == 0 {
-                _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(at).cast());
-            }
+        for_each_register!(L, steps, fetch, at, {
             // The shorter side stays in registers, the longer one streams past it.
             if I <= J {
                 let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
@@ -61,7 +78,7 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
                     }
                 }
             }
-        }
+        });
         for j in 0..J {
             for i in 0..I {
                 sums[j * I + i] = totals[j][i];
@@ -115,12 +132,8 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
             L::write(g.as_mut_ptr(), register * L::N, L::negate_but_first(L::mul(lr, wrong), positives));
         }
 
-        let fetch = fetch.pop();
-        for step in 0..steps {
-            let at = step * L::N;
-            if at % LINE == 0 {
-                _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(at).cast());
-            }
+        let fetch = fetch.pop(outputs[0]);
+        for_each_register!(L, steps, fetch, at, {
             let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
             let mut moved = if PRIVATE { [L::read(grad, at); I] } else { h };
             for j in 0..O {
@@ -140,7 +153,7 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
                     L::store(hidden[i], at, moved[i]);
                 }
             }
-        }
+        });
 
         // Eight odds of at least 1.1e-7 to the fifth do not underflow in f64.
         let mut lanes = [1f32; 16];

@@ -18,8 +18,9 @@ pub struct NegativeSampling {
 impl NegativeSampling {
     /// `negatives` noise words per target, in proportion to `counts^exponent`.
     ///
-    /// `pairwise` steps on one hidden row at a time, each with its own fresh noise, exactly as word2vec.c does: slow,
-    /// the oracle for the quality of the blocked steps. `divide` gives the rows of a mean the gradient of the mean;
+    /// `pairwise` steps on one hidden row at a time, each with its own fresh noise, in word2vec.c's order: slow, the
+    /// oracle for the quality of the blocked steps. (word2vec.c passes over a noise word that equals the target; here, as
+    /// in fastText, it is drawn again.) `divide` gives the rows of a mean the gradient of the mean;
     /// without it each gets the mean's whole gradient, as in word2vec.c and gensim.
     pub fn new(counts: &[u64], exponent: f64, negatives: usize, pairwise: bool, divide: bool) -> Self {
         let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(exponent)).collect();
@@ -37,7 +38,7 @@ impl Objective for NegativeSampling {
     }
 
     fn noise(&self, seed: u64, stream: &[u64]) -> Noise<'_> {
-        Noise::new(&self.table, Rng::stream(seed, stream))
+        Noise::new(&self.table, self.negatives, Rng::stream(seed, stream))
     }
 
     #[inline]

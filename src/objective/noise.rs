@@ -2,23 +2,32 @@
 //!
 //! Fetching a noise word's row from memory costs as much as computing with it. A pool of [`POOL`] rows stays in the
 //! cache; each is used [`USES`] times before it is drawn anew, and comes back only after the whole pool has gone by, so
-//! that within an input word's window no noise word is met twice. Ji et al. (2016) share noise within a window;
+//! that an input word does not meet the same draw twice within its window. Ji et al. (2016) share noise within a window;
 //! sharing it between neighbouring windows costs accuracy, using it again far away does not (`docs/benchmarks.md`).
 
 use crate::math::{AliasTable, Rng, RowId, Tables, Worker};
 use crate::vocabulary::WordId;
 
-/// Noise rows of a worker.
+/// Noise rows of a worker, unless each target takes so many that they would come back at once.
 const POOL: usize = 120;
+
+/// Targets, at least, that a pool serves before it comes round.
+const TARGETS: usize = 24;
 
 /// Uses of a noise row before it is drawn anew.
 const USES: usize = 8;
+
+/// Words drawn at a time: the table is larger than the nearest cache, and draws that do not wait for each other wait
+/// for memory together.
+const BATCH: usize = 32;
 
 /// A worker's source of noise words.
 #[derive(Debug)]
 pub struct Noise<'a> {
     table: &'a AliasTable,
     rng: Rng,
+    /// Words drawn but not yet used.
+    drawn: Vec<RowId>,
     pool: Vec<RowId>,
     next: usize,
     pass: usize,
@@ -27,10 +36,20 @@ pub struct Noise<'a> {
 }
 
 impl<'a> Noise<'a> {
-    /// Words in the proportions of a table; the stream is a function of seed and name.
-    pub fn new(table: &'a AliasTable, mut rng: Rng) -> Self {
-        let pool = (0..POOL).map(|_| RowId(table.draw(&mut rng))).collect();
-        Self { table, rng, pool, next: 0, pass: 0, rows: Vec::new() }
+    /// Words in the proportions of a table, `negatives` for each target.
+    pub fn new(table: &'a AliasTable, negatives: usize, mut rng: Rng) -> Self {
+        let pool = (0..POOL.max(TARGETS * negatives)).map(|_| RowId(table.draw(&mut rng))).collect();
+        Self { table, rng, drawn: Vec::with_capacity(BATCH), pool, next: 0, pass: 0, rows: Vec::new() }
+    }
+
+    /// A word drawn in proportion to the table's weights.
+    #[inline]
+    fn draw(&mut self) -> RowId {
+        if self.drawn.is_empty() {
+            let Self { table, rng, drawn, .. } = self;
+            drawn.extend((0..BATCH).map(|_| RowId(table.draw(rng))));
+        }
+        self.drawn.pop().expect("just drawn")
     }
 
     /// The target and `count` words from the pool; words drawn anew on the way are fetched for later.
@@ -42,7 +61,7 @@ impl<'a> Noise<'a> {
         let target = RowId(target.0);
         self.rows.clear();
         self.rows.push(target);
-        for _ in 0..POOL + count {
+        for _ in 0..self.pool.len() + count {
             if self.rows.len() > count {
                 break;
             }
@@ -51,12 +70,12 @@ impl<'a> Noise<'a> {
                 self.rows.push(row);
             }
             if (self.next + self.pass).is_multiple_of(USES) {
-                let drawn = RowId(self.table.draw(&mut self.rng));
+                let drawn = self.draw();
                 self.pool[self.next] = drawn;
                 tables.fetch_output(drawn, worker);
             }
             self.next += 1;
-            if self.next == POOL {
+            if self.next == self.pool.len() {
                 self.next = 0;
                 self.pass += 1;
             }
@@ -73,7 +92,7 @@ impl<'a> Noise<'a> {
             if self.rows.len() > count {
                 break;
             }
-            let row = RowId(self.table.draw(&mut self.rng));
+            let row = self.draw();
             if row != target {
                 self.rows.push(row);
             }
@@ -95,7 +114,7 @@ mod tests {
         let kernel = Kernel::choose(None).expect("scalar runs everywhere");
         let tables = Tables::new(SharedTable::zeros(4, 1)?, SharedTable::zeros(4, 1)?, kernel)?;
         let mut worker = tables.worker()?;
-        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
+        let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
         let mut seen = [0f64; 4];
         for _ in 0..60_000 {
             let rows = noise.pooled(WordId(3), 5, &tables, &mut worker);
@@ -116,7 +135,7 @@ mod tests {
         let table = AliasTable::new(&[1.0]);
         let kernel = Kernel::choose(None).expect("scalar runs everywhere");
         let tables = Tables::new(SharedTable::zeros(1, 1)?, SharedTable::zeros(1, 1)?, kernel)?;
-        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
+        let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
         assert_eq!(noise.pooled(WordId(0), 5, &tables, &mut tables.worker()?), [RowId(0)]);
         assert_eq!(noise.fresh(WordId(0), 5), [RowId(0)]);
         Ok(())

@@ -67,7 +67,7 @@ pub enum KernelChoice {
 pub enum Compat {
     /// word2vec.c: sample 1e-3, lr 0.025 (CBOW 0.05), CBOW without dividing the gradient.
     Word2vec,
-    /// fastText: lr 0.05, noise exponent 0.5.
+    /// fastText: lr 0.05, noise exponent 0.5, CBOW without dividing the gradient.
     Fasttext,
     /// gensim: sample 1e-3, lr 0.025, CBOW without dividing the gradient.
     Gensim,
@@ -158,6 +158,8 @@ impl TrainConfig {
             ns_exponent: Some(self.ns_exponent()),
             sample: Some(self.sample()),
             lr: Some(self.lr()),
+            // What is in force, so that a serial run's record does not depend on the machine.
+            threads: self.workers(),
             ..self.clone()
         };
         let count = |option: &str, value: usize, most: usize| {
@@ -212,9 +214,9 @@ impl TrainConfig {
         })
     }
 
-    /// Do the rows of a mean share its gradient? word2vec.c and gensim give each the whole.
+    /// Do the rows of a mean share its gradient? word2vec.c, fastText and gensim give each the whole.
     pub(super) fn divides_mean(&self) -> bool {
-        !matches!(self.compat, Some(Compat::Word2vec | Compat::Gensim))
+        self.compat.is_none()
     }
 
     /// The number of workers in force.

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::math::{SharedTable, Tables};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
-use progress::Meters;
+use progress::{Meters, Tally};
 use step::{Scratch, Step};
 
 /// Tokens in a shard: small enough that workers finish together, large enough to keep a noise pool warm.
@@ -53,6 +53,7 @@ impl<'a> Trainer<'a> {
     /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
         let config = config.resolved()?;
+        dataset.belongs_to(vocabulary)?;
         if vocabulary.is_empty() || dataset.tokens() == 0 {
             return Err(Error::data("the corpus has no words to train on; lower --min-count"));
         }
@@ -147,7 +148,7 @@ impl<'a> Trainer<'a> {
         loop {
             let turn = run.next.fetch_add(1, Relaxed);
             let (epoch, shard) = (turn / self.shards.len(), turn % self.shards.len());
-            // Each worker takes one turn too many; on a corpus of one shard that is a whole epoch.
+            // Every worker takes one turn too many, so several may lie past the end.
             if epoch >= self.config.epochs {
                 return;
             }
@@ -158,20 +159,28 @@ impl<'a> Trainer<'a> {
                 }
                 let lr = run.meters.lr();
                 self.step.sentence(&sentence, epoch, lr, &mut noise, scratch);
-                if let Some(tally) = scratch.take_tally(sentence.words.len())
-                    && !run.meters.add(epoch, tally)
-                {
-                    run.stop.store(true, Relaxed);
-                    let tokens = run.meters.tokens();
-                    // The receiver lives as long as the scope.
-                    let _ = diverged.send(Error::Diverged { epoch: epoch + 1, tokens, lr });
+                let tally = scratch.take_tally(sentence.words.len());
+                if !self.told(run, epoch, tally, diverged) {
                     return;
                 }
             }
-            if let Some(tally) = scratch.flush() {
-                run.meters.add(epoch, tally);
+            if !self.told(run, epoch, scratch.flush(), diverged) {
+                return;
             }
         }
+    }
+
+    /// Adds a worker's tally to the run's; false, and the run stops, if its loss is no longer a number.
+    fn told(&self, run: &Run, epoch: usize, tally: Option<Tally>, diverged: &Sender<Error>) -> bool {
+        let Some(tally) = tally else { return true };
+        if run.meters.add(epoch, tally) {
+            return true;
+        }
+        run.stop.store(true, Relaxed);
+        let (tokens, lr) = (run.meters.tokens(), run.meters.lr());
+        // The receiver lives as long as the scope.
+        let _ = diverged.send(Error::Diverged { epoch: epoch + 1, tokens, lr });
+        false
     }
 
     /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.

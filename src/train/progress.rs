@@ -40,7 +40,8 @@ pub struct Progress {
     pub words_per_second: f64,
     /// The learning rate now.
     pub lr: f64,
-    /// The mean loss of the epoch at hand: nats per prediction, a prediction being a hidden row and its target.
+    /// The mean loss of the epoch at hand: nats per prediction, a prediction being a hidden row and its target. Of the
+    /// epoch before while nothing has been counted in this one; zero at the very start.
     pub loss: f64,
     /// Seconds since training began.
     pub seconds: f64,
@@ -159,7 +160,8 @@ impl Meters {
         let (tokens, seconds) = (self.tokens(), elapsed.as_secs_f64());
         let done = tokens as f64 / self.total.max(1) as f64;
         let epochs = self.epochs.len();
-        let epoch = ((done * epochs as f64) as usize).min(epochs - 1);
+        let epoch = (tokens / (self.total / epochs as u64).max(1)).min(epochs as u64 - 1) as usize;
+        let counted = (0..=epoch).rev().find(|&epoch| self.epochs[epoch].predictions.load(Relaxed) > 0);
         Progress {
             epoch: epoch + 1,
             epochs,
@@ -167,7 +169,7 @@ impl Meters {
             total_tokens: self.total,
             words_per_second: tokens as f64 / seconds.max(1e-9),
             lr: f64::from(self.lr()),
-            loss: self.epochs[epoch].mean(),
+            loss: counted.map_or(0.0, |epoch| self.epochs[epoch].mean()),
             seconds,
             eta_seconds: if done > 0.0 { seconds / done - seconds } else { f64::INFINITY },
         }

@@ -179,13 +179,21 @@ pub fn map_run(run: &[u8], vocabulary: &Vocabulary) -> (Vec<u32>, u64) {
     (map, kept)
 }
 
-/// Refuses a vocabulary without words, and says what would give one.
+/// Refuses a vocabulary without words or without any of the text's, and says what would give one.
 pub fn check(vocabulary: &Vocabulary, counted: &Counted, config: &VocabularyConfig, inputs: &str) -> Result<()> {
     match &counted.commonest {
         None => Err(Error::data(format!("{inputs}: no words; expected text"))),
         Some((word, count)) if vocabulary.is_empty() => Err(Error::data(format!(
             "{inputs}: no word occurs {} times ({word:?}, the commonest, occurs {count}); lower --min-count",
             config.min_count
+        ))),
+        // A vocabulary chosen from the text has its words; this one was given.
+        Some((word, _)) if counted.kept == 0 => Err(Error::data(format!(
+            "{inputs}: not one of its {} distinct words ({word:?} is the commonest) is among the {} of the vocabulary \
+             given by --vocabulary ({:?} is its first); give that of similar text, cut by the same tokenizer",
+            counted.types,
+            vocabulary.len(),
+            vocabulary.keys().get(0)
         ))),
         Some(_) => Ok(()),
     }
@@ -239,5 +247,16 @@ mod tests {
             error.to_string(),
             "x.txt: no word occurs 5 times (\"a\", the commonest, occurs 2); lower --min-count"
         );
+    }
+
+    #[test]
+    fn a_given_vocabulary_without_any_word_of_the_text_is_refused() {
+        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        let given = Vocabulary::new(["x", "y"].into_iter().collect(), vec![2, 1]);
+        let (vocabulary, counted, _) = merge_tables(vec![table("b a a b")], &config, Some(given));
+        let error = check(&vocabulary, &counted, &config, "x.txt").expect_err("no common word").to_string();
+        for part in ["x.txt", "2 distinct words", "\"a\"", "--vocabulary", "\"x\""] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 }

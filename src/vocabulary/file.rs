@@ -52,6 +52,14 @@ impl Vocabulary {
         })?;
         let keys = Keys::from_parts(text.to_owned(), ends.to_vec())
             .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; build the vocabulary anew"))?;
+        if let Some((_, again)) = keys.first_repeated() {
+            let word = keys.get(again);
+            return Err(Error::byte(path, 0, format!("the word {word:?} stands twice; build the vocabulary anew")));
+        }
+        if let Some(at) = counts.iter().position(|&count| count == 0) {
+            let word = keys.get(at);
+            return Err(Error::byte(path, 0, format!("the word {word:?} has count 0; build the vocabulary anew")));
+        }
         if counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count)).is_none() {
             return Err(Error::byte(path, 0, "the counts add up to more than 2^64; build the vocabulary anew"));
         }
@@ -83,6 +91,20 @@ mod tests {
         assert_eq!(read, vocabulary);
         assert_eq!(settings["tokenizer"], "words");
         assert_eq!(read.checksum(), vocabulary.checksum());
+        Ok(())
+    }
+
+    #[test]
+    fn repeated_and_uncounted_words_are_refused() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("vocabulary.safetensors");
+        for (words, counts, expected) in
+            [(["a", "b", "a"], [3, 2, 1], "\"a\" stands twice"), (["a", "b", "c"], [3, 0, 1], "\"b\" has count 0")]
+        {
+            Vocabulary::new(words.into_iter().collect(), counts.to_vec()).save(&path, &BTreeMap::new())?;
+            let error = Vocabulary::open(&path).expect_err("a bad vocabulary").to_string();
+            assert!(error.contains(expected) && error.contains("vocabulary.safetensors"), "{error}");
+        }
         Ok(())
     }
 }

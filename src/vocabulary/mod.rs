@@ -1,5 +1,6 @@
 //! Words, their counts and their ids.
 
+use crate::error::{Error, Result};
 use crate::io::Plain;
 
 pub mod count;
@@ -48,6 +49,19 @@ pub struct VocabularyConfig {
 impl Default for VocabularyConfig {
     fn default() -> Self {
         Self { min_count: 5, max_vocabulary: None }
+    }
+}
+
+impl VocabularyConfig {
+    /// Refuses values that no vocabulary can have.
+    pub fn validate(&self) -> Result<()> {
+        if self.min_count == 0 {
+            return Err(Error::config("--min-count", "0 is too small; 1 keeps every word"));
+        }
+        if self.max_vocabulary == Some(0) {
+            return Err(Error::config("--max-vocabulary", "0 leaves no word; give at least 1, or drop the flag"));
+        }
+        Ok(())
     }
 }
 
@@ -112,5 +126,19 @@ impl Vocabulary {
     /// A word's id.
     pub fn id(&self, word: &str) -> Option<WordId> {
         self.keys.find(word).map(|position| WordId(position as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_config_of_zeros_names_its_flag() {
+        assert!(VocabularyConfig::default().validate().is_ok());
+        let message = |config: VocabularyConfig| config.validate().expect_err("zero").to_string();
+        assert!(message(VocabularyConfig { min_count: 0, ..Default::default() }).starts_with("--min-count: "));
+        let none = VocabularyConfig { max_vocabulary: Some(0), ..Default::default() };
+        assert!(message(none).starts_with("--max-vocabulary: "));
     }
 }

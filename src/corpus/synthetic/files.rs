@@ -46,11 +46,15 @@ fn readme(planted: &Planted, files: &[(&str, &str, String)]) -> String {
     for section in &planted.analogies {
         lines(&mut text, format_args!("analogies  {:<28} {} questions", section.name, section.questions.len()));
     }
+    if !planted.analogies.is_empty() {
+        text.push_str("Words that are also much used in another sense are left out of the questions.\n");
+    }
     if !planted.anomalies.is_empty() {
         lines(
             &mut text,
             format_args!(
-                "anomalies  {} documents carry an ordinary label, but use words that occur in no other document",
+                "anomalies  {} documents carry an ordinary label, but are about a topic that no label names; the words \
+                 that only this topic lists occur in no other document, its other words may",
                 planted.anomalies.len()
             ),
         );
@@ -127,6 +131,8 @@ mod tests {
             }
             let readme = std::fs::read_to_string(folder.path().join("README.txt"))?;
             assert!(readme.contains(kind.name) && readme.contains("documents.tsv"));
+            assert_eq!(readme.contains("left out of the questions"), !planted.analogies.is_empty());
+            assert_eq!(readme.contains("its other words may"), !planted.anomalies.is_empty());
         }
         Ok(())
     }

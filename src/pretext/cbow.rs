@@ -1,7 +1,8 @@
 //! CBOW: the mean of the words around the centre predicts it (Mikolov et al., 2013).
 
-use super::{Examples, Hidden, PretextTask, windows};
-use crate::math::{Rng, RowId};
+use super::window::around;
+use super::{Examples, Hidden, PretextTask};
+use crate::math::Rng;
 use crate::vocabulary::WordId;
 
 /// The examples of the continuous bag of words: one for each centre, its context words as one hidden row.
@@ -21,9 +22,7 @@ impl PretextTask for Cbow {
     }
 
     fn examples(&self, words: &[WordId], rng: &mut Rng, out: &mut Examples) {
-        for (center, left, right) in windows(words, self.window, rng) {
-            out.push(left.iter().chain(right).map(|word| RowId(word.0)), words[center], center);
-        }
+        around(words, self.window, rng, out);
     }
 }
 

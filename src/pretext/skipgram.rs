@@ -1,7 +1,8 @@
 //! Skip-gram: each word around the centre predicts it, a hidden row apiece (Mikolov et al., 2013; word2vec.c's order).
 
-use super::{Examples, Hidden, PretextTask, windows};
-use crate::math::{Rng, RowId};
+use super::window::around;
+use super::{Examples, Hidden, PretextTask};
+use crate::math::Rng;
 use crate::vocabulary::WordId;
 
 /// Skip-gram's examples: one for each centre, its context words as separate hidden rows.
@@ -21,9 +22,7 @@ impl PretextTask for SkipGram {
     }
 
     fn examples(&self, words: &[WordId], rng: &mut Rng, out: &mut Examples) {
-        for (center, left, right) in windows(words, self.window, rng) {
-            out.push(left.iter().chain(right).map(|word| RowId(word.0)), words[center], center);
-        }
+        around(words, self.window, rng, out);
     }
 }
 

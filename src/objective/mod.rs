@@ -11,12 +11,6 @@ use crate::pretext::{Example, Hidden};
 
 /// A loss: scores an example's hidden rows on its target and the target's rivals, and moves all rows.
 pub trait Objective: std::fmt::Debug + Send + Sync {
-    /// The name that users know.
-    fn name(&self) -> &'static str;
-
-    /// Rows of the output table.
-    fn output_rows(&self) -> usize;
-
     /// A worker's source of noise words, named by `stream`.
     fn noise(&self, seed: u64, stream: &[u64]) -> Noise<'_>;
 

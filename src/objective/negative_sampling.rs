@@ -29,14 +29,6 @@ impl NegativeSampling {
 }
 
 impl Objective for NegativeSampling {
-    fn name(&self) -> &'static str {
-        "negative-sampling"
-    }
-
-    fn output_rows(&self) -> usize {
-        self.table.len()
-    }
-
     fn noise(&self, seed: u64, stream: &[u64]) -> Noise<'_> {
         Noise::new(&self.table, self.negatives, Rng::stream(seed, stream))
     }

@@ -141,9 +141,9 @@ impl Lanes for Avx2 {
     unsafe fn sum_each(registers: &[__m256]) -> __m256 {
         // SAFETY: as the trait demands.
         unsafe {
-            let r = |k: usize| registers[k];
-            let low = quad(r(0), r(1), r(2), r(3));
-            let high = quad(r(4), r(5), r(6), r(7));
+            let r = registers;
+            let low = quad(r[0], r[1], r[2], r[3]);
+            let high = quad(r[4], r[5], r[6], r[7]);
             _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
         }
     }
@@ -266,19 +266,10 @@ impl Lanes for Avx512 {
     unsafe fn sum_each(registers: &[__m512]) -> __m512 {
         // SAFETY: as the trait demands.
         unsafe {
-            let quads: [__m512; 4] = std::array::from_fn(|q| {
-                let r = |k: usize| registers[4 * q + k];
-                let ab =
-                    _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(r(0), r(1)), _mm512_unpackhi_ps(r(0), r(1))));
-                let cd =
-                    _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(r(2), r(3)), _mm512_unpackhi_ps(r(2), r(3))));
-                let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
-                let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
-                _mm512_add_ps(low, high)
-            });
-            // Each quad holds [a, b, c, d] in each of its four quarters: add the quarters.
-            let fold = |a, b| _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
-            fold(fold(quads[0], quads[1]), fold(quads[2], quads[3]))
+            let r = registers;
+            let low = fold(quad512(r[0], r[1], r[2], r[3]), quad512(r[4], r[5], r[6], r[7]));
+            let high = fold(quad512(r[8], r[9], r[10], r[11]), quad512(r[12], r[13], r[14], r[15]));
+            fold(low, high)
         }
     }
 
@@ -313,4 +304,27 @@ impl Lanes for Avx512 {
             _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(x), signs))
         }
     }
+}
+
+/// Sums within each quarter of four registers: `[a, b, c, d]` four times over.
+///
+/// No closures here: one is compiled without the instructions of the function around it, and then every intrinsic in
+/// it is a call.
+#[inline(always)]
+unsafe fn quad512(a: __m512, b: __m512, c: __m512, d: __m512) -> __m512 {
+    // SAFETY: called from `Avx512` only.
+    unsafe {
+        let ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+        let cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+        let low = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+        let high = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+        _mm512_add_ps(low, high)
+    }
+}
+
+/// Adds the even and the odd quarters of `a`, then of `b`.
+#[inline(always)]
+unsafe fn fold(a: __m512, b: __m512) -> __m512 {
+    // SAFETY: called from `Avx512` only.
+    unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b)) }
 }

@@ -41,38 +41,45 @@ pub(super) struct Carry {
     pub fetch: FetchQueue,
 }
 
-/// The logarithm of a product of many odds, taken once at its end: `mantissa * 2^exponent`.
+/// The logarithm of a product of many odds, taken once at its end: `mantissa * 2^exponent` in each of sixteen lanes.
+#[repr(align(64))]
 #[derive(Debug, Clone)]
-pub struct LogProduct {
-    mantissa: f64,
-    exponent: i64,
+pub(super) struct LogProduct {
+    /// From 1 to below 2; NaN for good once a factor was.
+    pub mantissas: [f32; LANES],
+    pub exponents: [i32; LANES],
 }
+
+/// Lanes of the widest register.
+pub(super) const LANES: usize = 16;
 
 impl Default for LogProduct {
     fn default() -> Self {
-        Self { mantissa: 1.0, exponent: 0 }
+        Self { mantissas: [1.0; LANES], exponents: [0; LANES] }
     }
 }
 
 impl LogProduct {
     /// Multiplies by a normal number above 0; anything else makes the result NaN.
     #[inline(always)]
-    pub fn multiply(&mut self, factor: f64) {
-        const MANTISSA: u64 = (1 << 52) - 1;
-        const BIAS: u64 = 1023;
-        let product = self.mantissa * factor;
+    pub fn multiply(&mut self, factor: f32) {
+        const MANTISSA: u32 = (1 << 23) - 1;
+        const BIAS: u32 = 127;
+        let product = self.mantissas[0] * factor;
         if !product.is_normal() || product < 0.0 {
-            self.mantissa = f64::NAN;
+            self.mantissas[0] = f32::NAN;
             return;
         }
         let bits = product.to_bits();
-        self.exponent += (bits >> 52) as i64 - BIAS as i64;
-        self.mantissa = f64::from_bits((bits & MANTISSA) | (BIAS << 52));
+        self.exponents[0] += (bits >> 23) as i32 - BIAS as i32;
+        self.mantissas[0] = f32::from_bits((bits & MANTISSA) | (BIAS << 23));
     }
 
     /// The natural logarithm of the product.
     pub fn ln(&self) -> f64 {
-        self.mantissa.ln() + self.exponent as f64 * std::f64::consts::LN_2
+        let mantissas: f64 = self.mantissas.iter().map(|&mantissa| f64::from(mantissa).ln()).sum();
+        let exponents: i64 = self.exponents.iter().map(|&exponent| i64::from(exponent)).sum();
+        mantissas + exponents as f64 * std::f64::consts::LN_2
     }
 }
 

@@ -10,7 +10,7 @@
 use std::arch::asm;
 use std::arch::x86_64::*;
 
-use super::kernel::LOGIT_LIMIT;
+use super::kernel::{LOGIT_LIMIT, LogProduct};
 
 /// One instruction set's registers of `N` floats.
 ///
@@ -41,12 +41,17 @@ pub(super) trait Lanes {
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     /// `a * b + c`, rounded once.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// Lane `k` of the result is the sum of all lanes of register `k`; `registers` holds at least `N`.
-    unsafe fn sum_each(registers: &[Self::V]) -> Self::V;
+    /// Lane `k` of the result is the sum of all lanes of register `k`, for `count` registers, 1 to `N`; the other lanes
+    /// hold zeros or such sums.
+    unsafe fn sum_each(registers: *const Self::V, count: usize) -> Self::V;
     /// `(σ(z), 1 − σ(z))` with `z = −x`, but `z = x` in the first `positives` lanes; `z` clamped to ±16, NaN kept.
     unsafe fn logistic(x: Self::V, positives: usize) -> (Self::V, Self::V);
     /// Changes the sign except in the first `positives` lanes.
     unsafe fn negate_but_first(x: Self::V, positives: usize) -> Self::V;
+    /// The first `count` lanes, and ones.
+    unsafe fn first_or_one(x: Self::V, count: usize) -> Self::V;
+    /// Multiplies into the running product, lane by lane; a lane that is NaN stays so.
+    unsafe fn gather_odds(product: Self::V, odds: &mut LogProduct);
 }
 
 /// `2^f` on [−½, ½]: the Taylor series of `exp(f ln 2)` to degree 5, off by less than 3e-6.
@@ -138,12 +143,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn sum_each(registers: &[__m256]) -> __m256 {
+    unsafe fn sum_each(registers: *const __m256, count: usize) -> __m256 {
         // SAFETY: as the trait demands.
         unsafe {
-            let r = registers;
-            let low = quad(r[0], r[1], r[2], r[3]);
-            let high = quad(r[4], r[5], r[6], r[7]);
+            let r = |k: usize| if k < count { *registers.add(k) } else { *registers };
+            let low = quad(r(0), r(1), r(2), r(3));
+            let high = if count > 4 { quad(r(4), r(5), r(6), r(7)) } else { low };
             _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
         }
     }
@@ -176,6 +181,32 @@ impl Lanes for Avx2 {
     unsafe fn negate_but_first(x: __m256, positives: usize) -> __m256 {
         // SAFETY: as the trait demands; positives is at most 8, and the mask lies within the table.
         unsafe { _mm256_xor_ps(x, _mm256_loadu_ps(SIGNS.as_ptr().add(16 - positives).cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn first_or_one(x: __m256, count: usize) -> __m256 {
+        // SAFETY: as the trait demands; count is at most 8, and the mask lies within the table.
+        unsafe {
+            let beyond = _mm256_loadu_ps(SIGNS.as_ptr().add(16 - count).cast());
+            _mm256_blendv_ps(x, _mm256_set1_ps(1.0), beyond)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_odds(product: __m256, odds: &mut LogProduct) {
+        // SAFETY: as the trait demands; both arrays hold at least eight lanes.
+        unsafe {
+            let (mantissas, exponents) = (odds.mantissas.as_mut_ptr(), odds.exponents.as_mut_ptr().cast::<__m256i>());
+            let product = _mm256_mul_ps(_mm256_loadu_ps(mantissas), product);
+            let bits = _mm256_castps_si256(product);
+            let exponent = _mm256_sub_epi32(_mm256_srli_epi32::<23>(bits), _mm256_set1_epi32(127));
+            _mm256_storeu_si256(exponents, _mm256_add_epi32(_mm256_loadu_si256(exponents), exponent));
+            let mantissa = _mm256_and_si256(bits, _mm256_set1_epi32((1 << 23) - 1));
+            let mantissa = _mm256_castsi256_ps(_mm256_or_si256(mantissa, _mm256_set1_epi32(127 << 23)));
+            // All bits set is NaN.
+            let lost = _mm256_cmp_ps::<_CMP_UNORD_Q>(product, product);
+            _mm256_storeu_ps(mantissas, _mm256_or_ps(mantissa, lost));
+        }
     }
 }
 
@@ -263,12 +294,20 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn sum_each(registers: &[__m512]) -> __m512 {
+    unsafe fn sum_each(registers: *const __m512, count: usize) -> __m512 {
         // SAFETY: as the trait demands.
         unsafe {
-            let r = registers;
-            let low = fold(quad512(r[0], r[1], r[2], r[3]), quad512(r[4], r[5], r[6], r[7]));
-            let high = fold(quad512(r[8], r[9], r[10], r[11]), quad512(r[12], r[13], r[14], r[15]));
+            let r = |k: usize| if k < count { *registers.add(k) } else { *registers };
+            let first = quad512(r(0), r(1), r(2), r(3));
+            let second = if count > 4 { quad512(r(4), r(5), r(6), r(7)) } else { first };
+            let low = fold(first, second);
+            let high = if count > 8 {
+                let third = quad512(r(8), r(9), r(10), r(11));
+                let fourth = if count > 12 { quad512(r(12), r(13), r(14), r(15)) } else { third };
+                fold(third, fourth)
+            } else {
+                low
+            };
             fold(low, high)
         }
     }
@@ -302,6 +341,26 @@ impl Lanes for Avx512 {
         unsafe {
             let signs = _mm512_loadu_si512(SIGNS.as_ptr().add(16 - positives).cast());
             _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(x), signs))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn first_or_one(x: __m512, count: usize) -> __m512 {
+        // SAFETY: as the trait demands.
+        unsafe { _mm512_mask_blend_ps(((1u32 << count) - 1) as u16, _mm512_set1_ps(1.0), x) }
+    }
+
+    #[inline(always)]
+    unsafe fn gather_odds(product: __m512, odds: &mut LogProduct) {
+        // SAFETY: as the trait demands; both arrays hold sixteen lanes.
+        unsafe {
+            let (mantissas, exponents) = (odds.mantissas.as_mut_ptr(), odds.exponents.as_mut_ptr());
+            let product = _mm512_mul_ps(_mm512_loadu_ps(mantissas), product);
+            let exponent = _mm512_cvtps_epi32(_mm512_getexp_ps(product));
+            let sum = _mm512_add_epi32(_mm512_loadu_si512(exponents.cast()), exponent);
+            _mm512_storeu_si512(exponents.cast(), sum);
+            // NaN has a NaN for a mantissa.
+            _mm512_storeu_ps(mantissas, _mm512_getmant_ps::<_MM_MANT_NORM_1_2, _MM_MANT_SIGN_SRC>(product));
         }
     }
 }

@@ -60,7 +60,7 @@ unsafe fn step(block: &Block, values: &[f32], grads: &mut [f32], carry: &mut Car
             // `clamp` keeps NaN.
             let e = (-z.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)).exp();
             let right = 1.0 / (1.0 + e);
-            carry.odds.multiply(f64::from(right));
+            carry.odds.multiply(right);
             let g = if label { block.lr * e * right } else { -block.lr * e * right };
             for at in 0..block.dim {
                 grad[at] += g * output[at];

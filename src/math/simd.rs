@@ -8,6 +8,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::mem::MaybeUninit;
 
 use super::kernel::{BLOCK, Block, Carry, FetchQueue, PrivateRow};
 use super::lanes::{Avx2, Avx512, Lanes};
@@ -48,21 +49,23 @@ unsafe fn read_hidden<L: Lanes, const PRIVATE: bool>(row: *const f32, at: usize)
 /// Scores `I` hidden rows on `J` output rows; sum `j * I + i` is that of hidden row `i` and output row `j`.
 #[inline(always)]
 unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
-    hidden: &[*mut f32; I],
+    hidden: &[*mut f32; BLOCK],
     outputs: &[*mut f32],
     steps: usize,
     fetch: &mut FetchQueue,
-    sums: &mut [L::V],
+    sums: *mut L::V,
 ) {
     let fetch = fetch.pop(outputs[0]);
-    // SAFETY: the rows are valid for `steps` registers; prefetching may name any address.
+    // SAFETY: the rows are valid for `steps` registers, `sums` for `I * J`; prefetching may name any address.
     unsafe {
-        let outputs: [*mut f32; J] = std::array::from_fn(|j| outputs[j]);
         let mut totals = [[L::splat(0.0); I]; J];
         for_each_register!(L, steps, fetch, at, {
             // The shorter side stays in registers, the longer one streams past it.
             if I <= J {
-                let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
+                let mut h = [L::splat(0.0); I];
+                for i in 0..I {
+                    h[i] = read_hidden::<L, PRIVATE>(hidden[i], at);
+                }
                 for j in 0..J {
                     let u = L::load(outputs[j], at);
                     for i in 0..I {
@@ -70,7 +73,10 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
                     }
                 }
             } else {
-                let u: [L::V; J] = std::array::from_fn(|j| L::load(outputs[j], at));
+                let mut u = [L::splat(0.0); J];
+                for j in 0..J {
+                    u[j] = L::load(outputs[j], at);
+                }
                 for i in 0..I {
                     let h = read_hidden::<L, PRIVATE>(hidden[i], at);
                     for j in 0..J {
@@ -81,7 +87,7 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
         });
         for j in 0..J {
             for i in 0..I {
-                sums[j * I + i] = totals[j][i];
+                sums.add(j * I + i).write(totals[j][i]);
             }
         }
     }
@@ -98,49 +104,56 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
     // SAFETY: the caller's promise: `dim` floats and zeros up to a whole register in every row.
     unsafe {
         let steps = block.dim.div_ceil(L::N);
-        let hidden: [*mut f32; I] = std::array::from_fn(|i| block.hidden[i]);
-        let outputs: [*mut f32; O] = std::array::from_fn(|j| block.outputs[j]);
+        let (hidden, outputs) = (&block.hidden, &block.outputs);
 
-        let mut sums = [L::splat(0.0); SUMS];
+        let mut sums = [const { MaybeUninit::<L::V>::uninit() }; SUMS];
+        let sums = sums.as_mut_ptr().cast::<L::V>();
         let mut from = 0;
         let fetch = &mut carry.fetch;
         while from < O {
             let part = L::outputs_at_once(I).min(O - from);
-            let (outputs, sums) = (&outputs[from..], &mut sums[from * I..]);
+            let (outputs, sums) = (&outputs[from..], sums.add(from * I));
             match part {
-                1 => score::<L, PRIVATE, I, 1>(&hidden, outputs, steps, fetch, sums),
-                2 => score::<L, PRIVATE, I, 2>(&hidden, outputs, steps, fetch, sums),
-                3 => score::<L, PRIVATE, I, 3>(&hidden, outputs, steps, fetch, sums),
-                4 => score::<L, PRIVATE, I, 4>(&hidden, outputs, steps, fetch, sums),
-                5 => score::<L, PRIVATE, I, 5>(&hidden, outputs, steps, fetch, sums),
-                _ => score::<L, PRIVATE, I, 6>(&hidden, outputs, steps, fetch, sums),
+                1 => score::<L, PRIVATE, I, 1>(hidden, outputs, steps, fetch, sums),
+                2 => score::<L, PRIVATE, I, 2>(hidden, outputs, steps, fetch, sums),
+                3 => score::<L, PRIVATE, I, 3>(hidden, outputs, steps, fetch, sums),
+                4 => score::<L, PRIVATE, I, 4>(hidden, outputs, steps, fetch, sums),
+                5 => score::<L, PRIVATE, I, 5>(hidden, outputs, steps, fetch, sums),
+                _ => score::<L, PRIVATE, I, 6>(hidden, outputs, steps, fetch, sums),
             }
             from += part;
         }
 
-        // gᵢⱼ = ±lr (1 − p), p being the odds of the right answer. The logarithm of a product is taken once: sums that
-        // belong to no pair are zero, give p = ½ and are taken off again.
-        let mut g = [0f32; SUMS];
+        // gᵢⱼ = ±lr (1 − p), p being the odds of the right answer. Lanes beyond the pairs count as certain.
+        let mut g = [const { MaybeUninit::<f32>::uninit() }; SUMS];
+        let g = g.as_mut_ptr().cast::<f32>();
         let mut product = L::splat(1.0);
-        let registers = (I * O).div_ceil(L::N);
         let lr = L::splat(block.lr);
-        for register in 0..registers {
-            let positives = if register == 0 && block.target_first { I } else { 0 };
-            let logits = L::sum_each(&sums[register * L::N..]);
+        let mut done = 0;
+        while done < I * O {
+            let count = (I * O - done).min(L::N);
+            let positives = if done == 0 && block.target_first { I } else { 0 };
+            let logits = L::sum_each(sums.add(done), count);
             let (right, wrong) = L::logistic(logits, positives);
-            product = L::mul(product, right);
-            L::write(g.as_mut_ptr(), register * L::N, L::negate_but_first(L::mul(lr, wrong), positives));
+            product = L::mul(product, L::first_or_one(right, count));
+            L::write(g, done, L::negate_but_first(L::mul(lr, wrong), positives));
+            done += L::N;
         }
+        L::gather_odds(product, &mut carry.odds);
 
-        let fetch = fetch.pop(outputs[0]);
+        let fetch = carry.fetch.pop(outputs[0]);
         for_each_register!(L, steps, fetch, at, {
-            let h: [L::V; I] = std::array::from_fn(|i| read_hidden::<L, PRIVATE>(hidden[i], at));
-            let mut moved = if PRIVATE { [L::read(grad, at); I] } else { h };
+            let mut h = [L::splat(0.0); I];
+            let mut moved = [L::splat(0.0); I];
+            for i in 0..I {
+                h[i] = read_hidden::<L, PRIVATE>(hidden[i], at);
+                moved[i] = if PRIVATE { L::read(grad, at) } else { h[i] };
+            }
             for j in 0..O {
                 let u = L::load(outputs[j], at);
                 let mut output = u;
                 for i in 0..I {
-                    let g = L::splat(g[j * I + i]);
+                    let g = L::splat(*g.add(j * I + i));
                     moved[i] = L::fma(g, u, moved[i]);
                     output = L::fma(g, h[i], output);
                 }
@@ -154,17 +167,6 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
                 }
             }
         });
-
-        // Eight odds of at least 1.1e-7 to the fifth do not underflow in f64.
-        let mut lanes = [1f32; 16];
-        L::write(lanes.as_mut_ptr(), 0, product);
-        let product = |lanes: &[f32]| lanes.iter().map(|&lane| f64::from(lane)).product::<f64>();
-        let (low, high) = lanes.split_at(8);
-        let spare = registers * L::N - I * O;
-        carry.odds.multiply(product(low) * (1u64 << spare) as f64);
-        if L::N > 8 {
-            carry.odds.multiply(product(high));
-        }
     }
 }
 

@@ -45,12 +45,12 @@ impl Examples {
         self.examples.clear();
     }
 
-    /// Adds an example, unless it has no rows.
+    /// Adds the example that the words to the left and to the right of a target predict it, unless there are none.
     #[inline]
-    pub fn push(&mut self, rows: impl Iterator<Item = RowId>, target: WordId, position: usize) {
-        let before = self.rows.len();
-        self.rows.extend(rows);
-        if self.rows.len() > before {
+    pub fn push(&mut self, left: &[WordId], right: &[WordId], target: WordId, position: usize) {
+        if left.len() + right.len() > 0 {
+            self.rows.extend(left.iter().map(|word| RowId(word.0)));
+            self.rows.extend(right.iter().map(|word| RowId(word.0)));
             self.examples.push((self.rows.len(), target, position as u32));
         }
     }

@@ -1,7 +1,7 @@
 //! Windows that shrink at random: near words count more than far ones (Mikolov et al., 2013, section 3.1).
 
 use super::Examples;
-use crate::math::{Rng, RowId};
+use crate::math::Rng;
 use crate::vocabulary::WordId;
 
 /// For each word of a sentence its position and its neighbours to the left and to the right: up to a number drawn
@@ -22,7 +22,7 @@ pub fn windows<'a>(
 /// Adds, for each word that has neighbours, the example that they predict it: what skip-gram and CBOW share.
 pub(super) fn around(words: &[WordId], window: usize, rng: &mut Rng, out: &mut Examples) {
     for (center, left, right) in windows(words, window, rng) {
-        out.push(left.iter().chain(right).map(|word| RowId(word.0)), words[center], center);
+        out.push(left, right, words[center], center);
     }
 }
 

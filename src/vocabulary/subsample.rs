@@ -26,16 +26,17 @@ impl Subsampling {
     /// Copies the words that are kept this time.
     #[inline]
     pub fn keep(&self, words: &[WordId], rng: &mut Rng, into: &mut Vec<WordId>) {
-        into.clear();
-        into.reserve(words.len());
+        into.resize(words.len(), WordId(0));
+        let mut kept = 0;
         for &word in words {
             let threshold = self.thresholds[word.0 as usize];
-            // Always drawn, so that a word's fate does not shift with its neighbours' odds.
+            // Always drawn, so that a word's fate does not shift with its neighbours' odds; and written without a
+            // branch, which would be guessed wrong every other time.
             let random = (rng.next() >> 32) as u32;
-            if threshold == u32::MAX || random < threshold {
-                into.push(word);
-            }
+            into[kept] = word;
+            kept += usize::from(threshold == u32::MAX || random < threshold);
         }
+        into.truncate(kept);
     }
 }
 

@@ -86,13 +86,13 @@ impl LogProduct {
 /// Rows to bring into the cache while a block is computed, a few at a time: memory works while registers do.
 #[derive(Debug)]
 pub(super) struct FetchQueue {
-    rows: [*const f32; 8],
+    rows: [*const f32; 16],
     len: usize,
 }
 
 impl Default for FetchQueue {
     fn default() -> Self {
-        Self { rows: [std::ptr::null(); 8], len: 0 }
+        Self { rows: [std::ptr::null(); 16], len: 0 }
     }
 }
 
@@ -106,17 +106,23 @@ impl FetchQueue {
         }
     }
 
-    /// The next row to fetch; `otherwise` if none waits: a row at hand, since fetching from no valid address costs a
-    /// look through the page tables each time.
+    /// The next rows to fetch; `otherwise` for those that are not asked for: a row at hand, since fetching from no valid
+    /// address costs a look through the page tables each time.
     #[inline(always)]
-    pub fn pop(&mut self, otherwise: *const f32) -> *const f32 {
-        if self.len == 0 {
-            return otherwise;
+    pub fn pop(&mut self, count: usize, otherwise: *const f32) -> [*const f32; FETCH] {
+        let mut next = [otherwise; FETCH];
+        for row in &mut next[..count] {
+            if self.len > 0 {
+                self.len -= 1;
+                *row = self.rows[self.len];
+            }
         }
-        self.len -= 1;
-        self.rows[self.len]
+        next
     }
 }
+
+/// The most rows fetched at a time.
+pub(super) const FETCH: usize = 4;
 
 /// One hidden row that belongs to the worker: its value and the gradient that gathers beside it.
 pub(super) struct PrivateRow {

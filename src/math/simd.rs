@@ -10,7 +10,7 @@
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use std::mem::MaybeUninit;
 
-use super::kernel::{BLOCK, Block, Carry, FetchQueue, PrivateRow};
+use super::kernel::{BLOCK, Block, Carry, FETCH, FetchQueue, PrivateRow};
 use super::lanes::{Avx2, Avx512, Lanes};
 
 /// Sums of a block, rounded up to whole registers of the widest kind.
@@ -26,18 +26,27 @@ macro_rules! for_each_register {
         let in_line = LINE / $lanes::N;
         let lines = $steps / in_line;
         for line in 0..lines {
-            _mm_prefetch::<_MM_HINT_T0>($fetch.wrapping_add(line * LINE).cast());
+            for row in 0..fetch_width(PRIVATE) {
+                _mm_prefetch::<_MM_HINT_T0>($fetch[row].wrapping_add(line * LINE).cast());
+            }
             for register in 0..in_line {
                 let $at = line * LINE + register * $lanes::N;
                 $body
             }
         }
         if lines * in_line < $steps {
-            _mm_prefetch::<_MM_HINT_T0>($fetch.wrapping_add(lines * LINE).cast());
+            for row in 0..fetch_width(PRIVATE) {
+                _mm_prefetch::<_MM_HINT_T0>($fetch[row].wrapping_add(lines * LINE).cast());
+            }
             let $at = lines * LINE;
             $body
         }
     };
+}
+
+/// Rows fetched during one pass over a block: a mean's blocks are small and need as many rows as large ones.
+const fn fetch_width(private: bool) -> usize {
+    if private { FETCH } else { 1 }
 }
 
 #[inline(always)]
@@ -55,7 +64,7 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
     fetch: &mut FetchQueue,
     sums: *mut L::V,
 ) {
-    let fetch = fetch.pop(outputs[0]);
+    let fetch = fetch.pop(fetch_width(PRIVATE), outputs[0]);
     // SAFETY: the rows are valid for `steps` registers, `sums` for `I * J`; prefetching may name any address.
     unsafe {
         let mut totals = [[L::splat(0.0); I]; J];
@@ -141,7 +150,7 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
         }
         L::gather_odds(product, &mut carry.odds);
 
-        let fetch = carry.fetch.pop(outputs[0]);
+        let fetch = carry.fetch.pop(fetch_width(PRIVATE), outputs[0]);
         for_each_register!(L, steps, fetch, at, {
             let mut h = [L::splat(0.0); I];
             let mut moved = [L::splat(0.0); I];

@@ -55,9 +55,17 @@ impl<'a> Noise<'a> {
     /// The target and `count` words from the pool; words drawn anew on the way are fetched for later.
     ///
     /// A noise word that equals the target is passed over, as in fastText (word2vec.c then has one fewer); if the whole
-    /// pool does, there are fewer.
+    /// pool does, there are fewer. The next `ahead` rows of the pool are fetched too: they are in some cache, but not in
+    /// the nearest one, or another worker has written them since.
     #[inline]
-    pub fn pooled(&mut self, target: WordId, count: usize, tables: &Tables, worker: &mut Worker) -> &[RowId] {
+    pub fn pooled(
+        &mut self,
+        target: WordId,
+        count: usize,
+        ahead: usize,
+        tables: &Tables,
+        worker: &mut Worker,
+    ) -> &[RowId] {
         let target = RowId(target.0);
         self.rows.clear();
         self.rows.push(target);
@@ -79,6 +87,10 @@ impl<'a> Noise<'a> {
                 self.next = 0;
                 self.pass += 1;
             }
+        }
+        for at in self.next..self.next + ahead {
+            let at = if at >= self.pool.len() { at - self.pool.len() } else { at };
+            tables.fetch_output(self.pool[at], worker);
         }
         &self.rows
     }
@@ -117,7 +129,7 @@ mod tests {
         let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
         let mut seen = [0f64; 4];
         for _ in 0..60_000 {
-            let rows = noise.pooled(WordId(3), 5, &tables, &mut worker);
+            let rows = noise.pooled(WordId(3), 5, 5, &tables, &mut worker);
             assert_eq!((rows.len(), rows[0]), (6, RowId(3)));
             for row in &rows[1..] {
                 assert_ne!(*row, RowId(3));
@@ -136,7 +148,7 @@ mod tests {
         let kernel = Kernel::choose(None).expect("scalar runs everywhere");
         let tables = Tables::new(SharedTable::zeros(1, 1)?, SharedTable::zeros(1, 1)?, kernel)?;
         let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
-        assert_eq!(noise.pooled(WordId(0), 5, &tables, &mut tables.worker()?), [RowId(0)]);
+        assert_eq!(noise.pooled(WordId(0), 5, 5, &tables, &mut tables.worker()?), [RowId(0)]);
         assert_eq!(noise.fresh(WordId(0), 5), [RowId(0)]);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! while firth reads it: firth itself only ever replaces files by renaming, which leaves an open map as it was.
 #![allow(unsafe_code)]
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ pub use container::{Container, ContainerWriter, OpenContainer};
 pub struct MappedFile {
     path: Arc<Path>,
     map: Option<Arc<Mmap>>,
+    /// The open file and how it was when it was mapped.
+    opened: Arc<(File, Metadata)>,
 }
 
 impl MappedFile {
@@ -48,7 +50,23 @@ impl MappedFile {
             let map = unsafe { Mmap::map(file) }.map_err(|source| Error::io(path, source))?;
             Some(Arc::new(map))
         };
-        Ok(Self { path: path.into(), map })
+        let file = file.try_clone().map_err(|source| Error::io(path, source))?;
+        Ok(Self { path: path.into(), map, opened: Arc::new((file, metadata)) })
+    }
+
+    /// Fails if another process has changed, cut or removed the file since it was mapped. (What it held when it was
+    /// removed can still be read.)
+    pub fn unchanged(&self) -> Result<()> {
+        let (file, before) = &*self.opened;
+        let now = file.metadata().map_err(|source| Error::io(&*self.path, source))?;
+        let what = if is_removed(&now) {
+            "was removed while it was read; put it back"
+        } else if now.len() != before.len() || now.modified().ok() != before.modified().ok() {
+            "was changed while it was read; make it anew"
+        } else {
+            return Ok(());
+        };
+        Err(Error::data(format!("{}: {what}", self.path.display())))
     }
 
     /// Where it lies.
@@ -75,6 +93,17 @@ impl MappedFile {
             let _ = map.advise(memmap2::Advice::Sequential);
         }
     }
+}
+
+#[cfg(unix)]
+fn is_removed(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) == 0
+}
+
+/// Elsewhere an open file cannot be removed.
+#[cfg(not(unix))]
+fn is_removed(_: &Metadata) -> bool {
+    false
 }
 
 /// Plain numbers that a byte slice can be read as, little-endian on every supported machine.
@@ -116,6 +145,13 @@ pub struct MappedSlice<T> {
     file: MappedFile,
     range: Range<usize>,
     kind: std::marker::PhantomData<T>,
+}
+
+impl<T> MappedSlice<T> {
+    /// The file that it lies in.
+    pub fn file(&self) -> &MappedFile {
+        &self.file
+    }
 }
 
 impl<T: Plain> std::ops::Deref for MappedSlice<T> {

@@ -192,6 +192,16 @@ impl Dataset {
         self.sentence_ends.len() as u64
     }
 
+    /// The number of words before a sentence; all of them for the position after the last.
+    pub fn tokens_before(&self, sentence: u64) -> u64 {
+        if sentence == 0 { 0 } else { self.sentence_ends[sentence as usize - 1] }
+    }
+
+    /// Fails if another process has changed or removed its file since it was opened.
+    pub fn unchanged(&self) -> Result<()> {
+        self.words.file().unchanged()
+    }
+
     /// The number of documents.
     pub fn documents_len(&self) -> u64 {
         self.document_ends.len() as u64

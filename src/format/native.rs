@@ -2,8 +2,9 @@
 //!
 //! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts` u64 \[n\] if known, `vectors` f32
 //! \[n, dim\], `keys` u8 (UTF-8, one key after another). Key `i` ends before byte `key_ends[i]`. The metadata are entries
-//! of the header, beside `firth.kind`, `firth.schema` and `firth.version`.
+//! of the header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Dtype;
@@ -13,13 +14,16 @@ use super::{Candidate, Format};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
-use crate::math::Matrix;
+use crate::math::{Matrix, fingerprint};
 use crate::vocabulary::Keys;
 
 /// The kind in the header.
 pub const KIND: &str = "words";
 /// The name of this file in a run folder.
 pub const FILE: &str = "words.safetensors";
+
+/// The entry of the header with the vectors' fingerprint.
+const FINGERPRINT: &str = "firth.fingerprint";
 
 /// The native format.
 pub struct Native;
@@ -51,19 +55,8 @@ impl Format for Native {
 
     fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
         checks::writable(embeddings)?;
-        let keys = embeddings.keys();
-        let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
-        if embeddings.counts().is_some() {
-            tensors.push(("counts", Dtype::U64, vec![keys.len()]));
-        }
-        tensors.push(("vectors", Dtype::F32, vec![keys.len(), embeddings.dim()]));
-        tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
-        let mut writer = ContainerWriter::create(path, KIND, &embeddings.metadata, &tensors)?;
-        writer.write(keys.ends())?;
-        writer.write(embeddings.counts().unwrap_or(&[]))?;
-        writer.write(embeddings.vectors().as_slice())?;
-        writer.write(keys.text().as_bytes())?;
-        writer.commit()
+        let words = Words { keys: embeddings.keys(), counts: embeddings.counts(), dim: embeddings.dim() };
+        write_rows(path, words, &embeddings.metadata, || embeddings.vectors().iter_rows())
     }
 
     fn read(&self, path: &Path) -> Result<Embeddings> {
@@ -95,7 +88,7 @@ impl Format for Native {
         checks::finite(path, &keys, &vectors, |row| Place::Byte((row * dim * 4) as u64, row))?;
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
         embeddings.metadata = container.entries();
-        for own in ["firth.version", "firth.kind", "firth.schema"] {
+        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT] {
             embeddings.metadata.remove(own);
         }
         Ok(embeddings)
@@ -111,6 +104,52 @@ impl Format for Native {
     }
 }
 
+/// What stands beside the vectors in a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a> {
+    pub keys: &'a Keys,
+    pub counts: Option<&'a [u64]>,
+    pub dim: usize,
+}
+
+/// Writes vectors that may lie anywhere, without a copy of them; `rows` gives them, one for each key, whenever asked.
+pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
+    path: &Path,
+    words: Words<'_>,
+    metadata: &BTreeMap<String, String>,
+    rows: impl Fn() -> I,
+) -> Result<()> {
+    let Words { keys, counts, dim } = words;
+    let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
+    if counts.is_some() {
+        tensors.push(("counts", Dtype::U64, vec![keys.len()]));
+    }
+    tensors.push(("vectors", Dtype::F32, vec![keys.len(), dim]));
+    tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
+    let mut metadata = metadata.clone();
+    metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint(rows())));
+    let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
+    writer.write(keys.ends())?;
+    writer.write(counts.unwrap_or(&[]))?;
+    rows().try_for_each(|row| writer.write(row))?;
+    writer.write(keys.text().as_bytes())?;
+    writer.commit()
+}
+
+/// Compares the vectors of a file with the fingerprint in its header, which was taken when they were written; a file
+/// without one, of an older version, passes.
+pub fn verify(path: &Path, vectors: &Matrix) -> Result<Option<String>> {
+    let path = file(path);
+    let container = Container::open_kind(&path, KIND)?;
+    let Some(expected) = container.entry(FINGERPRINT) else { return Ok(None) };
+    let found = format!("{:016x}", fingerprint(vectors.iter_rows()));
+    if found == expected {
+        return Ok(Some(found));
+    }
+    let what = format!("{}: fingerprint of the vectors (the file is damaged)", path.display());
+    Err(Error::mismatch(what, expected, found))
+}
+
 /// The file itself, or that of a run folder.
 fn file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(FILE) } else { path.into() }
@@ -118,8 +157,6 @@ fn file(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::format::checks::tests::{embeddings, scratch};
 

@@ -1,7 +1,7 @@
 //! Dense rows of `f32`, owned or mapped, and the products that queries are made of.
 
 use crate::error::{Error, Result};
-use crate::io::MappedSlice;
+use crate::io::{MappedSlice, checksum};
 
 /// A dense matrix of `rows x cols` numbers, row after row.
 #[derive(Debug, Clone)]
@@ -94,6 +94,17 @@ impl Matrix {
     }
 }
 
+/// A checksum of rows of numbers, bit by bit: equal for equal numbers in equal order, however they are stored.
+pub fn fingerprint<'a>(rows: impl Iterator<Item = &'a [f32]>) -> u64 {
+    let (mut sum, mut count, mut numbers) = (0u64, 0u64, 0u64);
+    for row in rows {
+        sum = sum.wrapping_add(checksum::part(row, numbers, |value: f32| u64::from(value.to_bits()) + 1));
+        count += 1;
+        numbers += row.len() as u64;
+    }
+    checksum::join(&[(sum, count), (numbers, 0)])
+}
+
 /// Scales a vector to length one, in place; zeros stay zeros.
 fn normalize(row: &mut [f32]) {
     let norm = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
@@ -167,6 +178,24 @@ pub fn multiply_transposed(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_one_bit_an_order_and_a_shape() {
+        let of = |rows: &[&[f32]]| fingerprint(rows.iter().copied());
+        let first = of(&[&[1.0, 2.0], &[3.0, 4.0]]);
+        assert_eq!(first, of(&[&[1.0, 2.0], &[3.0, 4.0]]));
+        let others = [
+            of(&[&[1.0, 2.0], &[3.0, f32::from_bits(4f32.to_bits() + 1)]]),
+            of(&[&[3.0, 4.0], &[1.0, 2.0]]),
+            of(&[&[1.0, 2.0, 3.0, 4.0]]),
+            of(&[&[0.0]]),
+            of(&[&[-0.0]]),
+            of(&[&[0.0], &[0.0]]),
+        ];
+        for (at, other) in others.iter().enumerate() {
+            assert!(*other != first && !others[at + 1..].contains(other), "{at}");
+        }
+    }
 
     #[test]
     fn a_product_equals_its_inner_products() {

@@ -12,7 +12,7 @@ mod shared;
 mod simd;
 
 pub use kernel::Kernel;
-pub use matrix::{Matrix, dot, multiply_transposed};
+pub use matrix::{Matrix, dot, fingerprint, multiply_transposed};
 pub use rng::Rng;
 pub use sampling::AliasTable;
-pub use shared::{RowId, SharedTable, Tables, Worker};
+pub use shared::{RowId, Rows, SharedTable, Tables, Worker};

@@ -74,12 +74,26 @@ impl SharedTable {
     }
 
     /// The table without its padding, when training is over.
-    pub fn into_matrix(self) -> Matrix {
+    pub fn into_matrix(mut self) -> Matrix {
         let mut data = Vec::with_capacity(self.rows * self.dim);
-        for row in self.buffer.as_slice().chunks_exact(self.stride.max(1)) {
-            data.extend_from_slice(&row[..self.dim]);
-        }
+        self.as_rows().iter().for_each(|row| data.extend_from_slice(row));
         Matrix::from_vec(self.rows, self.dim, data).expect("rows of dim numbers")
+    }
+
+    /// All rows, to be read while nobody trains on them.
+    pub fn as_rows(&mut self) -> Rows<'_> {
+        let Self { dim, stride, .. } = *self;
+        Rows { numbers: self.buffer.as_slice(), stride, dim }
+    }
+
+    /// All rows with their padding, which must stay zero, to be changed while nobody trains on them.
+    pub fn as_padded_mut(&mut self) -> &mut [f32] {
+        self.buffer.as_mut_slice()
+    }
+
+    /// Numbers in a row with its padding.
+    pub fn stride(&self) -> usize {
+        self.stride
     }
 
     /// A row's address.
@@ -91,6 +105,27 @@ impl SharedTable {
         assert!((row.0 as usize) < self.rows, "row {} of {}", row.0, self.rows);
         // SAFETY: within the buffer, as just checked.
         unsafe { self.start.add(row.0 as usize * self.stride) }
+    }
+}
+
+/// The rows of a table that nobody trains on meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    numbers: &'a [f32],
+    stride: usize,
+    dim: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Each row's `dim` numbers, in order.
+    pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+        self.numbers.chunks_exact(self.stride.max(1)).map(move |row| &row[..self.dim])
+    }
+
+    /// Are all numbers finite?
+    pub fn are_finite(self) -> bool {
+        // Without branches within a part, so that compilers vectorise it.
+        self.numbers.chunks(1 << 12).all(|part| part.iter().fold(true, |finite, value| finite & value.is_finite()))
     }
 }
 
@@ -109,6 +144,7 @@ pub struct Worker {
     hidden: PageBuffer,
     rows: Vec<*mut f32>,
     carry: Carry,
+    touched: Option<[Vec<bool>; 2]>,
 }
 
 // SAFETY: the pointers are only kept as storage between steps and are never followed without being set anew.
@@ -118,6 +154,24 @@ impl Worker {
     /// The loss since the last call: `−Σ ln σ(±h·u)` over all pairs. NaN if a row has left the finite numbers.
     pub fn take_loss(&mut self) -> f64 {
         -std::mem::take(&mut self.carry.odds).ln()
+    }
+
+    /// Keeps account from now on of the rows that its steps move.
+    pub fn note_touched(&mut self, tables: &Tables) {
+        self.touched = Some([&tables.input, &tables.output].map(|table| vec![false; table.rows]));
+    }
+
+    /// The input and the output rows that moved, which the caller resets; none if no account is kept.
+    pub fn touched(&mut self) -> Option<&mut [Vec<bool>; 2]> {
+        self.touched.as_mut()
+    }
+
+    #[inline(always)]
+    fn note(&mut self, hidden: &[RowId], outputs: &[RowId]) {
+        if let Some([input, output]) = &mut self.touched {
+            hidden.iter().for_each(|row| input[row.0 as usize] = true);
+            outputs.iter().for_each(|row| output[row.0 as usize] = true);
+        }
     }
 }
 
@@ -132,7 +186,30 @@ impl Tables {
 
     /// A worker for these tables.
     pub fn worker(&self) -> Result<Worker> {
-        Ok(Worker { hidden: PageBuffer::zeroed(2 * self.input.stride)?, rows: Vec::new(), carry: Carry::default() })
+        Ok(Worker {
+            hidden: PageBuffer::zeroed(2 * self.input.stride)?,
+            rows: Vec::new(),
+            carry: Carry::default(),
+            touched: None,
+        })
+    }
+
+    /// The input and the output table, while nobody trains on them.
+    pub fn parts_mut(&mut self) -> [&mut SharedTable; 2] {
+        [&mut self.input, &mut self.output]
+    }
+
+    /// Tables of the same numbers.
+    pub fn copied(&mut self) -> Result<Self> {
+        let mut copy = Self::new(
+            SharedTable::zeros(self.input.rows, self.input.dim)?,
+            SharedTable::zeros(self.output.rows, self.output.dim)?,
+            self.kernel,
+        )?;
+        for (to, from) in copy.parts_mut().into_iter().zip(self.parts_mut()) {
+            to.as_padded_mut().copy_from_slice(from.buffer.as_slice());
+        }
+        Ok(copy)
     }
 
     /// Takes both tables out, when training is over.
@@ -158,6 +235,7 @@ impl Tables {
     /// once; within a block all scores come from the rows as they were.
     #[inline]
     pub fn step_rows(&self, hidden: &[RowId], outputs: &[RowId], lr: f32, worker: &mut Worker) {
+        worker.note(hidden, outputs);
         let mut block = self.block(lr);
         for (first, outputs) in distinct_blocks(outputs) {
             self.set_outputs(&mut block, first, outputs);
@@ -179,7 +257,8 @@ impl Tables {
     /// If the worker was made for narrower tables.
     #[inline]
     pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
-        let Worker { hidden: buffer, rows, carry } = worker;
+        worker.note(hidden, outputs);
+        let Worker { hidden: buffer, rows, carry, .. } = worker;
         assert!(buffer.as_slice().len() >= 2 * self.input.stride, "a worker of other tables");
         if hidden.is_empty() {
             return;

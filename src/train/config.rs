@@ -1,7 +1,10 @@
 //! The settings of a training run; each is written once, here, with its help.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use super::checkpoint::Every;
 use crate::error::{Error, Result};
 use crate::math::Kernel;
 use crate::pretext::{Cbow, PretextTask, SkipGram};
@@ -29,15 +32,18 @@ pub enum Strategy {
     Serial,
     /// Workers write the same tables without locks: fast, varies a little from run to run.
     Hogwild,
+    /// Replicas train apart and are merged at intervals: the same bytes for any number of threads; needs more memory.
+    Averaged,
 }
 
 impl Strategy {
-    /// The strategy in force with so many workers.
-    pub fn name(self, workers: usize) -> &'static str {
+    /// The name that users know.
+    pub fn name(self) -> &'static str {
         match self {
+            Self::Auto => "auto",
             Self::Serial => "serial",
-            Self::Auto if workers == 1 => "serial",
-            Self::Auto | Self::Hogwild => "hogwild",
+            Self::Hogwild => "hogwild",
+            Self::Averaged => "averaged",
         }
     }
 }
@@ -111,6 +117,24 @@ pub struct TrainConfig {
     /// How threads share the work
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub strategy: Strategy,
+    /// Models that train apart under --strategy averaged; as many threads are of use [2 to 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 2))]
+    pub replicas: usize,
+    /// Corpus tokens that each replica trains on between two averagings [1 or more]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TOKENS", default_value_t = 1 << 18))]
+    pub sync_tokens: u64,
+    /// Share of the sentences, chosen at random, to measure on instead of training; the best epoch is kept [0 to 0.5, or 1%]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", default_value = "0", value_parser = share))]
+    pub heldout: f64,
+    /// With --heldout, stop after so many epochs without a better one; 0 never does [0 to 10000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS", default_value_t = 0))]
+    pub patience: usize,
+    /// How often a checkpoint is written: epoch, 3 (epochs), 90s, 10m, 2h or never
+    #[cfg_attr(feature = "cli", arg(long, value_name = "INTERVAL", default_value_t = CHECKPOINT_EVERY))]
+    pub checkpoint_every: Every,
+    /// Checkpoints that stay, the newest ones [1 to 1000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 1))]
+    pub keep: usize,
     /// Which instructions train
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub kernel: KernelChoice,
@@ -120,10 +144,22 @@ pub struct TrainConfig {
     pub compat: Option<Compat>,
     /// Workers.
     #[cfg_attr(feature = "cli", arg(skip = available_threads()))]
+    #[serde(skip, default = "available_threads")]
     pub threads: usize,
     /// Names all random numbers of the run.
     #[cfg_attr(feature = "cli", arg(skip = 1u64))]
     pub seed: u64,
+}
+
+/// Seldom enough to cost nothing, and often enough that a crash does not cost an afternoon.
+const CHECKPOINT_EVERY: Every = Every::Time(Duration::from_secs(600));
+
+/// A share as a number or in per cent.
+#[cfg(feature = "cli")]
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no share; expected a number or 1%"))?;
+    Ok(number / unit)
 }
 
 fn available_threads() -> usize {
@@ -143,6 +179,12 @@ impl Default for TrainConfig {
             min_lr: 1e-4,
             epochs: 5,
             strategy: Strategy::Auto,
+            replicas: 2,
+            sync_tokens: 1 << 18,
+            heldout: 0.0,
+            patience: 0,
+            checkpoint_every: CHECKPOINT_EVERY,
+            keep: 1,
             kernel: KernelChoice::Auto,
             compat: None,
             threads: available_threads(),
@@ -158,8 +200,7 @@ impl TrainConfig {
             ns_exponent: Some(self.ns_exponent()),
             sample: Some(self.sample()),
             lr: Some(self.lr()),
-            // What is in force, so that a serial run's record does not depend on the machine.
-            threads: self.workers(),
+            strategy: self.strategy_in_force(),
             ..self.clone()
         };
         let count = |option: &str, value: usize, most: usize| {
@@ -185,6 +226,17 @@ impl TrainConfig {
         number("--ns-exponent", resolved.ns_exponent(), -2.0..=2.0)?;
         number("--sample", resolved.sample(), 0.0..=1.0)?;
         number("--min-lr", self.min_lr, 0.0..=1.0)?;
+        number("--heldout", self.heldout, 0.0..=0.5)?;
+        if !(2..=64).contains(&self.replicas) {
+            return Err(Error::config("--replicas", format!("{} is out of range, expected 2 to 64", self.replicas)));
+        }
+        if self.sync_tokens == 0 {
+            return Err(Error::config("--sync-tokens", "0 is out of range, expected 1 or more"));
+        }
+        if self.patience > 10_000 {
+            return Err(Error::config("--patience", format!("{} is out of range, expected 0 to 10000", self.patience)));
+        }
+        count("--keep", self.keep, 1000)?;
         let lr = resolved.lr();
         if !lr.is_finite() || lr <= 0.0 {
             return Err(Error::config("--lr", format!("{lr} is out of range, expected a number above 0")));
@@ -221,7 +273,20 @@ impl TrainConfig {
 
     /// The number of workers in force.
     pub fn workers(&self) -> usize {
-        if self.strategy == Strategy::Serial { 1 } else { self.threads }
+        match self.strategy {
+            Strategy::Serial => 1,
+            Strategy::Averaged => self.threads.min(self.replicas),
+            Strategy::Auto | Strategy::Hogwild => self.threads,
+        }
+    }
+
+    /// What `auto` stands for. It is decided once, so that a resumed run goes on as it began.
+    fn strategy_in_force(&self) -> Strategy {
+        match self.strategy {
+            Strategy::Auto if self.threads == 1 => Strategy::Serial,
+            Strategy::Auto => Strategy::Hogwild,
+            given => given,
+        }
     }
 
     /// The kernel in force.

@@ -1,18 +1,25 @@
 //! Training: a parallel loop over shards of the encoded corpus.
 //!
-//! Workers take shards in turn, epoch after epoch, without waiting for each other, and step on shared tables without
-//! locks (Hogwild; Recht et al., 2011). With one worker the result is a function of corpus, configuration and seed;
-//! with several, the order in which they meet a row varies, and so do the vectors, a little.
+//! A run is a sequence of rounds. Within a round workers take jobs in turn: shards of one shared model, on which they
+//! step without locks (Hogwild; Recht et al., 2011), or replicas of it, which are merged when the round ends
+//! (`averaged`). Between rounds nobody trains: there epochs end, held-out loss is measured and checkpoints are written.
+//! With one worker, or with replicas, the result is a function of corpus, configuration and seed, resumed or not.
 
+mod checkpoint;
 mod config;
+mod heldout;
 mod progress;
+mod replicas;
+mod schedule;
 mod step;
 
+pub use checkpoint::{CONTEXT, Checkpoint, Every, names as checkpoints};
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
 pub use progress::{Observer, Progress, Silent, Summary};
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -20,23 +27,33 @@ use std::time::{Duration, Instant};
 use crate::dataset::Dataset;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::math::{SharedTable, Tables};
+use crate::format::native;
+use crate::math::{SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
-use progress::{Meters, Tally};
+use checkpoint::{BEST, Record, State};
+use progress::{Live, Tally};
+use replicas::Replicas;
+use schedule::Schedule;
 use step::{Scratch, Step};
-
-/// Tokens in a shard: small enough that workers finish together, large enough to keep a noise pool warm.
-const SHARD_TOKENS: u64 = 1 << 16;
 
 /// How often the observer is told.
 const REPORT: Duration = Duration::from_millis(100);
+
+/// Tokens between two looks at a worker's loss.
+const TALLY_TOKENS: u64 = 1 << 13;
+
+/// A loss so many times that of a model that knows nothing is no learning any more.
+const WORSE_THAN_CHANCE: f64 = 2.0;
 
 /// Names of the random streams that a run draws from.
 mod streams {
     pub const TABLE: u64 = 1;
     pub const SENTENCE: u64 = 2;
     pub const NOISE: u64 = 3;
+    pub const HELD_OUT: u64 = 4;
+    pub const HELD_OUT_WORDS: u64 = 5;
+    pub const HELD_OUT_NOISE: u64 = 6;
 }
 
 /// One training run on an encoded corpus.
@@ -46,21 +63,74 @@ pub struct Trainer<'a> {
     vocabulary: &'a Vocabulary,
     dataset: &'a Dataset,
     step: Step,
-    shards: Vec<Range<u64>>,
+    schedule: Schedule,
+    /// The model; with replicas, what they had in common last.
+    tables: Tables,
+    heldout: Vec<u64>,
+    state: State,
+    /// Turns that were done when this process took over.
+    resumed_at: u64,
 }
 
 impl<'a> Trainer<'a> {
     /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
         let config = config.resolved()?;
-        dataset.belongs_to(vocabulary)?;
-        if vocabulary.is_empty() || dataset.tokens() == 0 {
-            return Err(Error::data("the corpus has no words to train on; lower --min-count"));
-        }
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
         let input = SharedTable::uniform(words, dim, seed)?;
         let output = SharedTable::zeros(words, dim)?;
+        Self::with_tables(config, vocabulary, dataset, input, output)
+    }
+
+    /// Goes on from a checkpoint, as if the run had not stopped; `threads` may differ from before.
+    pub fn resume(
+        checkpoint: &Checkpoint,
+        threads: usize,
+        vocabulary: &'a Vocabulary,
+        dataset: &'a Dataset,
+    ) -> Result<Self> {
+        let Checkpoint { record, words, context, .. } = checkpoint;
+        let shown = checkpoint.path().display();
+        let corpus = format!("{:016x}", dataset.checksum());
+        if record.corpus != corpus {
+            let what = format!("{shown}: checksum of the corpus that it was trained on");
+            return Err(Error::mismatch(what, &record.corpus, corpus));
+        }
+        for (name, table) in [("words", words), ("context", context)] {
+            if (table.len(), table.dim()) != (vocabulary.len(), record.config.dim) {
+                let what = format!("{shown}: {name} table");
+                let shape = |rows, cols| format!("{rows} x {cols}");
+                return Err(Error::mismatch(
+                    what,
+                    shape(vocabulary.len(), record.config.dim),
+                    shape(table.len(), table.dim()),
+                ));
+            }
+        }
+        let config = TrainConfig { threads, ..record.config.clone() }.resolved()?;
+        let [input, output] = [words, context].map(|table| SharedTable::from_matrix(table.vectors()));
+        let mut trainer = Self::with_tables(config, vocabulary, dataset, input?, output?)?;
+        if record.state.turn > trainer.schedule.turns() {
+            let what = format!("{shown}: turns done");
+            return Err(Error::mismatch(what, format!("at most {}", trainer.schedule.turns()), record.state.turn));
+        }
+        trainer.state = record.state.clone();
+        trainer.resumed_at = record.state.turn;
+        Ok(trainer)
+    }
+
+    fn with_tables(
+        config: TrainConfig,
+        vocabulary: &'a Vocabulary,
+        dataset: &'a Dataset,
+        input: SharedTable,
+        output: SharedTable,
+    ) -> Result<Self> {
+        dataset.belongs_to(vocabulary)?;
+        if vocabulary.is_empty() || dataset.tokens() == 0 {
+            return Err(Error::data("the corpus has no words to train on; lower --min-count"));
+        }
         let objective = NegativeSampling::new(
             vocabulary.counts(),
             config.ns_exponent(),
@@ -72,61 +142,310 @@ impl<'a> Trainer<'a> {
             task: config.pretext(),
             objective: Box::new(objective),
             subsampling: Subsampling::new(vocabulary, config.sample()),
-            tables: Tables::new(input, output, config.kernel()?)?,
             seed: config.seed,
             ahead: config.window,
         };
-        let shards = dataset.shards(usize::try_from(dataset.tokens().div_ceil(SHARD_TOKENS)).expect("a shard count"));
-        Ok(Self { config, vocabulary, dataset, step, shards })
+        let tables = Tables::new(input, output, config.kernel()?)?;
+        let schedule = Schedule::new(&config, dataset);
+        let heldout = heldout::held_out(config.heldout, config.seed, dataset)?;
+        let state = State::default();
+        Ok(Self { config, vocabulary, dataset, step, schedule, tables, heldout, state, resumed_at: 0 })
     }
 
-    /// Trains all epochs. The observer is told about ten times a second and may stop the run, which then fails with
-    /// [`Error::Interrupted`]; a loss that is no longer a number fails with [`Error::Diverged`].
+    /// The settings in force.
+    pub fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    /// Trains what is left of the run.
+    ///
+    /// The observer is told about ten times a second and may stop it: the run then writes a checkpoint, where one has a
+    /// place, and fails with [`Error::Interrupted`]. A loss or a row that is no longer a number, or a loss far worse
+    /// than that of no learning at all, fails with [`Error::Diverged`]; the last checkpoint stays.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Summary> {
-        let workers = self.config.workers();
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers)
+            .num_threads(self.config.threads)
             .build()
             .map_err(|source| Error::Backend { source: source.into() })?;
-        let run = Run {
-            meters: Meters::new(&self.config, self.dataset.tokens()),
-            next: AtomicUsize::new(0),
-            stop: AtomicBool::new(false),
-        };
-        let mut scratches = (0..workers).map(|_| Scratch::new(&self.step)).collect::<Result<Vec<_>>>()?;
-        let started = Instant::now();
-        let this = &*self;
-        let outcome = pool.in_place_scope(|scope| {
-            let (sender, receiver) = channel();
-            for scratch in &mut scratches {
-                let (run, sender) = (&run, sender.clone());
-                scope.spawn(move |_| this.work(run, scratch, &sender));
-            }
-            drop(sender);
-            let mut outcome = Ok(());
-            loop {
-                match receiver.recv_timeout(REPORT) {
-                    Ok(diverged) => outcome = Err(diverged),
-                    Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => {
-                        let progress = run.meters.progress(started.elapsed());
-                        if outcome.is_ok() && observer.progress(&progress) == ControlFlow::Break(()) {
-                            run.stop.store(true, Relaxed);
-                            outcome = Err(Error::Interrupted);
-                        }
-                    }
+        let copies = if self.config.strategy == Strategy::Averaged { self.config.replicas } else { 0 };
+        let mut replicas = Replicas::new(&mut self.tables, copies)?;
+        let mut scratches = (0..copies.max(self.config.workers()))
+            .map(|_| {
+                let mut scratch = Scratch::new(&self.tables)?;
+                if copies > 0 {
+                    scratch.worker.note_touched(&self.tables);
                 }
+                Ok(scratch)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let mut watch = Watch::new(self, observer);
+        while self.state.turn < self.schedule.turns() && !self.has_lost_patience() {
+            let before = self.state.turn;
+            let pause = self.round(&pool, &replicas, &mut scratches, &mut watch)?;
+            if copies > 0 {
+                let workers = scratches.iter_mut().map(|scratch| &mut scratch.worker);
+                pool.install(|| replicas.merge(&mut self.tables, workers));
             }
-            outcome
-        });
-        outcome?;
-        let last = run.meters.progress(started.elapsed());
-        if run.meters.targets() == 0 {
+            self.state.seconds = watch.seconds();
+            let has_ended = self.state.turn > before && self.state.turn.is_multiple_of(self.schedule.turns_per_epoch());
+            if has_ended {
+                self.end_epoch(&pool, &mut watch)?;
+            }
+            self.checkpoint_if_due(has_ended, pause, &mut watch)?;
+            if pause == Some(Pause::Stop) {
+                return Err(Error::Interrupted);
+            }
+        }
+        if self.state.epochs.iter().all(|epoch| epoch.targets == 0) {
             return Err(self.untrained());
         }
-        // Told once more, at 100 %; what it answers no longer matters.
-        let _ = observer.progress(&last);
-        Ok(run.meters.summary(&self.config, &self.step, self.vocabulary.len(), last.seconds))
+        self.check_finite()?;
+        let epoch = self.take_best(watch.observer)?;
+        // Told once more, at the end; what it answers no longer matters.
+        let _ = watch.tell(self, Tally::default());
+        Ok(self.summary(epoch))
+    }
+
+    /// One round: all jobs that may run side by side, or as many as were begun before a pause.
+    fn round(
+        &mut self,
+        pool: &rayon::ThreadPool,
+        replicas: &Replicas,
+        scratches: &mut [Scratch],
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<Pause>> {
+        let jobs = self.schedule.jobs(self.state.turn);
+        let is_averaged = self.config.strategy == Strategy::Averaged;
+        let round =
+            Round { jobs: &jobs, next: AtomicUsize::new(0), stop: AtomicBool::new(false), live: Live::default() };
+        let this = &*self;
+        let mut pause = None;
+        let done = pool.in_place_scope(|scope| {
+            let (sender, receiver) = channel();
+            for (position, scratch) in scratches.iter_mut().enumerate() {
+                let (round, sender) = (&round, sender.clone());
+                scope.spawn(move |_| {
+                    if is_averaged {
+                        this.work_apart(round, position, replicas.tables(position), scratch, &sender);
+                    } else {
+                        this.work(round, scratch, &sender);
+                    }
+                });
+            }
+            drop(sender);
+            let mut done = Vec::new();
+            loop {
+                match receiver.recv_timeout(watch.wait()) {
+                    Ok(message) => done.push(message),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+                pause = watch.look(this, round.live.tally(), pause);
+                // Replicas end their round, which is short: where it ends must not depend on time.
+                round.stop.fetch_or(pause.is_some() && !is_averaged, Relaxed);
+            }
+            done
+        });
+        self.dataset.unchanged()?;
+        let mut done = done.into_iter().collect::<Result<Vec<_>>>()?;
+        // Summed in the order of turns, whoever did them when.
+        done.sort_unstable_by_key(|&(turn, _)| turn);
+        for (turn, tally) in done {
+            let epoch = self.schedule.place(turn).0;
+            if self.state.epochs.len() <= epoch {
+                self.state.epochs.resize(epoch + 1, Tally::default());
+            }
+            self.state.epochs[epoch].add(tally);
+            self.state.turn = turn + 1;
+        }
+        Ok(pause)
+    }
+
+    /// One worker on the shared model: shard after shard until none is left or the run pauses.
+    fn work(&self, round: &Round<'_>, scratch: &mut Scratch, sender: &Sender<Done>) {
+        while !round.stop.load(Relaxed) {
+            let Some(turn) = round.jobs.get(round.next.fetch_add(1, Relaxed)).map(|turns| turns.start) else { return };
+            if !self.turn(turn, &self.tables, round, scratch, sender) {
+                return;
+            }
+        }
+    }
+
+    /// One replica: all its turns of the round.
+    fn work_apart(
+        &self,
+        round: &Round<'_>,
+        replica: usize,
+        tables: &Tables,
+        scratch: &mut Scratch,
+        sender: &Sender<Done>,
+    ) {
+        for turn in round.jobs[replica].clone() {
+            if round.stop.load(Relaxed) || !self.turn(turn, tables, round, scratch, sender) {
+                return;
+            }
+        }
+    }
+
+    /// Trains one shard; false, and the round stops, if the loss has left all bounds.
+    fn turn(
+        &self,
+        turn: u64,
+        tables: &Tables,
+        round: &Round<'_>,
+        scratch: &mut Scratch,
+        sender: &Sender<Done>,
+    ) -> bool {
+        let (epoch, shard) = self.schedule.place(turn);
+        let mut tokens = self.schedule.tokens_before(turn);
+        let mut noise = self.step.objective.noise(self.step.seed, &[streams::NOISE, epoch as u64, shard as u64]);
+        let mut total = Tally::default();
+        let mut tell = |scratch: &mut Scratch| {
+            let tally = scratch.flush();
+            round.live.add(tally);
+            total.add(tally);
+            let is_well = tally.loss.is_finite() && tally.mean() < WORSE_THAN_CHANCE * self.chance();
+            is_well || tally.predictions == 0
+        };
+        for sentence in self.dataset.sentences(self.schedule.sentences(shard)) {
+            let lr = self.schedule.lr(tokens);
+            tokens += sentence.words.len() as u64;
+            if heldout::is_held_out(self.config.heldout, self.config.seed, sentence.index) {
+                continue;
+            }
+            let pass = [streams::SENTENCE, epoch as u64];
+            self.step.sentence(&sentence, pass, tables, lr, &mut noise, scratch);
+            if scratch.tokens() >= TALLY_TOKENS && !tell(scratch) {
+                return self.diverged(round, sender, epoch, tokens, lr);
+            }
+        }
+        if !tell(scratch) {
+            return self.diverged(round, sender, epoch, tokens, self.schedule.lr(tokens));
+        }
+        // What was held out counts as done.
+        total.tokens = tokens - self.schedule.tokens_before(turn);
+        // The receiver lives as long as the scope.
+        let _ = sender.send(Ok((turn, total)));
+        true
+    }
+
+    fn diverged(&self, round: &Round<'_>, sender: &Sender<Done>, epoch: usize, tokens: u64, lr: f32) -> bool {
+        round.stop.store(true, Relaxed);
+        let _ = sender.send(Err(Error::Diverged { epoch: epoch + 1, tokens, lr }));
+        false
+    }
+
+    /// The loss of a prediction by a model that knows nothing: ln 2 for the target and for each noise word.
+    fn chance(&self) -> f64 {
+        (1 + self.config.negative) as f64 * std::f64::consts::LN_2
+    }
+
+    /// Measures on what was held out, and keeps the tables if they are the best so far.
+    fn end_epoch(&mut self, pool: &rayon::ThreadPool, watch: &mut Watch<'_>) -> Result<()> {
+        self.state.epoch += 1;
+        if self.heldout.is_empty() {
+            return Ok(());
+        }
+        let loss = pool.install(|| heldout::loss(&self.step, &self.tables, self.dataset, &self.heldout))?;
+        if !loss.is_finite() {
+            return Err(self.diverged_by_now());
+        }
+        self.state.heldout.push(loss);
+        // The last epoch's tables are at hand already.
+        if self.state.best() == Some(self.state.epoch - 1) && self.state.turn < self.schedule.turns() {
+            let folder = watch.observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
+            self.check_finite()?;
+            checkpoint::put(&folder, BEST, |folder| self.save(folder))?;
+        }
+        Ok(())
+    }
+
+    fn has_lost_patience(&self) -> bool {
+        let since_best = self.state.best().map_or(0, |best| self.state.epoch - 1 - best);
+        self.config.patience > 0 && since_best >= self.config.patience
+    }
+
+    /// The best epoch's tables take the place of the last one's; says which epoch, from 1, that is.
+    fn take_best(&mut self, observer: &mut dyn Observer) -> Result<usize> {
+        let best = self.state.best().unwrap_or(self.state.epoch - 1);
+        if best + 1 < self.state.epoch {
+            let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?.join(BEST);
+            let read = |name: &str| {
+                let path = folder.join(name);
+                let table = crate::format::Format::read(&native::Native, &path)?;
+                native::verify(&path, table.vectors())?;
+                SharedTable::from_matrix(table.vectors())
+            };
+            self.tables = Tables::new(read(native::FILE)?, read(CONTEXT)?, self.config.kernel()?)?;
+        }
+        Ok(best + 1)
+    }
+
+    fn checkpoint_if_due(&mut self, has_ended: bool, pause: Option<Pause>, watch: &mut Watch<'_>) -> Result<()> {
+        let is_over = self.state.turn == self.schedule.turns();
+        let is_due = match self.config.checkpoint_every {
+            Every::Never => false,
+            _ if pause == Some(Pause::Stop) => true,
+            Every::Epochs(epochs) => has_ended && self.state.epoch.is_multiple_of(epochs),
+            Every::Time(time) => watch.saved.elapsed() >= time && !is_over,
+        };
+        if !is_due {
+            return Ok(());
+        }
+        watch.saved = Instant::now();
+        if let Some(folder) = watch.observer.checkpoints()? {
+            self.check_finite()?;
+            let record = Record::new(&self.config, self.dataset.checksum(), &self.state);
+            checkpoint::write(&folder, &record, self.config.keep, |folder| self.save(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Writes both tables as they are now into a folder: `words.safetensors` and `context.safetensors`.
+    pub fn save(&mut self, folder: &Path) -> Result<()> {
+        let words = native::Words {
+            keys: self.vocabulary.keys(),
+            counts: Some(self.vocabulary.counts()),
+            dim: self.config.dim,
+        };
+        let metadata = self.metadata()?;
+        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
+            let rows = table.as_rows();
+            native::write_rows(&folder.join(name), words, &metadata, || rows.iter())?;
+        }
+        Ok(())
+    }
+
+    /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.
+    pub fn finish(self) -> Result<Embeddings> {
+        let metadata = self.metadata()?;
+        let (input, output) = self.tables.into_parts();
+        drop(output);
+        let keys = self.vocabulary.keys().clone();
+        let mut embeddings = Embeddings::new(keys, input.into_matrix(), Some(self.vocabulary.counts().to_vec()))?;
+        embeddings.metadata = metadata;
+        Ok(embeddings)
+    }
+
+    fn metadata(&self) -> Result<BTreeMap<String, String>> {
+        Ok(BTreeMap::from([
+            ("firth.config".to_owned(), serde_json::to_string(&self.config).expect("plain fields")),
+            ("firth.corpus".to_owned(), format!("{:016x}", self.dataset.checksum())),
+            ("firth.kernel".to_owned(), self.config.kernel()?.name().to_owned()),
+        ]))
+    }
+
+    /// Fails if a number in the tables is not finite, so that no such vector is ever written: the loss is bounded, and a
+    /// row can overflow in the last few thousand tokens unseen.
+    fn check_finite(&mut self) -> Result<()> {
+        let is_finite = self.tables.parts_mut().into_iter().all(|table| table.as_rows().are_finite());
+        if is_finite { Ok(()) } else { Err(self.diverged_by_now()) }
+    }
+
+    fn diverged_by_now(&self) -> Error {
+        let turn = self.state.turn.saturating_sub(1);
+        let tokens = self.schedule.tokens_before(turn);
+        Error::Diverged { epoch: self.schedule.place(turn).0 + 1, tokens, lr: self.schedule.lr(tokens) }
     }
 
     /// Why nothing was there to learn.
@@ -143,72 +462,127 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// One worker: shard after shard until none is left or the run is stopped.
-    fn work(&self, run: &Run, scratch: &mut Scratch, diverged: &Sender<Error>) {
-        loop {
-            let turn = run.next.fetch_add(1, Relaxed);
-            let (epoch, shard) = (turn / self.shards.len(), turn % self.shards.len());
-            // Every worker takes one turn too many, so several may lie past the end.
-            if epoch >= self.config.epochs {
-                return;
-            }
-            let mut noise = self.step.noise(epoch, shard);
-            for sentence in self.dataset.sentences(self.shards[shard].clone()) {
-                if run.stop.load(Relaxed) {
-                    return;
-                }
-                let lr = run.meters.lr();
-                self.step.sentence(&sentence, epoch, lr, &mut noise, scratch);
-                let tally = scratch.take_tally(sentence.words.len());
-                if !self.told(run, epoch, tally, diverged) {
-                    return;
-                }
-            }
-            if !self.told(run, epoch, scratch.flush(), diverged) {
-                return;
-            }
+    fn progress(&self, live: Tally, seconds: f64, here: f64) -> Progress {
+        let total = self.schedule.tokens() * self.config.epochs as u64;
+        let before = self.schedule.tokens_before(self.resumed_at);
+        let tokens = self.schedule.tokens_before(self.state.turn) + live.tokens;
+        let epoch = self.schedule.place(self.state.turn).0.min(self.config.epochs - 1);
+        let mut tally = self.state.epochs.get(epoch).copied().unwrap_or_default();
+        tally.add(live);
+        let last = || self.state.epochs.last().map_or(0.0, Tally::mean);
+        let speed = (tokens - before) as f64 / here.max(1e-9);
+        Progress {
+            epoch: epoch + 1,
+            epochs: self.config.epochs,
+            tokens,
+            total_tokens: total,
+            words_per_second: speed,
+            lr: f64::from(self.schedule.lr(tokens)),
+            loss: if tally.predictions > 0 { tally.mean() } else { last() },
+            heldout: self.state.heldout.last().copied(),
+            seconds,
+            eta_seconds: if speed > 0.0 { (total - tokens.min(total)) as f64 / speed } else { f64::INFINITY },
         }
     }
 
-    /// Adds a worker's tally to the run's; false, and the run stops, if its loss is no longer a number.
-    fn told(&self, run: &Run, epoch: usize, tally: Option<Tally>, diverged: &Sender<Error>) -> bool {
-        let Some(tally) = tally else { return true };
-        if run.meters.add(epoch, tally) {
-            return true;
+    fn summary(&mut self, epoch: usize) -> Summary {
+        let epoch_losses: Vec<f64> = self.state.epochs.iter().map(Tally::mean).collect();
+        let tokens = self.schedule.tokens();
+        let [words, _] = self.tables.parts_mut();
+        Summary {
+            task: self.step.task.name().into(),
+            tokens,
+            words_trained: self.state.epochs.iter().map(|epoch| epoch.targets).sum(),
+            epochs: self.state.epoch,
+            vocabulary: self.vocabulary.len(),
+            dim: self.config.dim,
+            threads: self.config.workers(),
+            strategy: self.config.strategy.name().into(),
+            kernel: self.config.kernel_name(),
+            lr: self.config.lr(),
+            train_seconds: self.state.seconds,
+            words_per_second: (tokens * self.state.epoch as u64) as f64 / self.state.seconds.max(1e-9),
+            loss: epoch_losses.last().copied().unwrap_or(f64::NAN),
+            epoch_losses,
+            heldout_losses: self.state.heldout.clone(),
+            epoch,
+            fingerprint: format!("{:016x}", fingerprint(words.as_rows().iter())),
         }
-        run.stop.store(true, Relaxed);
-        let (tokens, lr) = (run.meters.tokens(), run.meters.lr());
-        // The receiver lives as long as the scope.
-        let _ = diverged.send(Error::Diverged { epoch: epoch + 1, tokens, lr });
-        false
-    }
-
-    /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.
-    ///
-    /// Fails with [`Error::Diverged`] if a number in them is not finite, so that no such vector is ever written.
-    pub fn finish(self) -> Result<Embeddings> {
-        let (input, _) = self.step.tables.into_parts();
-        let vectors = input.into_matrix();
-        if vectors.as_slice().iter().any(|value| !value.is_finite()) {
-            // The loss is bounded, so that a row can overflow in the last few thousand tokens unseen.
-            let tokens = self.dataset.tokens() * self.config.epochs as u64;
-            return Err(Error::Diverged { epoch: self.config.epochs, tokens, lr: self.config.lr() as f32 });
-        }
-        let mut embeddings =
-            Embeddings::new(self.vocabulary.keys().clone(), vectors, Some(self.vocabulary.counts().to_vec()))?;
-        embeddings.metadata = BTreeMap::from([
-            ("firth.config".to_owned(), serde_json::to_string(&self.config).expect("plain fields")),
-            ("firth.corpus".to_owned(), format!("{:016x}", self.dataset.checksum())),
-            ("firth.kernel".to_owned(), self.config.kernel()?.name().to_owned()),
-        ]);
-        Ok(embeddings)
     }
 }
 
-/// What the workers of a run share.
-struct Run {
-    meters: Meters,
-    /// The next shard, counted through all epochs.
+fn no_place_for_the_best() -> Error {
+    Error::config("--heldout", "the best epoch has no place to be kept; give the observer a folder for checkpoints")
+}
+
+/// A shard that was trained and what came of it, or why the run cannot go on.
+type Done = Result<(u64, Tally)>;
+
+/// What the workers of a round share.
+struct Round<'a> {
+    jobs: &'a [Range<u64>],
+    /// The next job.
     next: AtomicUsize,
     stop: AtomicBool,
+    live: Live,
+}
+
+/// Why a round is cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    /// The observer wants the run to stop.
+    Stop,
+    /// A checkpoint is due.
+    Save,
+}
+
+/// The observer, and the times at which it is told and checkpoints are written.
+struct Watch<'o> {
+    observer: &'o mut dyn Observer,
+    started: Instant,
+    told: Instant,
+    saved: Instant,
+    /// Seconds of training before this process took over.
+    seconds_before: f64,
+    every: Option<Duration>,
+}
+
+impl<'o> Watch<'o> {
+    fn new(trainer: &Trainer<'_>, observer: &'o mut dyn Observer) -> Self {
+        let now = Instant::now();
+        let every = match trainer.config.checkpoint_every {
+            Every::Time(time) => Some(time),
+            Every::Never | Every::Epochs(_) => None,
+        };
+        Self { observer, started: now, told: now, saved: now, seconds_before: trainer.state.seconds, every }
+    }
+
+    /// Seconds of training so far.
+    fn seconds(&self) -> f64 {
+        self.seconds_before + self.started.elapsed().as_secs_f64()
+    }
+
+    /// How long to wait before looking again.
+    fn wait(&self) -> Duration {
+        let until = |since: Instant, time: Duration| time.saturating_sub(since.elapsed());
+        let save = self.every.map_or(REPORT, |time| until(self.saved, time));
+        until(self.told, REPORT).min(save).max(Duration::from_millis(1))
+    }
+
+    /// Tells the observer if it is time, and says whether the round is to be cut short; `already` if it is.
+    fn look(&mut self, trainer: &Trainer<'_>, live: Tally, already: Option<Pause>) -> Option<Pause> {
+        if self.told.elapsed() >= REPORT
+            && (self.tell(trainer, live) == ControlFlow::Break(()) || trainer.dataset.unchanged().is_err())
+        {
+            return Some(Pause::Stop);
+        }
+        let is_due = || self.every.is_some_and(|time| self.saved.elapsed() >= time);
+        already.or_else(|| is_due().then_some(Pause::Save))
+    }
+
+    fn tell(&mut self, trainer: &Trainer<'_>, live: Tally) -> ControlFlow<()> {
+        self.told = Instant::now();
+        let progress = trainer.progress(live, self.seconds(), self.started.elapsed().as_secs_f64());
+        self.observer.progress(&progress)
+    }
 }

@@ -1,21 +1,25 @@
 //! What a run tells while it goes and when it ends.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::config::TrainConfig;
-use super::step::Step;
+use crate::error::Result;
 
-/// Hears of a run's progress, about ten times a second, and may stop it.
+/// Hears of a run's progress, about ten times a second, and may stop it; says where checkpoints go.
 pub trait Observer {
-    /// `Break` stops the run at the next sentence.
+    /// `Break` stops the run after the shards at hand.
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()>;
+
+    /// The folder for checkpoints and for the best epoch, asked for whenever one is to be written; `None`: nowhere.
+    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
 }
 
-/// An observer that says nothing and stops nothing.
+/// An observer that says nothing, stops nothing and keeps nothing.
 #[derive(Debug, Default)]
 pub struct Silent;
 
@@ -36,14 +40,16 @@ pub struct Progress {
     pub tokens: u64,
     /// Corpus tokens to do, over all epochs.
     pub total_tokens: u64,
-    /// Corpus tokens a second so far.
+    /// Corpus tokens a second, since training began or was resumed.
     pub words_per_second: f64,
     /// The learning rate now.
     pub lr: f64,
     /// The mean loss of the epoch at hand: nats per prediction, a prediction being a hidden row and its target. Of the
     /// epoch before while nothing has been counted in this one; zero at the very start.
     pub loss: f64,
-    /// Seconds since training began.
+    /// The mean loss on held-out sentences after the last epoch, in the same unit; `None` without `--heldout`.
+    pub heldout: Option<f64>,
+    /// Seconds since training began, pauses between stopping and resuming apart.
     pub seconds: f64,
     /// Seconds that remain at this speed.
     pub eta_seconds: f64,
@@ -80,10 +86,16 @@ pub struct Summary {
     pub loss: f64,
     /// The mean loss of each epoch.
     pub epoch_losses: Vec<f64>,
+    /// The mean loss on held-out sentences after each epoch; empty without `--heldout`.
+    pub heldout_losses: Vec<f64>,
+    /// The epoch, from 1, whose vectors these are: with `--heldout` the one with the lowest held-out loss.
+    pub epoch: usize,
+    /// A checksum of the word vectors, bit by bit.
+    pub fingerprint: String,
 }
 
 /// What a worker has done since it last told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub tokens: u64,
     pub targets: u64,
@@ -91,107 +103,44 @@ pub(super) struct Tally {
     pub loss: f64,
 }
 
-/// Counters that all workers add to, every few thousand tokens.
-#[derive(Debug)]
-pub(super) struct Meters {
-    lr: f64,
-    min_lr: f64,
-    total: u64,
-    tokens: AtomicU64,
-    targets: AtomicU64,
-    epochs: Vec<Epoch>,
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.tokens += other.tokens;
+        self.targets += other.targets;
+        self.predictions += other.predictions;
+        self.loss += other.loss;
+    }
+
+    /// The loss of a prediction.
+    pub fn mean(&self) -> f64 {
+        self.loss / self.predictions.max(1) as f64
+    }
 }
 
+/// What the workers have done in the round at hand, as seen from outside.
 #[derive(Debug, Default)]
-struct Epoch {
+pub(super) struct Live {
+    tokens: AtomicU64,
+    predictions: AtomicU64,
     /// An `f64`'s bits.
     loss: AtomicU64,
-    predictions: AtomicU64,
 }
 
-impl Epoch {
-    fn mean(&self) -> f64 {
-        f64::from_bits(self.loss.load(Relaxed)) / self.predictions.load(Relaxed).max(1) as f64
-    }
-}
-
-impl Meters {
-    pub fn new(config: &TrainConfig, tokens: u64) -> Self {
-        let lr = config.lr();
-        Self {
-            lr,
-            min_lr: lr * config.min_lr,
-            total: tokens * config.epochs as u64,
-            tokens: AtomicU64::new(0),
-            targets: AtomicU64::new(0),
-            epochs: (0..config.epochs).map(|_| Epoch::default()).collect(),
-        }
-    }
-
-    /// Adds a worker's tally; false if its loss is not finite.
-    pub fn add(&self, epoch: usize, tally: Tally) -> bool {
+impl Live {
+    pub fn add(&self, tally: Tally) {
         self.tokens.fetch_add(tally.tokens, Relaxed);
-        self.targets.fetch_add(tally.targets, Relaxed);
-        let epoch = &self.epochs[epoch];
-        epoch.predictions.fetch_add(tally.predictions, Relaxed);
+        self.predictions.fetch_add(tally.predictions, Relaxed);
         let sum = |bits| Some((f64::from_bits(bits) + tally.loss).to_bits());
         // Always some, so it cannot fail.
-        let _ = epoch.loss.fetch_update(Relaxed, Relaxed, sum);
-        tally.loss.is_finite()
+        let _ = self.loss.fetch_update(Relaxed, Relaxed, sum);
     }
 
-    /// Corpus tokens done.
-    pub fn tokens(&self) -> u64 {
-        self.tokens.load(Relaxed)
-    }
-
-    /// Words predicted.
-    pub fn targets(&self) -> u64 {
-        self.targets.load(Relaxed)
-    }
-
-    /// The learning rate now: it falls in a line with the tokens done, but not below the minimum.
-    pub fn lr(&self) -> f32 {
-        let left = 1.0 - self.tokens() as f64 / self.total.max(1) as f64;
-        (self.lr * left).max(self.min_lr) as f32
-    }
-
-    pub fn progress(&self, elapsed: Duration) -> Progress {
-        let (tokens, seconds) = (self.tokens(), elapsed.as_secs_f64());
-        let done = tokens as f64 / self.total.max(1) as f64;
-        let epochs = self.epochs.len();
-        let epoch = (tokens / (self.total / epochs as u64).max(1)).min(epochs as u64 - 1) as usize;
-        let counted = (0..=epoch).rev().find(|&epoch| self.epochs[epoch].predictions.load(Relaxed) > 0);
-        Progress {
-            epoch: epoch + 1,
-            epochs,
-            tokens,
-            total_tokens: self.total,
-            words_per_second: tokens as f64 / seconds.max(1e-9),
-            lr: f64::from(self.lr()),
-            loss: counted.map_or(0.0, |epoch| self.epochs[epoch].mean()),
-            seconds,
-            eta_seconds: if done > 0.0 { seconds / done - seconds } else { f64::INFINITY },
-        }
-    }
-
-    pub fn summary(&self, config: &TrainConfig, step: &Step, vocabulary: usize, seconds: f64) -> Summary {
-        let epoch_losses: Vec<f64> = self.epochs.iter().map(Epoch::mean).collect();
-        Summary {
-            task: step.task.name().into(),
-            tokens: self.total / config.epochs as u64,
-            words_trained: self.targets.load(Relaxed),
-            epochs: config.epochs,
-            vocabulary,
-            dim: config.dim,
-            threads: config.workers(),
-            strategy: config.strategy.name(config.workers()).into(),
-            kernel: config.kernel_name(),
-            lr: config.lr(),
-            train_seconds: seconds,
-            words_per_second: self.total as f64 / seconds.max(1e-9),
-            loss: epoch_losses.last().copied().unwrap_or(f64::NAN),
-            epoch_losses,
+    pub fn tally(&self) -> Tally {
+        Tally {
+            tokens: self.tokens.load(Relaxed),
+            targets: 0,
+            predictions: self.predictions.load(Relaxed),
+            loss: f64::from_bits(self.loss.load(Relaxed)),
         }
     }
 }

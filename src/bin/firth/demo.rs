@@ -17,7 +17,7 @@ use firth::format::{Format, native};
 use firth::io::AtomicFile;
 use firth::math::Matrix;
 use firth::tokenizer::Tokenizer;
-use firth::train::{Summary, Task, TrainConfig};
+use firth::train::{Summary, Task, TrainConfig, Trainer};
 use firth::vocabulary::VocabularyConfig;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ use crate::output::{self, Force};
 use crate::ownership::{self, DEMO_REPORT as REPORT};
 use crate::progress::Log;
 use crate::staged::Staged;
-use crate::train;
+use crate::training;
 
 /// Train, query and draw on a small built-in corpus.
 #[derive(Debug, clap::Args)]
@@ -111,7 +111,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             seed: globals.seed,
             ..TrainConfig::default()
         };
-        let (summary, vectors) = train::learn(&config, &corpus, globals, &mut log)?;
+        let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
+        let summary = training::learn(&mut trainer, config.workers(), None, globals, &mut log)?;
+        let vectors = trainer.finish()?;
         native::Native.write(&vectors, &folder.join(name).join(native::FILE))?;
         let mut analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;
         let similarity = Similarity::default().run(&vectors, &folder.join("planted/similarity.tsv"))?;

@@ -20,10 +20,13 @@ mod place;
 mod process;
 mod progress;
 mod queries;
+mod resume;
+mod run_folder;
 mod signals;
 mod staged;
 mod text;
 mod train;
+mod training;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -54,6 +57,8 @@ enum Command {
     /// Learn vectors from text.
     #[command(subcommand)]
     Train(train::Command),
+    /// Go on with a run that was stopped.
+    Resume(resume::Flags),
     /// Print the words nearest to a word.
     Nearest(nearest::Flags),
     /// Solve "A is to B as C is to what?".
@@ -85,6 +90,7 @@ Text:
 
 Learn:
   train      skipgram, cbow: word vectors from text or from an encoded corpus
+  resume     go on with a run that was stopped
 
 Ask:
   nearest    the words nearest to a word
@@ -151,6 +157,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Demo(flags) => demo::run(&flags, globals),
         Command::Corpus(command) => corpus::run(&command, globals),
         Command::Train(command) => train::run(&command, globals, &typed),
+        Command::Resume(flags) => resume::run(&flags, globals),
         Command::Nearest(flags) => nearest::run(&flags, globals),
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use firth::Error;
 use serde::Serialize;
@@ -86,11 +86,26 @@ impl Log {
         Ok(log)
     }
 
-    /// Appends one report to each log, at once readable by others.
+    /// Goes on with a run's own log, and starts another if one is wanted.
+    pub fn resume(own: &Path, other: Option<&Path>) -> Outcome<Self> {
+        let mut log = Self::create(other)?;
+        let file = File::options().append(true).create(true).open(own).map_err(|source| Error::io(own, source))?;
+        log.files.push((own.to_owned(), BufWriter::new(file)));
+        log.is_new.push(false);
+        Ok(log)
+    }
+
+    /// Appends one report to each log, at once readable by others, with the time (seconds since 1970) and the memory
+    /// (bytes) of this moment.
     pub fn report(&mut self, event: &str, report: &impl Serialize) -> Outcome {
         self.is_kept |= event != BUILD;
         let report = serde_json::to_value(report).map_err(|error| Error::Backend { source: Box::new(error) })?;
-        let mut line = serde_json::Map::from_iter([("event".to_owned(), event.into())]);
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        let mut line = serde_json::Map::from_iter([
+            ("event".to_owned(), event.into()),
+            ("time".to_owned(), time.into()),
+            ("memory_bytes".to_owned(), process::memory().into()),
+        ]);
         match report {
             serde_json::Value::Object(fields) => line.extend(fields),
             other => drop(line.insert("value".into(), other)),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::progress::tell;
+use crate::text::quoted;
 
 /// The exit code of an interrupted command.
 pub const INTERRUPTED: u8 = 130;
@@ -69,10 +70,23 @@ pub fn disarm() {
     work().is_polled = true;
 }
 
-/// Says once that the command was interrupted.
+/// From here on a run has its place and a checkpoint in it.
+pub fn can_be_resumed(run: &Path) {
+    *RESUMABLE.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.into());
+}
+
+static RESUMABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Says once that the command was interrupted, and what is left of its work.
 pub fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tell(format_args!("\nfirth: interrupted; nothing was written")));
+    ONCE.call_once(|| match &*RESUMABLE.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(run) => {
+            let run = quoted(&run.to_string_lossy());
+            tell(format_args!("\nfirth: interrupted; a checkpoint was written: firth resume {run} goes on"));
+        }
+        None => tell(format_args!("\nfirth: interrupted; nothing was written")),
+    });
 }
 
 /// Deletes folders, innermost first, that nobody has put anything into.

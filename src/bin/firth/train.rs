@@ -1,24 +1,21 @@
 //! `firth train`: word vectors from text or from an encoded corpus.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
-use firth::format::{self, Format};
-use firth::io::AtomicFile;
+use firth::format::Format;
 use firth::math::Matrix;
-use firth::train::{Observer, Progress, Summary, Task, TrainConfig, Trainer};
-use serde_json::Value;
+use firth::train::{Every, Strategy, Task, TrainConfig, Trainer};
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, Force, Results};
-use crate::progress::{self, Log, Meter, clock, counted, memory_now, short, thousands};
-use crate::staged::Staged;
-use crate::text::{self, TextFlags};
-use crate::{config, model, place, process, signals};
+use crate::output::{self, Force};
+use crate::progress::{self, Log};
+use crate::run_folder::{self, LOG, Lock, RunFolder};
+use crate::text::TextFlags;
+use crate::{model, place, training};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -69,6 +66,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {
         place::check_vectors(target, format)?;
+        for flag in ["checkpoint-every", "keep"] {
+            typed.refuse(flag, "vectors alone have no place for checkpoints; name a folder with -o")?;
+        }
     }
     let encoded_input = match flags.inputs.as_slice() {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
@@ -77,42 +77,62 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(path) = encoded_input {
         TextFlags::refuse(typed, path)?;
     }
+    let config = resolve(task, flags, vectors_only.is_some(), globals, typed)?;
+
+    let force = flags.force.force;
+    let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
+    let folder = run.path()?;
+    let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
+    let corpus = match (encoded_input, run.staged()) {
+        (None, Some(staged)) => flags.text.build(&flags.inputs, staged, &folder, globals, &mut log)?,
+        (Some(path), _) => EncodedCorpus::open(path).map_err(Failure::Input)?,
+        (None, None) => unreachable!("a new run is hidden until it has a corpus"),
+    };
+    if let Some(format) = vectors_only {
+        rehearse(format, &corpus, &folder.join("rehearsal"))?;
+    } else {
+        if encoded_input.is_some() {
+            corpus.vocabulary.save(&folder.join("vocabulary.safetensors"), &Default::default())?;
+        }
+        run_folder::save_config(&folder, typed, &config, &flags.inputs, encoded_input, &corpus)?;
+    }
+    if globals.verbose {
+        let settings =
+            serde_json::to_string(&config).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+        progress::note(globals, format_args!("{} words, settings {settings}", corpus.vocabulary.len()));
+    }
+    let _lock = vectors_only.is_none().then(|| Lock::take(&folder)).transpose()?;
+    let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
+    let summary = training::learn(&mut trainer, config.workers(), Some(&mut run), globals, &mut log)?;
+    match (vectors_only, run.staged()) {
+        (Some(format), Some(staged)) => model::write(&trainer.finish()?, format, staged, target, globals)?,
+        _ => trainer.save(&run.path()?)?,
+    }
+    let report = training::report(&summary, target, started)?;
+    log.report("done", &report)?;
+    drop(log);
+    run.publish()?;
+    if globals.json { output::json(&report) } else { training::print(&summary, &[], &corpus, target, globals) }
+}
+
+/// The settings in force; a flag without effect on them is refused.
+fn resolve(task: Task, flags: &Flags, is_bare: bool, globals: &Globals, typed: &Typed) -> Outcome<TrainConfig> {
     let mut config = flags.train.clone();
     config.task = task;
     config.threads = globals.threads();
     config.seed = globals.seed;
-    let config = config.resolved()?;
-
-    let force = flags.force.force;
-    let staged = if vectors_only.is_some() { Staged::new(target, force)? } else { Staged::folder(target, force)? };
-    // Corpus and log of a run are parts of it; beside bare vectors they have no place.
-    let folder = if vectors_only.is_some() { staged.scratch()? } else { staged.path() };
-    let mut log = Log::create([folder.join("log.jsonl")].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
-    let corpus = match encoded_input {
-        Some(path) => EncodedCorpus::open(path).map_err(Failure::Input)?,
-        None => flags.text.build(&flags.inputs, &staged, &folder, globals, &mut log)?,
-    };
-    if let Some(format) = vectors_only {
-        rehearse(format, &corpus, &folder.join("rehearsal"))?;
+    if is_bare {
+        config.checkpoint_every = Every::Never;
     }
-    let (summary, vectors) = learn(&config, &corpus, globals, &mut log)?;
-    match vectors_only {
-        Some(format) => model::write(&vectors, format, &staged, target, globals)?,
-        None => {
-            format::native::Native.write(&vectors, &folder.join("words.safetensors"))?;
-            if encoded_input.is_some() {
-                corpus.vocabulary.save(&folder.join("vocabulary.safetensors"), &Default::default())?;
-            }
+    if config.strategy != Strategy::Averaged {
+        for flag in ["replicas", "sync-tokens"] {
+            typed.refuse(flag, "only --strategy averaged has replicas")?;
         }
     }
-    let report = report(&summary, target, started)?;
-    log.report("done", &report)?;
-    drop(log);
-    if vectors_only.is_none() {
-        save_config(&folder.join("config.toml"), typed, &config, encoded_input.is_none(), flags, &corpus)?;
+    if config.heldout == 0.0 {
+        typed.refuse("patience", "nothing is held out; add --heldout 1%")?;
     }
-    staged.commit()?;
-    if globals.json { output::json(&report) } else { print(&summary, &corpus, target, globals) }
+    Ok(config.resolved()?)
 }
 
 /// Writes the words with one number each, so that what a format cannot hold is told before hours of training.
@@ -121,167 +141,4 @@ fn rehearse(format: &dyn Format, corpus: &EncodedCorpus, path: &Path) -> Outcome
     let zeros = Matrix::zeros(keys.len(), 1);
     let words = Embeddings::new(keys, zeros, Some(counts))?;
     Ok(format.write(&words, path)?)
-}
-
-/// The resolved configuration, itself a file for `--config`, and what it was used on.
-fn save_config(
-    path: &Path,
-    typed: &Typed,
-    config: &TrainConfig,
-    is_text: bool,
-    flags: &Flags,
-    corpus: &EncodedCorpus,
-) -> Outcome {
-    let backend = |error: toml::ser::Error| firth::Error::Backend { source: Box::new(error) };
-    let mut settings = typed.settings().clone();
-    if !is_text {
-        settings.retain(|name, _| !text::NAMES.contains(&name));
-    }
-    let mut resolved = toml::Table::try_from(TrainConfig { seed: 0, ..config.clone() }).map_err(backend)?;
-    // The seed stands among the flags already, where it may be larger than TOML's numbers.
-    resolved.remove("seed");
-    let task = resolved.remove("task").unwrap_or_else(|| "".into());
-    settings.extend(resolved);
-    let inputs: Vec<toml::Value> =
-        flags.inputs.iter().map(|input| input.to_string_lossy().into_owned().into()).collect();
-    let mut run = toml::Table::new();
-    run.insert("task".into(), task);
-    run.insert("inputs".into(), inputs.into());
-    run.insert("corpus-checksum".into(), corpus.report().checksum.clone().into());
-    run.insert("firth".into(), env!("CARGO_PKG_VERSION").into());
-    settings.insert(config::RUN_TABLE.into(), run.into());
-    let mut file = AtomicFile::create(path)?;
-    file.write(toml::to_string(&settings).map_err(backend)?.as_bytes())?;
-    Ok(file.commit()?)
-}
-
-/// Trains with a line of progress and a log.
-pub fn learn(
-    config: &TrainConfig,
-    corpus: &EncodedCorpus,
-    globals: &Globals,
-    log: &mut Log,
-) -> Outcome<(Summary, Embeddings)> {
-    if globals.verbose {
-        let settings =
-            serde_json::to_string(config).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
-        progress::note(globals, format_args!("{} words, settings {settings}", corpus.vocabulary.len()));
-    }
-    let mut trainer = Trainer::new(config, &corpus.vocabulary, &corpus.dataset)?;
-    let mut watcher =
-        Watcher { meter: Meter::new(globals), threads: config.workers(), log, logged: None, failure: None };
-    let summary = signals::polled(|| trainer.run(&mut watcher));
-    watcher.meter.clear();
-    if let Some(failure) = watcher.failure {
-        return Err(failure);
-    }
-    let summary = summary?;
-    let vectors = trainer.finish()?;
-    Ok((summary, vectors))
-}
-
-/// How often a log gets a line.
-const BETWEEN_LOGS: Duration = Duration::from_secs(1);
-
-/// Shows progress, logs it, and stops on Ctrl-C.
-struct Watcher<'a> {
-    meter: Meter,
-    threads: usize,
-    log: &'a mut Log,
-    logged: Option<Instant>,
-    failure: Option<Failure>,
-}
-
-impl Observer for Watcher<'_> {
-    fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
-        let threads = self.threads;
-        self.meter.show(|| line(progress, threads));
-        let is_due = self.logged.is_none_or(|logged| logged.elapsed() >= BETWEEN_LOGS);
-        if is_due || progress.tokens == progress.total_tokens {
-            self.logged = Some(Instant::now());
-            self.failure = self.log.report("progress", progress).err();
-        }
-        if signals::interrupted() || self.failure.is_some() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-}
-
-fn line(progress: &Progress, threads: usize) -> String {
-    let part = 100.0 * progress.tokens as f64 / progress.total_tokens.max(1) as f64;
-    format!(
-        "epoch {}/{}  {part:.1}%  {} words/s ({})  lr {:.4}  loss {:.4}  eta {}{}",
-        progress.epoch,
-        progress.epochs,
-        short(progress.words_per_second),
-        threads_of(threads),
-        progress.lr,
-        progress.loss,
-        clock(progress.eta_seconds),
-        memory_now()
-    )
-}
-
-/// The summary of training with what the process as a whole has used.
-fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> {
-    let mut report =
-        serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
-    if let Value::Object(fields) = &mut report {
-        fields.insert("wall_seconds".into(), started.elapsed().as_secs_f64().into());
-        fields.insert("cpu_seconds".into(), process::cpu_seconds().into());
-        fields.insert("peak_rss_bytes".into(), process::peak_memory().into());
-        fields.insert("output".into(), target.to_string_lossy().into());
-    }
-    Ok(report)
-}
-
-fn print(report: &Summary, corpus: &EncodedCorpus, target: &Path, globals: &Globals) -> Outcome {
-    if globals.quiet {
-        return Ok(());
-    }
-    let losses: Vec<String> = report.epoch_losses.iter().map(|loss| format!("{loss:.4}")).collect();
-    let speed = format!(
-        "{} words/s with {} ({}, {})",
-        short(report.words_per_second),
-        threads_of(report.threads),
-        report.strategy,
-        report.kernel
-    );
-    let trained = [
-        ("vectors", format!("{} of {} numbers", thousands(report.vocabulary as u64), report.dim)),
-        (
-            "trained",
-            format!(
-                "{} in {}, {}",
-                counted(report.words_trained, "word", "words"),
-                counted(report.epochs as u64, "epoch", "epochs"),
-                clock(report.train_seconds)
-            ),
-        ),
-        ("training speed", speed),
-        ("loss by epoch", losses.join(" ")),
-        ("output", target.display().to_string()),
-    ];
-    let trained = trained.map(|(name, value)| [name.to_owned(), value]);
-    let mut results = Results::new();
-    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
-    results.done()?;
-    let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus));
-    progress::note(globals, format_args!("next: {next}"));
-    Ok(())
-}
-
-/// A word to try: of middle frequency, so that its neighbours tell something.
-fn example_word(corpus: &EncodedCorpus) -> String {
-    const RANK: usize = 200;
-    let keys = corpus.vocabulary.keys();
-    let is_content = |word: &&str| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic);
-    let word = keys.iter().skip(RANK.min(keys.len() / 2)).find(is_content).or_else(|| keys.iter().find(is_content));
-    text::quoted(word.or_else(|| keys.iter().next()).unwrap_or_default())
-}
-
-fn threads_of(threads: usize) -> String {
-    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }

@@ -1,0 +1,177 @@
+//! What `train`, `resume` and `demo` share: training with a line of progress and a log, and the report at its end.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use firth::dataset::EncodedCorpus;
+use firth::train::{Observer, Progress, Summary, Trainer};
+use serde_json::Value;
+
+use crate::failure::{Failure, Outcome};
+use crate::globals::Globals;
+use crate::output::{self, Results};
+use crate::process;
+use crate::progress::{self, Log, Meter, clock, counted, memory_now, short, thousands};
+use crate::run_folder::RunFolder;
+use crate::signals;
+use crate::text;
+
+/// Trains to the end, with a line of progress, a log, and checkpoints where there is a folder for them.
+pub fn learn(
+    trainer: &mut Trainer<'_>,
+    threads: usize,
+    folder: Option<&mut RunFolder>,
+    globals: &Globals,
+    log: &mut Log,
+) -> Outcome<Summary> {
+    let mut watcher = Watcher { meter: Meter::new(globals), threads, log, folder, logged: None, failure: None };
+    let summary = signals::polled(|| trainer.run(&mut watcher));
+    watcher.meter.clear();
+    if let Some(failure) = watcher.failure {
+        return Err(failure);
+    }
+    if summary.is_err()
+        && !signals::interrupted()
+        && let Some(folder) = watcher.folder.filter(|folder| folder.is_published())
+    {
+        let run = folder.target().display();
+        progress::note(globals, format_args!("what was saved is kept: {run}/checkpoints, for firth resume {run}"));
+    }
+    Ok(summary?)
+}
+
+/// How often a log gets a line.
+const BETWEEN_LOGS: Duration = Duration::from_secs(1);
+
+/// Shows progress, logs it, and stops on Ctrl-C.
+struct Watcher<'a> {
+    meter: Meter,
+    threads: usize,
+    log: &'a mut Log,
+    folder: Option<&'a mut RunFolder>,
+    logged: Option<(Instant, usize)>,
+    failure: Option<Failure>,
+}
+
+impl Observer for Watcher<'_> {
+    fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
+        let threads = self.threads;
+        self.meter.show(|| line(progress, threads));
+        // A new epoch has something to tell, too: what the last one came to.
+        let is_due =
+            self.logged.is_none_or(|(logged, epoch)| logged.elapsed() >= BETWEEN_LOGS || epoch != progress.epoch);
+        if is_due || progress.tokens == progress.total_tokens {
+            self.logged = Some((Instant::now(), progress.epoch));
+            self.failure = self.log.report("progress", progress).err();
+        }
+        if signals::interrupted() || self.failure.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn checkpoints(&mut self) -> firth::Result<Option<PathBuf>> {
+        let Some(folder) = &mut self.folder else { return Ok(None) };
+        match folder.checkpoints() {
+            Ok(path) => Ok(Some(path)),
+            Err(Failure::Library(error)) => Err(error),
+            Err(failure) => {
+                let error = firth::Error::data(failure.to_string());
+                self.failure = Some(failure);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn line(progress: &Progress, threads: usize) -> String {
+    let part = 100.0 * progress.tokens as f64 / progress.total_tokens.max(1) as f64;
+    let heldout = progress.heldout.map(|loss| format!("  held-out {loss:.4}")).unwrap_or_default();
+    format!(
+        "epoch {}/{}  {part:.1}%  {} words/s ({})  lr {:.4}  loss {:.4}{heldout}  eta {}{}",
+        progress.epoch,
+        progress.epochs,
+        short(progress.words_per_second),
+        threads_of(threads),
+        progress.lr,
+        progress.loss,
+        clock(progress.eta_seconds),
+        memory_now()
+    )
+}
+
+/// The summary of training with what the process as a whole has used.
+pub fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> {
+    let mut report =
+        serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    if let Value::Object(fields) = &mut report {
+        fields.insert("wall_seconds".into(), started.elapsed().as_secs_f64().into());
+        fields.insert("cpu_seconds".into(), process::cpu_seconds().into());
+        fields.insert("peak_rss_bytes".into(), process::peak_memory().into());
+        fields.insert("output".into(), target.to_string_lossy().into());
+    }
+    Ok(report)
+}
+
+/// Prints what was trained, and what to do next.
+pub fn print(
+    report: &Summary,
+    more: &[[String; 2]],
+    corpus: &EncodedCorpus,
+    target: &Path,
+    globals: &Globals,
+) -> Outcome {
+    if globals.quiet {
+        return Ok(());
+    }
+    let losses = |losses: &[f64]| losses.iter().map(|loss| format!("{loss:.4}")).collect::<Vec<_>>().join(" ");
+    let speed = format!(
+        "{} words/s with {} ({}, {})",
+        short(report.words_per_second),
+        threads_of(report.threads),
+        report.strategy,
+        report.kernel
+    );
+    let mut trained = vec![
+        ("vectors", format!("{} of {} numbers", thousands(report.vocabulary as u64), report.dim)),
+        (
+            "trained",
+            format!(
+                "{} in {}, {}",
+                counted(report.words_trained, "word", "words"),
+                counted(report.epochs as u64, "epoch", "epochs"),
+                clock(report.train_seconds)
+            ),
+        ),
+        ("training speed", speed),
+        ("loss by epoch", losses(&report.epoch_losses)),
+    ];
+    if !report.heldout_losses.is_empty() {
+        trained.push(("held-out loss", losses(&report.heldout_losses)));
+        trained.push(("epoch kept", report.epoch.to_string()));
+    }
+    trained.push(("fingerprint", report.fingerprint.clone()));
+    trained.push(("output", target.display().to_string()));
+    let trained = trained.into_iter().map(|(name, value)| [name.to_owned(), value]);
+    let mut results = Results::new();
+    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained).chain(more.iter().cloned()))?;
+    results.done()?;
+    let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus));
+    progress::note(globals, format_args!("next: {next}"));
+    Ok(())
+}
+
+/// A word to try: of middle frequency, so that its neighbours tell something.
+fn example_word(corpus: &EncodedCorpus) -> String {
+    const RANK: usize = 200;
+    let keys = corpus.vocabulary.keys();
+    let is_content = |word: &&str| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic);
+    let word = keys.iter().skip(RANK.min(keys.len() / 2)).find(is_content).or_else(|| keys.iter().find(is_content));
+    text::quoted(word.or_else(|| keys.iter().next()).unwrap_or_default())
+}
+
+fn threads_of(threads: usize) -> String {
+    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
+}

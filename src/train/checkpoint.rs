@@ -1,0 +1,332 @@
+//! Checkpoints: a run's state in a folder, whole or not there, from which it goes on as if it had never stopped.
+//!
+//! ```text
+//! checkpoints/epoch-0002-turn-000117/
+//!     words.safetensors      the input table: word vectors, a model like any other
+//!     context.safetensors    the output table
+//!     state.json             position, losses, configuration, and what they belong to
+//! checkpoints/best/          with --heldout: the tables of the best epoch so far
+//! ```
+//!
+//! The name tells the epochs that are done and the turns, over all epochs. There are no random numbers to keep: every
+//! stream is named by seed and position. Both tables carry fingerprints, so that a damaged checkpoint is known.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+use super::progress::Tally;
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::format::{Format, native};
+use crate::io::AtomicFile;
+
+/// The file with the output table.
+pub const CONTEXT: &str = "context.safetensors";
+/// The folder, among checkpoints, of the best epoch.
+pub(super) const BEST: &str = "best";
+
+const STATE: &str = "state.json";
+/// What a checkpoint's name begins with.
+const PREFIX: &str = "epoch-";
+/// The ending of a folder that is not whole yet.
+const UNFINISHED: &str = ".tmp";
+/// The newest layout of `state.json` that this version reads and the one it writes.
+const SCHEMA: u32 = 1;
+
+/// How often a checkpoint is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Every {
+    /// Never, not even when the run is interrupted.
+    Never,
+    /// After every so many epochs.
+    Epochs(usize),
+    /// After so much time, at the next end of a shard.
+    Time(Duration),
+}
+
+impl FromStr for Every {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("{text:?} is no interval; expected epoch, 3 (epochs), 90s, 10m, 2h or never");
+        let positive = |number: f64| if number > 0.0 { Ok(number) } else { Err(wrong()) };
+        match text {
+            "never" => return Ok(Self::Never),
+            "epoch" => return Ok(Self::Epochs(1)),
+            _ => {}
+        }
+        let digits = text.trim_end_matches(char::is_alphabetic);
+        let number: f64 = digits.parse().map_err(|_| wrong()).and_then(positive)?;
+        let seconds = match &text[digits.len()..] {
+            "" if number.fract() == 0.0 && number <= 1e6 => return Ok(Self::Epochs(number as usize)),
+            "s" => number,
+            "m" => number * 60.0,
+            "h" => number * 3600.0,
+            _ => return Err(wrong()),
+        };
+        Duration::try_from_secs_f64(seconds).map(Self::Time).map_err(|_| wrong())
+    }
+}
+
+impl std::fmt::Display for Every {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Never => f.write_str("never"),
+            Self::Epochs(1) => f.write_str("epoch"),
+            Self::Epochs(epochs) => write!(f, "{epochs}"),
+            Self::Time(time) if time.as_secs().is_multiple_of(60) && time.subsec_nanos() == 0 => {
+                write!(f, "{}m", time.as_secs() / 60)
+            }
+            Self::Time(time) => write!(f, "{}s", time.as_secs_f64()),
+        }
+    }
+}
+
+impl Serialize for Every {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Every {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        // A number of epochs may stand in a settings file without quotes.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Text {
+            Words(String),
+            Number(u64),
+        }
+        let text = match Text::deserialize(deserializer)? {
+            Text::Words(text) => text,
+            Text::Number(number) => number.to_string(),
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// How far a run has come: all of it that is not in the tables.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    /// Turns done, over all epochs.
+    pub turn: u64,
+    /// Epochs done, whole.
+    pub epoch: usize,
+    /// What was done in each epoch so far.
+    pub epochs: Vec<Tally>,
+    /// Held-out loss after each epoch.
+    pub heldout: Vec<f64>,
+    /// Seconds of training so far.
+    pub seconds: f64,
+}
+
+impl State {
+    /// The epoch, from 0, with the lowest held-out loss.
+    pub fn best(&self) -> Option<usize> {
+        (0..self.heldout.len()).min_by(|&a, &b| self.heldout[a].total_cmp(&self.heldout[b]))
+    }
+}
+
+/// What `state.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub schema: u32,
+    pub firth: String,
+    pub config: TrainConfig,
+    /// The checksum of the encoded corpus, in hexadecimal.
+    pub corpus: String,
+    pub state: State,
+}
+
+impl Record {
+    pub fn new(config: &TrainConfig, corpus: u64, state: &State) -> Self {
+        Self {
+            schema: SCHEMA,
+            firth: env!("CARGO_PKG_VERSION").into(),
+            config: config.clone(),
+            corpus: format!("{corpus:016x}"),
+            state: state.clone(),
+        }
+    }
+}
+
+/// A checkpoint that was read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub(super) record: Record,
+    pub(super) words: Embeddings,
+    pub(super) context: Embeddings,
+    path: PathBuf,
+}
+
+impl Checkpoint {
+    /// Reads the newest checkpoint of a folder that is whole. What was wrong with newer ones is said in the second part.
+    pub fn newest(folder: &Path) -> Result<(Self, Vec<Error>)> {
+        let mut wrong = Vec::new();
+        for path in names(folder)?.into_iter().rev() {
+            match Self::open(&path) {
+                Ok(found) => return Ok((found, wrong)),
+                Err(error) => wrong.push(error),
+            }
+        }
+        // The newest one's fault is the one to know.
+        let none = || Error::data(format!("{}: there is no checkpoint to resume from", folder.display()));
+        Err(wrong.into_iter().next().unwrap_or_else(none))
+    }
+
+    /// Reads one checkpoint and checks that it is whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join(STATE);
+        let text = fs::read_to_string(&file).map_err(|source| Error::io(&file, source))?;
+        let schema = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|state| state["schema"].as_u64());
+        if let Some(schema) = schema.filter(|&schema| schema > SCHEMA.into()) {
+            return Err(Error::mismatch(format!("{}: schema", file.display()), format!("at most {SCHEMA}"), schema));
+        }
+        let record = serde_json::from_str(&text)
+            .map_err(|error| Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})")))?;
+        let table = |name: &str| {
+            let file = path.join(name);
+            let vectors = native::Native.read(&file)?;
+            native::verify(&file, vectors.vectors())?;
+            Ok::<_, Error>(vectors)
+        };
+        Ok(Self { record, words: table(native::FILE)?, context: table(CONTEXT)?, path: path.into() })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The settings of the run.
+    pub fn config(&self) -> &TrainConfig {
+        &self.record.config
+    }
+
+    /// The checksum of the encoded corpus that it was trained on, in hexadecimal.
+    pub fn corpus(&self) -> &str {
+        &self.record.corpus
+    }
+
+    /// Epochs that are done, whole.
+    pub fn epochs(&self) -> usize {
+        self.record.state.epoch
+    }
+
+    /// Corpus tokens done, over all epochs.
+    pub fn tokens(&self) -> u64 {
+        self.record.state.epochs.iter().map(|epoch| epoch.tokens).sum()
+    }
+}
+
+/// Writes a checkpoint, after which only the `keep` newest remain. `tables` writes both tables into a folder.
+pub(super) fn write(
+    folder: &Path,
+    record: &Record,
+    keep: usize,
+    tables: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let name = format!("{PREFIX}{:04}-turn-{:06}", record.state.epoch, record.state.turn);
+    put(folder, &name, |folder| {
+        tables(folder)?;
+        let text = serde_json::to_string_pretty(record).map_err(|source| Error::Backend { source: source.into() })?;
+        let mut file = AtomicFile::create(&folder.join(STATE))?;
+        file.write(text.as_bytes())?;
+        file.commit()
+    })?;
+    let all = names(folder)?;
+    let old = &all[..all.len().saturating_sub(keep)];
+    old.iter().try_for_each(|path| fs::remove_dir_all(path).map_err(|source| Error::io(path, source)))
+}
+
+/// Makes a folder within another, whole or not at all, in the place of one of that name.
+pub(super) fn put(folder: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let (target, new) = (folder.join(name), folder.join(format!("{name}{UNFINISHED}")));
+    let failed = |source| Error::io(&target, source);
+    // What a killed run left half-written.
+    if new.exists() {
+        fs::remove_dir_all(&new).map_err(failed)?;
+    }
+    fs::create_dir_all(&new).map_err(failed)?;
+    let filled = fill(&new).and_then(|()| {
+        if target.exists() {
+            fs::remove_dir_all(&target).map_err(failed)?;
+        }
+        fs::rename(&new, &target).map_err(failed)?;
+        // The name itself must survive a power failure, too; a system that cannot promise it changes nothing else.
+        let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
+    });
+    if filled.is_err() {
+        // The first failure is what is told.
+        let _ = fs::remove_dir_all(&new);
+    }
+    filled
+}
+
+/// The checkpoints in a folder, oldest first; none if it does not exist.
+pub fn names(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io(folder, error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|source| Error::io(folder, source))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && !name.ends_with(UNFINISHED) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_read_and_written_alike() {
+        let time = |seconds| Ok(Every::Time(Duration::from_secs_f64(seconds)));
+        for (text, every) in [
+            ("epoch", Ok(Every::Epochs(1))),
+            ("3", Ok(Every::Epochs(3))),
+            ("never", Ok(Every::Never)),
+            ("10m", time(600.0)),
+            ("90s", time(90.0)),
+            ("0.25s", time(0.25)),
+            ("2h", time(7200.0)),
+        ] {
+            assert_eq!(text.parse::<Every>(), every);
+            let again = every.expect("an interval");
+            assert_eq!(again.to_string().parse(), Ok(again), "{text}");
+        }
+        for text in ["", "0", "-1m", "1.5", "10d", "m", "nan", "infs", "1e300h", "epochs"] {
+            assert!(text.parse::<Every>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all_and_only_the_newest_stay() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        assert!(put(folder.path(), "epoch-0001-turn-000001", |_| Err(Error::Interrupted)).is_err());
+        assert!(names(folder.path())?.is_empty() && !at("epoch-0001-turn-000001.tmp").exists());
+        fs::create_dir(at("epoch-0000-turn-000001.tmp")).expect("what a killed run left");
+        let config = TrainConfig::default();
+        for turn in 1..=4 {
+            let record = Record::new(&config, 7, &State { turn, ..State::default() });
+            write(folder.path(), &record, 2, |_| Ok(()))?;
+        }
+        assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003"), at("epoch-0000-turn-000004")]);
+        Ok(())
+    }
+}

@@ -67,10 +67,10 @@ pub enum Error {
         /// The value met.
         found: String,
     },
-    /// Training left the finite numbers: lower the learning rate.
+    /// Training left the finite numbers, or learns nothing any more: lower the learning rate.
     #[error(
         "training diverged in epoch {epoch} after {tokens} tokens at learning rate {lr}: \
-         the loss is no longer a number; lower --lr"
+         the loss is no number or far worse than chance; lower --lr"
     )]
     Diverged {
         /// The epoch, from 1.

@@ -59,6 +59,12 @@ pub fn detect(path: &Path) -> Result<&'static dyn Format> {
         return Ok(format);
     }
     let Some(bytes) = candidate.bytes() else {
+        if path.join("checkpoints").is_dir() {
+            let shown = path.display();
+            let reason =
+                format!("the run is unfinished; go on with firth resume {shown}, or name one of its checkpoints");
+            return Err(Error::data(format!("{shown}: {reason}")));
+        }
         return Err(Error::data(format!(
             "{}: the folder holds no vectors; expected words.safetensors (a run) or vectors.tsv (a projector)",
             path.display()

@@ -23,7 +23,7 @@ pub const KIND: &str = "words";
 pub const FILE: &str = "words.safetensors";
 
 /// The entry of the header with the vectors' fingerprint.
-const FINGERPRINT: &str = "firth.fingerprint";
+pub const FINGERPRINT: &str = "firth.fingerprint";
 
 /// The native format.
 pub struct Native;

@@ -28,9 +28,10 @@ use crate::io::AtomicFile;
 /// The file with the output table.
 pub const CONTEXT: &str = "context.safetensors";
 /// The folder, among checkpoints, of the best epoch.
-pub(super) const BEST: &str = "best";
+pub const BEST: &str = "best";
 
-const STATE: &str = "state.json";
+/// The file that makes a folder a checkpoint.
+pub const STATE: &str = "state.json";
 /// What a checkpoint's name begins with.
 const PREFIX: &str = "epoch-";
 /// The ending of a folder that is not whole yet.

@@ -7,14 +7,18 @@
 
 mod checkpoint;
 mod config;
+mod continued;
 mod heldout;
+mod needs;
 mod progress;
 mod replicas;
 mod schedule;
 mod step;
 
-pub use checkpoint::{CONTEXT, Checkpoint, Every, names as checkpoints};
+pub use checkpoint::{BEST, CONTEXT, Checkpoint, Every, STATE, names as checkpoints};
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
+pub use continued::Drift;
+pub use needs::Needs;
 pub use progress::{Observer, Progress, Silent, Summary};
 
 use std::collections::BTreeMap;
@@ -27,11 +31,11 @@ use std::time::{Duration, Instant};
 use crate::dataset::Dataset;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::format::native;
+use crate::format::{Format, native};
 use crate::math::{SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
-use checkpoint::{BEST, Record, State};
+use checkpoint::{Record, State};
 use progress::{Live, Tally};
 use replicas::Replicas;
 use schedule::Schedule;
@@ -370,13 +374,12 @@ impl<'a> Trainer<'a> {
         let best = self.state.best().unwrap_or(self.state.epoch - 1);
         if best + 1 < self.state.epoch {
             let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?.join(BEST);
-            let read = |name: &str| {
+            for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
                 let path = folder.join(name);
-                let table = crate::format::Format::read(&native::Native, &path)?;
-                native::verify(&path, table.vectors())?;
-                SharedTable::from_matrix(table.vectors())
-            };
-            self.tables = Tables::new(read(native::FILE)?, read(CONTEXT)?, self.config.kernel()?)?;
+                let best = Format::read(&native::Native, &path)?;
+                native::verify(&path, best.vectors())?;
+                table.copy_from(best.vectors())?;
+            }
         }
         Ok(best + 1)
     }

@@ -98,6 +98,19 @@ impl Vocabulary {
         Self { keys, counts, tokens }
     }
 
+    /// The words of both, each with the sum of its counts.
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut words: Vec<(&str, u64)> = self.keys.iter().zip(self.counts.iter().copied()).collect();
+        for (word, &count) in other.keys.iter().zip(&other.counts) {
+            match self.keys.find(word) {
+                Some(at) => words[at].1 += count,
+                None => words.push((word, count)),
+            }
+        }
+        words.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+        Self::new(words.iter().map(|&(word, _)| word).collect(), words.iter().map(|&(_, count)| count).collect())
+    }
+
     /// The words.
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -132,6 +145,15 @@ impl Vocabulary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joined_vocabularies_add_counts_and_keep_the_order_of_counts() {
+        let of = |words: &[(&str, u64)]| {
+            Vocabulary::new(words.iter().map(|word| word.0).collect(), words.iter().map(|word| word.1).collect())
+        };
+        let joined = of(&[("a", 5), ("c", 3), ("b", 2)]).joined(&of(&[("d", 9), ("b", 4), ("e", 3)]));
+        assert_eq!(joined, of(&[("d", 9), ("b", 6), ("a", 5), ("c", 3), ("e", 3)]));
+    }
 
     #[test]
     fn a_config_of_zeros_names_its_flag() {

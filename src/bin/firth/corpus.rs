@@ -76,7 +76,8 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     place::check(target, "a corpus", &flags.inputs)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let mut log = Log::create(globals.log_json.as_deref())?;
-    let corpus = flags.text.build(&flags.inputs, &staged, &staged.path(), globals, &mut log)?;
+    let text = flags.text.open(&flags.inputs, &staged, None)?;
+    let corpus = flags.text.encode(&text, None, &staged.path(), globals, &mut log)?;
     log.report("done", corpus.report())?;
     staged.commit()?;
     if globals.json {

@@ -50,7 +50,7 @@ pub struct Typed {
 }
 
 /// Flags that say where results go and how they are told, not what they are.
-const NO_SETTINGS: [&str; 8] = ["output", "force", "json", "quiet", "verbose", "log-json", "config", "help"];
+const NO_SETTINGS: [&str; 9] = ["output", "force", "dry-run", "json", "quiet", "verbose", "log-json", "config", "help"];
 
 impl Typed {
     /// Looks up what was typed for the innermost command.
@@ -88,9 +88,14 @@ impl Typed {
         &self.settings
     }
 
+    /// Was a flag typed?
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|typed| typed == flag)
+    }
+
     /// Refuses a flag that was typed and would change nothing.
     pub fn refuse(&self, flag: &str, why: &str) -> Outcome {
-        if self.flags.iter().any(|typed| typed == flag) {
+        if self.has(flag) {
             return Err(Failure::usage(format!("--{flag}: has no effect, since {why}")));
         }
         Ok(())

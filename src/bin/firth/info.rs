@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
-use firth::format;
+use firth::format::{self, Format};
 use firth::io::Container;
+use firth::train::{self, Checkpoint};
 use firth::vocabulary::Vocabulary;
 use serde::Serialize;
 
@@ -14,7 +15,8 @@ use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::model;
 use crate::output::{self, Results};
-use crate::progress::thousands;
+use crate::progress::{thousands, warn};
+use crate::run_folder;
 
 /// Tell what a model, vector file, corpus or vocabulary is.
 #[derive(Debug, clap::Args)]
@@ -28,12 +30,11 @@ pub struct Flags {
     check: bool,
 }
 
-/// What `--check` can say. A vector file keeps no checksum, so that a number that changed into another goes unseen.
-const READ: &str =
-    "keys are distinct, numbers finite; the vectors have no checksum, so a changed number would go unseen";
+/// What `--check` can say. Only firth's own vector files keep a fingerprint; in others a number that changed into another
+/// goes unseen.
+const READ: &str = "keys are distinct, numbers finite; the format has no checksum, so a changed number would go unseen";
+const SOUND: &str = "keys are distinct, numbers finite, the vectors' fingerprint right";
 const VERIFIED: &str = "all of it was read and the checksum is right";
-const READ_AND_VERIFIED: &str =
-    "keys are distinct, numbers finite, the text's checksum right; the vectors have no checksum of their own";
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
@@ -52,6 +53,8 @@ struct Report {
     tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
     metadata: BTreeMap<String, String>,
     /// What `--check` has made sure of.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +77,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         number("documents", report.documents),
         number("tokens", report.tokens),
         report.checksum.map(|checksum| ("checksum".into(), checksum)),
+        report.fingerprint.map(|fingerprint| ("fingerprint".into(), fingerprint)),
     ];
     let checked = report.check.map(|check| ("check".into(), check.into()));
     let lines = lines.into_iter().flatten().chain(report.metadata).chain(checked);
@@ -86,6 +90,10 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     let mut report = Report { path: path.into(), checked: check, ..Report::default() };
     let has = |name: &str| path.join(name).is_file();
     let is_run = has(format::native::FILE);
+    if run_folder::is_unfinished(path) {
+        add_unfinished(&mut report, path, check)?;
+        return Ok(report);
+    }
     if path.is_dir() && !is_run && EncodedCorpus::is_encoded(path) {
         report.kind = "corpus";
         add_corpus(&mut report, path, check)?;
@@ -125,14 +133,53 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     // Reading vectors checks that keys are distinct and numbers finite, whatever the format.
     let found = format::detect(path).reading()?;
     let vectors = model::read(path)?;
-    report.kind = if is_run { "run" } else { "vectors" };
+    report.kind = match is_run {
+        true if has(train::STATE) => "checkpoint",
+        true => "run",
+        false => "vectors",
+    };
     report.format = Some(found.name());
-    add_vectors(&mut report, vectors);
     report.check = check.then_some(READ);
+    if found.name() == format::native::Native.name() {
+        let file = if is_run { path.join(format::native::FILE) } else { path.to_owned() };
+        let container = Container::open(&file).reading()?;
+        report
+            .metadata
+            .extend(container.entry("firth.version").map(|text| ("firth.version".to_owned(), text.to_owned())));
+        report.fingerprint = container.entry(format::native::FINGERPRINT).map(str::to_owned);
+        if check && format::native::verify(&file, vectors.vectors()).reading()?.is_some() {
+            report.check = Some(SOUND);
+        }
+    }
+    add_vectors(&mut report, vectors);
     if is_run && EncodedCorpus::is_encoded(path) {
         add_corpus(&mut report, path, check)?;
     }
     Ok(report)
+}
+
+/// A run that was stopped: where it stands, and that its checkpoint is whole.
+fn add_unfinished(report: &mut Report, path: &Path, check: bool) -> Outcome {
+    let (checkpoint, damaged) = Checkpoint::newest(&path.join(run_folder::CHECKPOINTS)).reading()?;
+    for error in damaged {
+        warn(format_args!("{error}"));
+    }
+    let config = checkpoint.config();
+    report.kind = "unfinished run";
+    report.dim = Some(config.dim);
+    let settings = serde_json::to_string(config).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    report.metadata.extend([
+        ("checkpoint".to_owned(), checkpoint.path().display().to_string()),
+        ("epochs done".to_owned(), format!("{} of {}", checkpoint.epochs(), config.epochs)),
+        ("tokens done".to_owned(), checkpoint.tokens().to_string()),
+        ("firth.config".to_owned(), settings),
+        ("firth.corpus".to_owned(), checkpoint.corpus().to_owned()),
+    ]);
+    report.check = check.then_some("the checkpoint's fingerprints are right");
+    if EncodedCorpus::is_encoded(path) {
+        add_corpus(report, path, check)?;
+    }
+    Ok(())
 }
 
 /// A file of settings, a line each; what a run was trained on is among them.
@@ -156,7 +203,7 @@ fn settings(path: &Path) -> Outcome<BTreeMap<String, String>> {
 
 fn add_vectors(report: &mut Report, vectors: Embeddings) {
     (report.keys, report.dim) = (Some(vectors.len()), Some(vectors.dim()));
-    report.metadata = vectors.metadata;
+    report.metadata.extend(vectors.metadata);
 }
 
 fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
@@ -167,7 +214,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     report.checksum = Some(counted.checksum.clone());
     if check {
         corpus.dataset.verify().reading()?;
-        report.check = Some(if report.dim.is_some() { READ_AND_VERIFIED } else { VERIFIED });
+        report.check = report.check.or(Some(VERIFIED));
     }
     Ok(())
 }

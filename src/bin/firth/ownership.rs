@@ -7,6 +7,7 @@ use firth::io::Container;
 
 use crate::config::RUN_TABLE;
 use crate::failure::{Failure, Outcome};
+use crate::run_folder;
 
 /// How the README.txt of a planted corpus begins.
 const PLANTED: &str = "A planted corpus of kind";
@@ -34,12 +35,12 @@ pub fn is_demo(folder: &Path) -> bool {
     ["skipgram", "cbow"].iter().all(|name| report[*name]["train"].is_object())
 }
 
-/// A run has vectors, and a configuration that says which firth wrote it.
+/// A run has vectors or checkpoints, and a configuration that says which firth wrote it.
 fn is_run(folder: &Path) -> bool {
     let config = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
     let config: toml::Table = toml::from_str(&config).unwrap_or_default();
     let is_ours = config.get(RUN_TABLE).and_then(|run| run.get("firth")).is_some();
-    is_ours && folder.join("words.safetensors").is_file()
+    is_ours && (folder.join("words.safetensors").is_file() || run_folder::is_unfinished(folder))
 }
 
 fn is_projector(paths: &[PathBuf]) -> bool {

@@ -32,8 +32,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         return Err(Failure::usage(message));
     }
     if !run.is_dir() {
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        return Err(Failure::Input(firth::Error::io(run, missing)));
+        return Err(Failure::Input(firth::Error::data(format!("{shown}: is no folder, expected that of a run"))));
     }
     let (checkpoint, damaged) = Checkpoint::newest(&run.join(CHECKPOINTS)).reading()?;
     for error in damaged {
@@ -53,7 +52,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let summary = training::learn(&mut trainer, threads, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
     trainer.save(run)?;
-    let report = training::report(&summary, run, started)?;
+    folder.finish()?;
+    let report = training::report(&summary, None, run, started)?;
     log.report("done", &report)?;
-    if globals.json { output::json(&report) } else { training::print(&summary, &[], &corpus, run, globals) }
+    if globals.json { output::json(&report) } else { training::print(&summary, None, &corpus, run, globals) }
 }

@@ -76,8 +76,17 @@ impl RunFolder {
         Ok(self.path()?.join(CHECKPOINTS))
     }
 
-    /// Gives the run, or the vectors, their name.
-    pub fn publish(&mut self) -> Outcome {
+    /// Gives the finished run, or the vectors, their name. The best epoch needs no copy of its own any more.
+    pub fn finish(mut self) -> Outcome {
+        self.publish()?;
+        let checkpoints = self.target.join(CHECKPOINTS);
+        // There may be none; and one that cannot be removed does no harm.
+        let _ = std::fs::remove_dir_all(checkpoints.join(train::BEST));
+        let _ = std::fs::remove_dir(&checkpoints);
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Outcome {
         self.staged.take().map_or(Ok(()), Staged::commit)
     }
 

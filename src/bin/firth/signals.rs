@@ -43,7 +43,26 @@ pub fn install() {
             let _ = signal_hook::flag::register(signal, Arc::clone(flag));
         }
         std::thread::spawn(watch);
+        #[cfg(unix)]
+        expect_cut_files();
     });
+}
+
+/// A mapped file that another process cuts short kills whoever reads beyond its new end: say so, and say what is kept.
+#[cfg(unix)]
+fn expect_cut_files() {
+    const MESSAGE: &[u8] =
+        b"\nfirth: error: a file that was being read (the corpus, or vectors) was cut short by another \
+        process; make it anew. What was saved is kept\n";
+    const BAD_INPUT: i32 = 3;
+    let stop = || {
+        let _ = rustix::io::write(rustix::stdio::stderr(), MESSAGE);
+        signal_hook::low_level::exit(BAD_INPUT);
+    };
+    #[allow(unsafe_code)]
+    // SAFETY: the action only makes two system calls, write and exit, both allowed in a signal handler.
+    // Refused, the system's own behaviour stays.
+    let _ = unsafe { signal_hook::low_level::register(signal_hook::consts::SIGBUS, stop) };
 }
 
 /// Has the user asked to stop?

@@ -33,9 +33,9 @@ pub struct TextFlags {
 #[command(next_help_heading = "Tokens")]
 struct TokenFlags {
     /// words (of any script, lower-cased), whitespace (text that is tokenised already), or the path of a Hugging Face
-    /// tokenizer.json
-    #[arg(long, value_name = "NAME|PATH", default_value = "words")]
-    tokenizer: String,
+    /// tokenizer.json [default: words, or that of --from]
+    #[arg(long, value_name = "NAME|PATH")]
+    tokenizer: Option<String>,
     /// Lower-case the text first [default: with words only]
     #[arg(long, overrides_with = "no_lowercase")]
     lowercase: bool,
@@ -67,24 +67,32 @@ impl TextFlags {
         NAMES.iter().try_for_each(|name| typed.refuse(name, &why))
     }
 
-    /// Reads the text twice and writes it, encoded, into a folder.
-    pub fn build(
-        &self,
-        inputs: &[PathBuf],
-        staged: &Staged,
-        folder: &Path,
-        globals: &Globals,
-        log: &mut Log,
-    ) -> Outcome<EncodedCorpus> {
+    /// Finds the text and what cuts it into words: `otherwise`, unless a flag says what.
+    pub fn open(&self, inputs: &[PathBuf], staged: &Staged, otherwise: Option<Tokenizer>) -> Outcome<Text> {
         // What can be read only once is copied; the copy too must go on Ctrl-C. The setting is refused the second time.
         let _ = tempfile::env::override_temp_dir(&staged.scratch()?);
         let lowercase = match (self.tokens.lowercase, self.tokens.no_lowercase) {
             (false, false) => None,
             (lowercase, _) => Some(lowercase),
         };
-        let tokenizer = Tokenizer::new(&self.tokens.tokenizer, lowercase).reading()?;
-        let given = self.given.as_deref().map(read_vocabulary).transpose()?;
-        let corpus = Corpus::open(inputs, &self.documents).reading()?;
+        let tokenizer = match (otherwise, &self.tokens.tokenizer) {
+            (Some(tokenizer), None) if lowercase.is_none() => tokenizer,
+            (_, spec) => Tokenizer::new(spec.as_deref().unwrap_or("words"), lowercase).reading()?,
+        };
+        Ok(Text { corpus: Corpus::open(inputs, &self.documents).reading()?, tokenizer })
+    }
+
+    /// Reads the text twice and writes it, encoded, into a folder; `given` are the words to use, before those of a flag.
+    pub fn encode(
+        &self,
+        text: &Text,
+        given: Option<Vocabulary>,
+        folder: &Path,
+        globals: &Globals,
+        log: &mut Log,
+    ) -> Outcome<EncodedCorpus> {
+        let given =
+            given.map_or_else(|| self.given.as_deref().map(read_vocabulary).transpose(), |given| Ok(Some(given)))?;
         let mut meter = Meter::new(globals);
         let (mut failure, started) = (None, Instant::now());
         let mut watch = |built: BuildProgress<'_>| {
@@ -95,14 +103,21 @@ impl TextFlags {
                 built.interrupt();
             }
         };
-        let built =
-            signals::polled(|| EncodedCorpus::build(&corpus, &tokenizer, &self.vocabulary, given, folder, &mut watch));
+        let built = signals::polled(|| {
+            EncodedCorpus::build(&text.corpus, &text.tokenizer, &self.vocabulary, given, folder, &mut watch)
+        });
         meter.clear();
         if let Some(failure) = failure {
             return Err(failure);
         }
         Ok(built?)
     }
+}
+
+/// Text that was found but not yet read.
+pub struct Text {
+    corpus: Corpus,
+    tokenizer: Tokenizer,
 }
 
 fn line(progress: &BuildProgress<'_>, seconds: f64) -> String {

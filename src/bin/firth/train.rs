@@ -9,11 +9,14 @@ use firth::format::Format;
 use firth::math::Matrix;
 use firth::train::{Every, Strategy, Task, TrainConfig, Trainer};
 
+use crate::earlier::Earlier;
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Force};
+use crate::plan::Plan;
 use crate::progress::{self, Log};
 use crate::run_folder::{self, LOG, Lock, RunFolder};
+use crate::staged::Staged;
 use crate::text::TextFlags;
 use crate::{model, place, training};
 
@@ -42,6 +45,15 @@ pub struct Flags {
     inputs: Vec<PathBuf>,
     #[command(flatten, next_help_heading = "Training")]
     train: TrainConfig,
+    /// Start from the vectors of an earlier run; its words keep their rows, and its --dim is used
+    #[arg(long, value_name = "RUN", help_heading = "Training on")]
+    from: Option<PathBuf>,
+    /// With --from, add the words of the text that the earlier run lacks and that occur --min-count times
+    #[arg(long, requires = "from", help_heading = "Training on")]
+    grow_vocabulary: bool,
+    /// Tell what the run will need and how long it will take, after two seconds of trial, and write nothing
+    #[arg(long, help_heading = "Output")]
+    dry_run: bool,
     #[command(flatten)]
     text: TextFlags,
     /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
@@ -77,17 +89,25 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(path) = encoded_input {
         TextFlags::refuse(typed, path)?;
     }
-    let config = resolve(task, flags, vectors_only.is_some(), globals, typed)?;
+    let earlier = flags.from.as_deref().map(Earlier::read).transpose()?;
+    let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
     let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
     let corpus = match (encoded_input, run.staged()) {
-        (None, Some(staged)) => flags.text.build(&flags.inputs, staged, &folder, globals, &mut log)?,
+        (None, Some(staged)) => build(flags, earlier.as_ref(), staged, &folder, globals, &mut log)?,
         (Some(path), _) => EncodedCorpus::open(path).map_err(Failure::Input)?,
         (None, None) => unreachable!("a new run is hidden until it has a corpus"),
     };
+    if let (Some(path), Some(earlier)) = (encoded_input, &earlier) {
+        earlier.check(path, &corpus.vocabulary, flags.grow_vocabulary)?;
+    }
+    let plan = Plan::of(&config, &corpus, target, encoded_input.is_none())?;
+    if flags.dry_run {
+        return plan.calibrated(&config, &corpus)?.print(globals);
+    }
     if let Some(format) = vectors_only {
         rehearse(format, &corpus, &folder.join("rehearsal"))?;
     } else {
@@ -103,21 +123,67 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     }
     let _lock = vectors_only.is_none().then(|| Lock::take(&folder)).transpose()?;
     let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
+    if let Some(earlier) = &earlier {
+        trainer.start_from(&earlier.words, earlier.context.as_ref())?;
+    }
     let summary = training::learn(&mut trainer, config.workers(), Some(&mut run), globals, &mut log)?;
+    let drift = earlier.map(|earlier| trainer.drift(&earlier.words));
     match (vectors_only, run.staged()) {
         (Some(format), Some(staged)) => model::write(&trainer.finish()?, format, staged, target, globals)?,
         _ => trainer.save(&run.path()?)?,
     }
-    let report = training::report(&summary, target, started)?;
+    let report = training::report(&summary, drift.as_ref(), target, started)?;
     log.report("done", &report)?;
     drop(log);
-    run.publish()?;
-    if globals.json { output::json(&report) } else { training::print(&summary, &[], &corpus, target, globals) }
+    run.finish()?;
+    if globals.json {
+        return output::json(&report);
+    }
+    training::print(&summary, drift.as_ref(), &corpus, target, globals)
+}
+
+/// Encodes the text with words of its own, with those of an earlier run, or with both.
+fn build(
+    flags: &Flags,
+    earlier: Option<&Earlier>,
+    staged: &Staged,
+    folder: &Path,
+    globals: &Globals,
+    log: &mut Log,
+) -> Outcome<EncodedCorpus> {
+    let Some(earlier) = earlier else {
+        let text = flags.text.open(&flags.inputs, staged, None)?;
+        return flags.text.encode(&text, None, folder, globals, log);
+    };
+    let text = flags.text.open(&flags.inputs, staged, earlier.tokenizer()?)?;
+    let mut words = earlier.vocabulary.clone();
+    if flags.grow_vocabulary {
+        let counted = flags.text.encode(&text, None, &staged.scratch()?.join("counted"), globals, log)?;
+        words = words.joined(&counted.vocabulary);
+    }
+    flags.text.encode(&text, Some(words), folder, globals, log)
 }
 
 /// The settings in force; a flag without effect on them is refused.
-fn resolve(task: Task, flags: &Flags, is_bare: bool, globals: &Globals, typed: &Typed) -> Outcome<TrainConfig> {
+fn resolve(
+    task: Task,
+    flags: &Flags,
+    earlier: Option<&Earlier>,
+    is_bare: bool,
+    globals: &Globals,
+    typed: &Typed,
+) -> Outcome<TrainConfig> {
     let mut config = flags.train.clone();
+    if let Some(earlier) = earlier {
+        if typed.has("dim") && config.dim != earlier.words.dim() {
+            let (given, found) = (config.dim, earlier.words.dim());
+            return Err(Failure::usage(format!(
+                "--dim: {given} does not fit --from, whose vectors have {found} numbers"
+            )));
+        }
+        config.dim = earlier.words.dim();
+        typed.refuse("vocabulary", "--from brings its own words")?;
+    }
     config.task = task;
     config.threads = globals.threads();
     config.seed = globals.seed;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use firth::dataset::EncodedCorpus;
-use firth::train::{Observer, Progress, Summary, Trainer};
+use firth::train::{Drift, Observer, Progress, Summary, Trainer};
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
@@ -103,10 +103,15 @@ fn line(progress: &Progress, threads: usize) -> String {
 }
 
 /// The summary of training with what the process as a whole has used.
-pub fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Value> {
+pub fn report(summary: &Summary, drift: Option<&Drift>, target: &Path, started: Instant) -> Outcome<Value> {
     let mut report =
         serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
     if let Value::Object(fields) = &mut report {
+        if let Some(drift) = drift {
+            let drift =
+                serde_json::to_value(drift).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+            fields.insert("drift".into(), drift);
+        }
         fields.insert("wall_seconds".into(), started.elapsed().as_secs_f64().into());
         fields.insert("cpu_seconds".into(), process::cpu_seconds().into());
         fields.insert("peak_rss_bytes".into(), process::peak_memory().into());
@@ -118,7 +123,7 @@ pub fn report(summary: &Summary, target: &Path, started: Instant) -> Outcome<Val
 /// Prints what was trained, and what to do next.
 pub fn print(
     report: &Summary,
-    more: &[[String; 2]],
+    drift: Option<&Drift>,
     corpus: &EncodedCorpus,
     target: &Path,
     globals: &Globals,
@@ -152,11 +157,17 @@ pub fn print(
         trained.push(("held-out loss", losses(&report.heldout_losses)));
         trained.push(("epoch kept", report.epoch.to_string()));
     }
+    if let Some(drift) = drift {
+        let most: Vec<String> = drift.moved_most.iter().map(|(word, cosine)| format!("{word} {cosine:.2}")).collect();
+        let words = counted(drift.words as u64, "old word", "old words");
+        trained.push(("new words", thousands(drift.new_words as u64)));
+        trained.push(("drift", format!("mean cosine {:.4} of {words}; most: {}", drift.mean_cosine, most.join(", "))));
+    }
     trained.push(("fingerprint", report.fingerprint.clone()));
     trained.push(("output", target.display().to_string()));
     let trained = trained.into_iter().map(|(name, value)| [name.to_owned(), value]);
     let mut results = Results::new();
-    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained).chain(more.iter().cloned()))?;
+    output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
     let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus));
     progress::note(globals, format_args!("next: {next}"));

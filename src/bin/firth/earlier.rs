@@ -1,0 +1,76 @@
+//! `--from`: what an earlier run gives to a new one.
+
+use std::path::{Path, PathBuf};
+
+use firth::Error;
+use firth::embeddings::Embeddings;
+use firth::format::{Format, native};
+use firth::tokenizer::Tokenizer;
+use firth::train::CONTEXT;
+use firth::vocabulary::Vocabulary;
+
+use crate::failure::{Failure, Outcome, Reading};
+use crate::model;
+use crate::progress::warn;
+
+/// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
+const VOCABULARY: &str = "vocabulary.safetensors";
+
+/// An earlier run, or vectors.
+pub struct Earlier {
+    path: PathBuf,
+    /// Its word vectors.
+    pub words: Embeddings,
+    /// Its output table, which only a run keeps.
+    pub context: Option<Embeddings>,
+    /// Its words and counts.
+    pub vocabulary: Vocabulary,
+}
+
+impl Earlier {
+    /// Reads it.
+    pub fn read(path: &Path) -> Outcome<Self> {
+        let words = model::read(path)?;
+        let context = path.join(CONTEXT);
+        let context = if context.is_file() { Some(native::Native.read(&context).reading()?) } else { None };
+        if context.is_none() {
+            warn(format_args!("{}: has no {CONTEXT}; the output table starts from nothing", path.display()));
+        }
+        let Some(counts) = words.counts() else {
+            let reason = "the file does not tell how often its words occur, which --from needs; give a run";
+            return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
+        };
+        let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
+        Ok(Self { path: path.into(), words, context, vocabulary })
+    }
+
+    /// What cut its text into words, if it tells.
+    pub fn tokenizer(&self) -> Outcome<Option<Tokenizer>> {
+        let file = self.path.join(VOCABULARY);
+        if !file.is_file() {
+            return Ok(None);
+        }
+        let (_, settings) = Vocabulary::open_with_settings(&file).reading()?;
+        if settings.contains_key("tokenizer") {
+            Ok(Some(Tokenizer::from_settings(&settings, &self.path).reading()?))
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Refuses an encoded corpus that lacks words of the earlier run, or has others unless the vocabulary may grow.
+    pub fn check(&self, corpus: &Path, vocabulary: &Vocabulary, grow: bool) -> Outcome {
+        let (earlier, corpus) = (self.path.display(), corpus.display());
+        if let Some(word) = self.vocabulary.keys().iter().find(|word| vocabulary.id(word).is_none()) {
+            let remedy = format!("give its text, or encode it with --vocabulary {earlier}");
+            return Err(Failure::usage(format!("{corpus}: lacks {word:?}, a word of {earlier}; {remedy}")));
+        }
+        let mut new = vocabulary.keys().iter().filter(|word| self.vocabulary.id(word).is_none());
+        match new.next() {
+            Some(word) if !grow => Err(Failure::usage(format!(
+                "{corpus}: has {word:?}, which {earlier} has not; add --grow-vocabulary, or encode it with --vocabulary {earlier}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

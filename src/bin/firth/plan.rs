@@ -1,0 +1,126 @@
+//! What a run will need, told before it begins, and refused if it is not there.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use firth::dataset::EncodedCorpus;
+use firth::train::{Every, Needs, Observer, Progress, TrainConfig, Trainer};
+use serde::Serialize;
+
+use crate::failure::{Failure, Outcome};
+use crate::globals::Globals;
+use crate::output::{self, Results};
+use crate::progress::{clock, short, size};
+use crate::{process, signals};
+
+/// How long a calibration trains.
+const CALIBRATION: Duration = Duration::from_secs(2);
+
+/// What a run needs and what there is, in bytes.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    /// The most memory that the process will have held.
+    memory_bytes: u64,
+    available_memory_bytes: Option<u64>,
+    /// The run and its checkpoints, without a corpus that is there already.
+    disk_bytes: u64,
+    available_disk_bytes: Option<u64>,
+    #[serde(flatten)]
+    speed: Option<Speed>,
+}
+
+/// How fast a run will be.
+#[derive(Debug, Serialize)]
+struct Speed {
+    words_per_second: f64,
+    train_seconds: f64,
+}
+
+impl Plan {
+    /// What a run with these settings needs; fails if there is less. `is_built` says that the corpus was just encoded,
+    /// and lies in the run's folder.
+    pub fn of(config: &TrainConfig, corpus: &EncodedCorpus, target: &Path, is_built: bool) -> Outcome<Self> {
+        let needs = Needs::of(config, &corpus.vocabulary, &corpus.dataset);
+        let (now, peak) = (process::memory().unwrap_or(0), process::peak_memory().unwrap_or(0));
+        // A corpus that was opened has been read already, to check it.
+        let to_come = needs.memory + if is_built { needs.mapped } else { 0 };
+        let plan = Self {
+            memory_bytes: peak.max(now + to_come),
+            // What is held already does not have to be found.
+            available_memory_bytes: process::available_memory().map(|left| left + now),
+            disk_bytes: needs.tables_on_disk + needs.checkpoints + if is_built { needs.mapped } else { 0 },
+            available_disk_bytes: process::available_disk(target),
+            speed: None,
+        };
+        plan.refuse(needs.memory, needs.tables_on_disk + needs.checkpoints, now, target)?;
+        Ok(plan)
+    }
+
+    fn refuse(&self, memory: u64, disk: u64, now: u64, target: &Path) -> Outcome {
+        let lacking = |need: u64, left: Option<u64>| left.filter(|&left| need > left);
+        if let Some(left) = lacking(memory, self.available_memory_bytes.map(|left| left.saturating_sub(now))) {
+            return Err(Failure::Library(firth::Error::data(format!(
+                "training needs {} of memory, {} are left; lower --dim, raise --min-count or use fewer --replicas",
+                size(memory),
+                size(left)
+            ))));
+        }
+        if let Some(left) = lacking(disk, self.available_disk_bytes) {
+            return Err(Failure::Library(firth::Error::data(format!(
+                "{}: the run needs {} of disk, {} are left; make room, lower --keep or write elsewhere",
+                target.display(),
+                size(disk),
+                size(left)
+            ))));
+        }
+        Ok(())
+    }
+
+    /// Trains for two seconds to see how fast it goes; nothing of it stays.
+    pub fn calibrated(self, config: &TrainConfig, corpus: &EncodedCorpus) -> Outcome<Self> {
+        struct Calibration(Option<Progress>);
+        impl Observer for Calibration {
+            fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
+                let is_over = progress.seconds >= CALIBRATION.as_secs_f64() || signals::interrupted();
+                self.0 = Some(progress.clone());
+                if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        }
+        let trial = TrainConfig { checkpoint_every: Every::Never, heldout: 0.0, patience: 0, ..config.clone() };
+        let mut calibration = Calibration(None);
+        let outcome = signals::polled(|| {
+            Trainer::new(&trial, &corpus.vocabulary, &corpus.dataset)?.run(&mut calibration).map(drop)
+        });
+        match outcome {
+            Ok(()) => {}
+            Err(firth::Error::Interrupted) if !signals::interrupted() => {}
+            Err(error) => return Err(error.into()),
+        }
+        let speed = calibration.0.map(|progress| Speed {
+            words_per_second: progress.words_per_second,
+            train_seconds: progress.total_tokens as f64 / progress.words_per_second.max(1e-9),
+        });
+        Ok(Self { speed, ..self })
+    }
+
+    /// Prints it.
+    pub fn print(&self, globals: &Globals) -> Outcome {
+        if globals.json {
+            return output::json(self);
+        }
+        let left = |left: Option<u64>| left.map(|left| format!(", {} are left", size(left))).unwrap_or_default();
+        let mut lines = vec![
+            ["memory".to_owned(), size(self.memory_bytes) + &left(self.available_memory_bytes)],
+            ["disk".to_owned(), size(self.disk_bytes) + &left(self.available_disk_bytes)],
+        ];
+        if let Some(speed) = &self.speed {
+            lines.push(["speed".to_owned(), format!("{} words/s", short(speed.words_per_second))]);
+            lines.push(["training".to_owned(), clock(speed.train_seconds)]);
+        }
+        lines.push(["written".to_owned(), "nothing (--dry-run)".to_owned()]);
+        let mut results = Results::new();
+        output::pairs(&mut results, lines)?;
+        results.done()
+    }
+}

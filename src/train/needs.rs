@@ -1,0 +1,44 @@
+//! What a run will take, told before it begins.
+
+use super::config::{Strategy, TrainConfig};
+use crate::dataset::Dataset;
+use crate::vocabulary::Vocabulary;
+
+/// Rows are padded to so many numbers, and tables to whole huge pages.
+const PADDING: usize = 16;
+const HUGE_PAGE: u64 = 2 << 20;
+
+/// Bytes that a run takes beyond the program, the vocabulary and what was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Memory of its own: the tables, replicas, noise and subsampling.
+    pub memory: u64,
+    /// Pages of the encoded corpus, which the system may take back at any time but counts as the process's own.
+    pub mapped: u64,
+    /// Disk for both tables, once.
+    pub tables_on_disk: u64,
+    /// Disk for all the checkpoints that are there at the same time, the best epoch among them.
+    pub checkpoints: u64,
+}
+
+impl Needs {
+    /// Those of a run with these settings.
+    pub fn of(config: &TrainConfig, vocabulary: &Vocabulary, dataset: &Dataset) -> Self {
+        let words = vocabulary.len() as u64;
+        let table = (words * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
+        let replicas = if config.strategy == Strategy::Averaged { config.replicas as u64 } else { 0 };
+        // Reading the best epoch again maps one table's file.
+        let best = if config.heldout > 0.0 { words * config.dim as u64 * 4 } else { 0 };
+        // The alias table (8 bytes a word), the odds of subsampling (4), and for each replica what has moved (2).
+        let lists = words * (12 + 2 * replicas);
+        let keys = vocabulary.keys().text().len() as u64 + 16 * words;
+        let tables_on_disk = 2 * (words * config.dim as u64 * 4 + keys);
+        let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
+        Self {
+            memory: 2 * table * (1 + replicas) + lists + best,
+            mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
+            tables_on_disk,
+            checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),
+        }
+    }
+}

@@ -109,6 +109,7 @@ impl FetchQueue {
     /// The next rows to fetch; `otherwise` for those that are not asked for: a row at hand, since fetching from no valid
     /// address costs a look through the page tables each time.
     #[inline(always)]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // The portable kernel fetches nothing ahead.
     pub fn pop(&mut self, count: usize, otherwise: *const f32) -> [*const f32; FETCH] {
         let mut next = [otherwise; FETCH];
         for row in &mut next[..count] {
@@ -122,6 +123,7 @@ impl FetchQueue {
 }
 
 /// The most rows fetched at a time.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // As above.
 pub(super) const FETCH: usize = 4;
 
 /// One hidden row that belongs to the worker: its value and the gradient that gathers beside it.

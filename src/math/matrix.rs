@@ -83,6 +83,21 @@ impl Matrix {
         self.as_slice().chunks_exact(self.cols.max(1))
     }
 
+    /// A copy from whose rows their mean is taken off: what all rows share tells none of them apart (Mu and Viswanath,
+    /// 2018, "All-but-the-Top").
+    pub fn centered(&self) -> Self {
+        let mut mean = vec![0f64; self.cols];
+        for row in self.iter_rows() {
+            mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value) / self.rows as f64);
+        }
+        let mut copy = self.clone();
+        let cols = copy.cols.max(1);
+        for row in copy.as_mut_slice().chunks_exact_mut(cols) {
+            row.iter_mut().zip(&mean).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
+        }
+        copy
+    }
+
     /// A copy whose rows have length one; rows of zeros stay as they are.
     pub fn normalized(&self) -> Self {
         let mut copy = self.clone();
@@ -208,6 +223,13 @@ mod tests {
                 assert_eq!(out[i * 5 + j], dot(&a[i * 13..][..13], &b[j * 13..][..13]));
             }
         }
+    }
+
+    #[test]
+    fn centered_rows_have_mean_zero() -> Result<()> {
+        let matrix = Matrix::from_vec(3, 2, vec![1.0, 5.0, 2.0, 5.0, 6.0, 5.0])?.centered();
+        assert_eq!(matrix.as_slice(), [-2.0, 0.0, -1.0, 0.0, 3.0, 0.0]);
+        Ok(())
     }
 
     #[test]

@@ -28,7 +28,10 @@ pub struct Flags {
     /// Keep only the first N vectors, those of the commonest words, from 1 [default: all]
     #[arg(long, value_name = "N", value_parser = queries::parse_top)]
     top: Option<usize>,
-    /// Scale each vector to length one
+    /// Take the mean of all vectors off each: better analogies and similarities, sometimes worse rare words
+    #[arg(long)]
+    center: bool,
+    /// Scale each vector to length one, after --center
     #[arg(long)]
     normalize: bool,
     #[command(flatten)]
@@ -46,14 +49,11 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if let Some(top) = flags.top.filter(|&top| top < total) {
         vectors = select(&vectors, &(0..top).collect::<Vec<_>>())?;
     }
+    if flags.center {
+        vectors = with(vectors, |vectors| vectors.centered())?;
+    }
     if flags.normalize {
-        let mut scaled = Embeddings::new(
-            vectors.keys().clone(),
-            vectors.vectors().normalized(),
-            vectors.counts().map(<[u64]>::to_vec),
-        )?;
-        scaled.metadata = vectors.metadata;
-        vectors = scaled;
+        vectors = with(vectors, |vectors| vectors.normalized())?;
     }
     model::save(&vectors, format, &flags.output, flags.force, globals)?;
     let (keys, dim) = (vectors.len(), vectors.dim());
@@ -67,6 +67,14 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         format_args!("{keys} vectors of {dim} numbers in {} ({})", flags.output.display(), format.name()),
     );
     Ok(())
+}
+
+/// The same keys with changed vectors.
+fn with(all: Embeddings, change: impl Fn(&Matrix) -> Matrix) -> Outcome<Embeddings> {
+    let counts = all.counts().map(<[u64]>::to_vec);
+    let mut changed = Embeddings::new(all.keys().clone(), change(all.vectors()), counts)?;
+    changed.metadata = all.metadata;
+    Ok(changed)
 }
 
 /// The rows at some positions, with their keys and counts.

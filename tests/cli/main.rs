@@ -6,6 +6,7 @@ mod faults;
 mod force;
 mod foreign;
 mod places;
+mod plan;
 mod queries;
 mod signals;
 mod support;

@@ -56,21 +56,11 @@ impl SharedTable {
     /// The numbers of a matrix, as when vectors from elsewhere are trained on.
     pub fn from_matrix(matrix: &Matrix) -> Result<Self> {
         let mut table = Self::zeros(matrix.rows(), matrix.cols())?;
-        table.copy_from(matrix)?;
-        Ok(table)
-    }
-
-    /// Takes over the numbers of a matrix of the same shape.
-    pub fn copy_from(&mut self, matrix: &Matrix) -> Result<()> {
-        let (dim, stride) = (self.dim, self.stride.max(1));
-        if (matrix.rows(), matrix.cols()) != (self.rows, dim) {
-            let shape = |rows, cols| format!("{rows} x {cols}");
-            return Err(Error::mismatch("a table", shape(self.rows, dim), shape(matrix.rows(), matrix.cols())));
-        }
-        for (row, values) in self.buffer.as_mut_slice().chunks_exact_mut(stride).zip(matrix.iter_rows()) {
+        let (dim, stride) = (table.dim, table.stride.max(1));
+        for (row, values) in table.buffer.as_mut_slice().chunks_exact_mut(stride).zip(matrix.iter_rows()) {
             row[..dim].copy_from_slice(values);
         }
-        Ok(())
+        Ok(table)
     }
 
     /// The number of rows.

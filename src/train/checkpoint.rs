@@ -23,7 +23,8 @@ use super::progress::Tally;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::{Format, native};
-use crate::io::AtomicFile;
+use crate::io::{AtomicFile, Container};
+use crate::math::{SharedTable, fingerprint};
 
 /// The file with the output table.
 pub const CONTEXT: &str = "context.safetensors";
@@ -268,6 +269,34 @@ pub(super) fn put(folder: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<
         let _ = fs::remove_dir_all(&new);
     }
     filled
+}
+
+/// Reads a table's file into a table that is there already, part by part, so that both are never held whole.
+pub(super) fn read_into(path: &Path, table: &mut SharedTable) -> Result<()> {
+    const PARTS: usize = 16;
+    let (rows, dim, stride) = (table.rows(), table.dim(), table.stride());
+    let mut expected = None;
+    for part in 0..PARTS {
+        // Pages that were read are given back with the map.
+        let container = Container::open_kind(path, native::KIND)?;
+        let numbers = container.slice::<f32>("vectors")?;
+        if numbers.len() != rows * dim {
+            let what = format!("{}: numbers in the table", path.display());
+            return Err(Error::mismatch(what, rows * dim, numbers.len()));
+        }
+        let range = rows * part / PARTS..rows * (part + 1) / PARTS;
+        let from = numbers[range.start * dim..range.end * dim].chunks_exact(dim);
+        let to = table.as_padded_mut()[range.start * stride..range.end * stride].chunks_exact_mut(stride);
+        to.zip(from).for_each(|(to, from)| to[..dim].copy_from_slice(from));
+        expected = container.entry(native::FINGERPRINT).map(str::to_owned);
+    }
+    let found = format!("{:016x}", fingerprint(table.as_rows().iter()));
+    match expected {
+        Some(expected) if expected != found => {
+            Err(Error::mismatch(format!("{}: fingerprint (the file is damaged)", path.display()), expected, found))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The checkpoints in a folder, oldest first; none if it does not exist.

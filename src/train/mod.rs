@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use crate::dataset::Dataset;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::format::{Format, native};
+use crate::format::native;
 use crate::math::{SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
@@ -375,10 +375,7 @@ impl<'a> Trainer<'a> {
         if best + 1 < self.state.epoch {
             let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?.join(BEST);
             for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
-                let path = folder.join(name);
-                let best = Format::read(&native::Native, &path)?;
-                native::verify(&path, best.vectors())?;
-                table.copy_from(best.vectors())?;
+                checkpoint::read_into(&folder.join(name), table)?;
             }
         }
         Ok(best + 1)

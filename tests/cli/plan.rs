@@ -4,7 +4,8 @@ use crate::support::{Folder, Tested};
 
 /// Words enough that tables and replicas weigh more than the program itself.
 fn write_wide_text(folder: &Folder) {
-    let line = |line: u32| (0..12).map(|word| format!("w{} ", (line * 7 + word * word * 31) % 8000)).collect::<String>();
+    let line =
+        |line: u32| (0..12).map(|word| format!("w{} ", (line * 7 + word * word * 31) % 8000)).collect::<String>();
     folder.write("wide.txt", (0..60_000).map(|number| line(number) + "\n").collect::<String>());
 }
 
@@ -68,7 +69,8 @@ fn old_words_keep_their_rows_and_new_ones_join_them() {
     let drift = &grown["drift"];
     assert_eq!(drift["new_words"], 3, "zebra, okapi, zoo: {grown}");
     assert!(drift["mean_cosine"].as_f64() > Some(0.8) && drift["mean_cosine"].as_f64() < Some(1.0), "{drift}");
-    let row = |run: &str, word: &str| folder.firth(&format!("embed {run} --words {word}")).expect_code(0).stdout.clone();
+    let row =
+        |run: &str, word: &str| folder.firth(&format!("embed {run} --words {word}")).expect_code(0).stdout.clone();
     // "The" with a capital was a word of the old run, whose way of cutting text is used again; ships were not met.
     assert_eq!(row("old", "harbour"), row("grown", "harbour"), "a word that does not occur stays where it was");
     assert_ne!(row("old", "The"), row("grown", "The"));

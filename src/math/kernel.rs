@@ -39,6 +39,9 @@ pub(super) struct Carry {
     pub odds: LogProduct,
     /// Rows that later blocks need.
     pub fetch: FetchQueue,
+    /// The portable kernel's copies of hidden rows and their gradients, and of output rows.
+    pub scratch: Vec<f32>,
+    pub outputs: Vec<f32>,
 }
 
 /// The logarithm of a product of many odds, taken once at its end: `mantissa * 2^exponent` in each of sixteen lanes.

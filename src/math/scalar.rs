@@ -15,20 +15,25 @@ use super::kernel::{BLOCK, Block, Carry, LOGIT_LIMIT, PrivateRow};
 /// The rows in use are valid for `dim` floats, aligned to 4 bytes, and no `&f32` or `&mut f32` to them exists.
 pub(super) unsafe fn in_place(block: &Block, carry: &mut Carry) {
     let hidden = &block.hidden[..block.hidden_len];
-    let mut values = Vec::with_capacity(hidden.len() * block.dim);
-    for &row in hidden {
+    // Kept from step to step: the loop allocates nothing.
+    let mut scratch = std::mem::take(&mut carry.scratch);
+    scratch.resize(2 * BLOCK * block.dim, 0.0);
+    let (values, grads) = scratch.split_at_mut(BLOCK * block.dim);
+    let (values, grads) = (&mut values[..hidden.len() * block.dim], &mut grads[..hidden.len() * block.dim]);
+    for (&row, values) in hidden.iter().zip(values.chunks_mut(block.dim)) {
         // SAFETY: the caller's promise.
-        unsafe { read_row(row, block.dim, &mut values) };
+        unsafe { read_row(row, values) };
     }
-    let mut grads = vec![0.0; values.len()];
+    grads.fill(0.0);
     // SAFETY: the caller's promise.
-    unsafe { step(block, &values, &mut grads, carry) };
+    unsafe { step(block, values, grads, carry) };
     for ((&row, value), grad) in hidden.iter().zip(values.chunks(block.dim)).zip(grads.chunks(block.dim)) {
         for (at, (value, grad)) in value.iter().zip(grad).enumerate() {
             // SAFETY: the caller's promise.
             unsafe { write(row, at, value + grad) };
         }
     }
+    carry.scratch = scratch;
 }
 
 /// Steps on one private row.
@@ -46,14 +51,16 @@ pub(super) unsafe fn private(block: &Block, row: &PrivateRow, carry: &mut Carry)
 
 /// Scores the hidden values on every output row, moves the output rows and adds to the hidden gradients.
 unsafe fn step(block: &Block, values: &[f32], grads: &mut [f32], carry: &mut Carry) {
-    let mut outputs = Vec::with_capacity(BLOCK * block.dim);
-    for &row in &block.outputs[..block.outputs_len] {
+    let mut scratch = std::mem::take(&mut carry.outputs);
+    scratch.resize((BLOCK + 1) * block.dim, 0.0);
+    let (outputs, moved) = scratch.split_at_mut(BLOCK * block.dim);
+    for (&row, output) in block.outputs[..block.outputs_len].iter().zip(outputs.chunks_mut(block.dim)) {
         // SAFETY: the caller's promise.
-        unsafe { read_row(row, block.dim, &mut outputs) };
+        unsafe { read_row(row, output) };
     }
-    for (j, (&row, output)) in block.outputs.iter().zip(outputs.chunks(block.dim)).enumerate() {
+    for (j, (&row, output)) in block.outputs[..block.outputs_len].iter().zip(outputs.chunks(block.dim)).enumerate() {
         let label = j == 0 && block.target_first;
-        let mut moved = output.to_vec();
+        moved.copy_from_slice(output);
         for (value, grad) in values.chunks(block.dim).zip(grads.chunks_mut(block.dim)) {
             let logit = dot(value, output);
             let z = if label { logit } else { -logit };
@@ -72,6 +79,7 @@ unsafe fn step(block: &Block, values: &[f32], grads: &mut [f32], carry: &mut Car
             unsafe { write(row, at, moved) };
         }
     }
+    carry.outputs = scratch;
 }
 
 /// value = scale * sum of rows; grad = 0.
@@ -105,9 +113,11 @@ pub(super) unsafe fn scatter(rows: &[*mut f32], scale: f32, from: &PrivateRow, d
     }
 }
 
-unsafe fn read_row(row: *const f32, dim: usize, into: &mut Vec<f32>) {
-    // SAFETY: the caller's promise.
-    into.extend((0..dim).map(|at| unsafe { read(row, at) }));
+unsafe fn read_row(row: *const f32, into: &mut [f32]) {
+    for (at, value) in into.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        *value = unsafe { read(row, at) };
+    }
 }
 
 unsafe fn read(row: *const f32, at: usize) -> f32 {

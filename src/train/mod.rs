@@ -14,6 +14,7 @@ mod progress;
 mod replicas;
 mod schedule;
 mod step;
+mod watch;
 
 pub use checkpoint::{BEST, CONTEXT, Checkpoint, Every, STATE, names as checkpoints};
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
@@ -22,11 +23,11 @@ pub use needs::Needs;
 pub use progress::{Observer, Progress, Silent, Summary};
 
 use std::collections::BTreeMap;
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::dataset::Dataset;
 use crate::embeddings::Embeddings;
@@ -40,9 +41,7 @@ use progress::{Live, Tally};
 use replicas::Replicas;
 use schedule::Schedule;
 use step::{Scratch, Step};
-
-/// How often the observer is told.
-const REPORT: Duration = Duration::from_millis(100);
+use watch::{Pause, Watch};
 
 /// Tokens between two looks at a worker's loss.
 const TALLY_TOKENS: u64 = 1 << 13;
@@ -525,64 +524,4 @@ struct Round<'a> {
     next: AtomicUsize,
     stop: AtomicBool,
     live: Live,
-}
-
-/// Why a round is cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pause {
-    /// The observer wants the run to stop.
-    Stop,
-    /// A checkpoint is due.
-    Save,
-}
-
-/// The observer, and the times at which it is told and checkpoints are written.
-struct Watch<'o> {
-    observer: &'o mut dyn Observer,
-    started: Instant,
-    told: Instant,
-    saved: Instant,
-    /// Seconds of training before this process took over.
-    seconds_before: f64,
-    every: Option<Duration>,
-}
-
-impl<'o> Watch<'o> {
-    fn new(trainer: &Trainer<'_>, observer: &'o mut dyn Observer) -> Self {
-        let now = Instant::now();
-        let every = match trainer.config.checkpoint_every {
-            Every::Time(time) => Some(time),
-            Every::Never | Every::Epochs(_) => None,
-        };
-        Self { observer, started: now, told: now, saved: now, seconds_before: trainer.state.seconds, every }
-    }
-
-    /// Seconds of training so far.
-    fn seconds(&self) -> f64 {
-        self.seconds_before + self.started.elapsed().as_secs_f64()
-    }
-
-    /// How long to wait before looking again.
-    fn wait(&self) -> Duration {
-        let until = |since: Instant, time: Duration| time.saturating_sub(since.elapsed());
-        let save = self.every.map_or(REPORT, |time| until(self.saved, time));
-        until(self.told, REPORT).min(save).max(Duration::from_millis(1))
-    }
-
-    /// Tells the observer if it is time, and says whether the round is to be cut short; `already` if it is.
-    fn look(&mut self, trainer: &Trainer<'_>, live: Tally, already: Option<Pause>) -> Option<Pause> {
-        if self.told.elapsed() >= REPORT
-            && (self.tell(trainer, live) == ControlFlow::Break(()) || trainer.dataset.unchanged().is_err())
-        {
-            return Some(Pause::Stop);
-        }
-        let is_due = || self.every.is_some_and(|time| self.saved.elapsed() >= time);
-        already.or_else(|| is_due().then_some(Pause::Save))
-    }
-
-    fn tell(&mut self, trainer: &Trainer<'_>, live: Tally) -> ControlFlow<()> {
-        self.told = Instant::now();
-        let progress = trainer.progress(live, self.seconds(), self.started.elapsed().as_secs_f64());
-        self.observer.progress(&progress)
-    }
 }

@@ -161,7 +161,7 @@ def rate(rates, tool, task):
 
 def rows(options):
     """The table's rows for one task, dimension and number of threads: a tool, its name and what its job has besides."""
-    for tool in options.tools.split(","):
+    for tool in filter(None, options.tools.split(",")):
         for strategy in options.strategy.split(",") if tool == "firth" else ["auto"]:
             yield {"tool": tool, "name": tool, "label": tool + (" " + strategy if strategy != "auto" else ""),
                    "strategy": strategy, "tasks": ("skipgram", "cbow")}

@@ -85,6 +85,16 @@ impl EncodedCorpus {
         &self.report
     }
 
+    /// Writes the vocabulary into another folder, with all that tells how the text was cut into words.
+    pub fn save_vocabulary(&self, folder: &Path) -> Result<()> {
+        if let Some((name, bytes)) = self.tokenizer()?.file() {
+            let mut file = AtomicFile::create(&folder.join(name))?;
+            file.write(bytes)?;
+            file.commit()?;
+        }
+        self.vocabulary.save(&folder.join(VOCABULARY), &self.settings)
+    }
+
     /// What cut the text into words; a `tokenizer.json` is read from the folder's copy.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         Tokenizer::from_settings(&self.settings, &self.folder)

@@ -12,6 +12,8 @@ pub enum Failure {
     Input(firth::Error),
     /// The command line asks for something that does not exist or does not fit.
     Usage(String),
+    /// The machine lacks what the work needs.
+    Lacking(String),
     /// Some of the queries on standard input could not be answered; each was reported when it was met.
     Queries(usize),
     /// Standard output could not be written.
@@ -34,7 +36,7 @@ impl Failure {
         use firth::Error;
         match self {
             Self::Pipe => 0,
-            Self::Output(_) => 1,
+            Self::Output(_) | Self::Lacking(_) => 1,
             Self::Usage(_) => 2,
             Self::Queries(_) => 3,
             Self::Input(Error::Io { .. }) => 3,
@@ -53,7 +55,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Library(error) | Self::Input(error) => error.fmt(f),
-            Self::Usage(message) => f.write_str(message),
+            Self::Usage(message) | Self::Lacking(message) => f.write_str(message),
             Self::Queries(count) => write!(f, "{count} of the queries could not be answered, see above"),
             Self::Output(error) => write!(f, "standard output: {error}"),
             Self::Pipe => f.write_str("nobody reads the output any more"),

@@ -58,7 +58,7 @@ enum Command {
     Corpus(corpus::Command),
     /// Learn vectors from text.
     #[command(subcommand)]
-    Train(train::Command),
+    Train(Box<train::Command>),
     /// Go on with a run that was stopped.
     Resume(resume::Flags),
     /// Print the words nearest to a word.

@@ -60,19 +60,19 @@ impl Plan {
     fn refuse(&self, memory: u64, disk: u64, now: u64, target: &Path) -> Outcome {
         let lacking = |need: u64, left: Option<u64>| left.filter(|&left| need > left);
         if let Some(left) = lacking(memory, self.available_memory_bytes.map(|left| left.saturating_sub(now))) {
-            return Err(Failure::Library(firth::Error::data(format!(
+            return Err(Failure::Lacking(format!(
                 "training needs {} of memory, {} are left; lower --dim, raise --min-count or use fewer --replicas",
                 size(memory),
                 size(left)
-            ))));
+            )));
         }
         if let Some(left) = lacking(disk, self.available_disk_bytes) {
-            return Err(Failure::Library(firth::Error::data(format!(
+            return Err(Failure::Lacking(format!(
                 "{}: the run needs {} of disk, {} are left; make room, lower --keep or write elsewhere",
                 target.display(),
                 size(disk),
                 size(left)
-            ))));
+            )));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::progress::tell;
 use crate::text::quoted;
@@ -18,6 +18,9 @@ const SIGNALS: &[i32] = &[
     #[cfg(unix)]
     signal_hook::consts::SIGHUP,
 ];
+
+/// How long after a request to stop another one counts as impatience.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 static WORK: Mutex<Work> = Mutex::new(Work { folders: Vec::new(), is_polled: false });
@@ -35,14 +38,15 @@ pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let flag = FLAG.get_or_init(Arc::default);
+        let impatient = Arc::new(AtomicBool::new(false));
         for &signal in SIGNALS {
-            // The order matters: the first signal finds the flag down, raises it, and only the second exits here.
+            // The first signal asks; another one, a second later or more, exits at once.
             // A system that refuses a handler keeps its default: the process ends, which is what was asked for.
             let code = i32::from(INTERRUPTED);
-            let _ = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(flag));
+            let _ = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&impatient));
             let _ = signal_hook::flag::register(signal, Arc::clone(flag));
         }
-        std::thread::spawn(watch);
+        std::thread::spawn(move || watch(&impatient));
         #[cfg(unix)]
         expect_cut_files();
     });
@@ -118,9 +122,15 @@ fn work() -> MutexGuard<'static, Work> {
 }
 
 /// Ends the process between two steps of a library that knows nothing of signals.
-fn watch() {
+///
+/// One request often comes as two signals (to a process, and to its group), so only later ones are `impatient`.
+fn watch(impatient: &AtomicBool) {
+    let mut asked: Option<Instant> = None;
     loop {
         std::thread::sleep(Duration::from_millis(50));
+        if interrupted() && asked.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            impatient.store(true, Ordering::Relaxed);
+        }
         // The lock is kept to the end: who is about to give the work its name waits for it, in vain.
         let work = work();
         if interrupted() && !work.is_polled {

@@ -112,7 +112,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         rehearse(format, &corpus, &folder.join("rehearsal"))?;
     } else {
         if encoded_input.is_some() {
-            corpus.vocabulary.save(&folder.join("vocabulary.safetensors"), &Default::default())?;
+            corpus.save_vocabulary(&folder)?;
         }
         run_folder::save_config(&folder, typed, &config, &flags.inputs, encoded_input, &corpus)?;
     }

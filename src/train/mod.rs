@@ -396,6 +396,7 @@ impl<'a> Trainer<'a> {
             self.check_finite()?;
             let record = Record::new(&self.config, self.dataset.checksum(), &self.state);
             checkpoint::write(&folder, &record, self.config.keep, |folder| self.save(folder))?;
+            watch.observer.saved()?;
         }
         Ok(())
     }

@@ -401,7 +401,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Writes both tables as they are now into a folder: `words.safetensors` and `context.safetensors`.
+    /// Writes both tables as they are now into a folder: `context.safetensors`, then `words.safetensors`, whose presence
+    /// says that the run is finished.
     pub fn save(&mut self, folder: &Path) -> Result<()> {
         let words = native::Words {
             keys: self.vocabulary.keys(),
@@ -409,7 +410,7 @@ impl<'a> Trainer<'a> {
             dim: self.config.dim,
         };
         let metadata = self.metadata()?;
-        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
+        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()).rev() {
             let rows = table.as_rows();
             native::write_rows(&folder.join(name), words, &metadata, || rows.iter())?;
         }

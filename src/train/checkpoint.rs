@@ -73,7 +73,9 @@ impl FromStr for Every {
             "h" => number * 3600.0,
             _ => return Err(wrong()),
         };
-        Duration::try_from_secs_f64(seconds).map(Self::Time).map_err(|_| wrong())
+        // One that rounds to nothing could not be read again from the run's settings.
+        let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+        time.map(Self::Time).ok_or_else(wrong)
     }
 }
 
@@ -348,7 +350,7 @@ mod tests {
             let again = every.expect("an interval");
             assert_eq!(again.to_string().parse(), Ok(again), "{text}");
         }
-        for text in ["", "0", "-1m", "1.5", "10d", "m", "nan", "infs", "1e300h", "epochs"] {
+        for text in ["", "0", "-1m", "1.5", "10d", "m", "nan", "infs", "1e300h", "1e-10s", "epochs"] {
             assert!(text.parse::<Every>().is_err(), "{text}");
         }
     }

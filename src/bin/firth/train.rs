@@ -195,6 +195,9 @@ fn resolve(
             typed.refuse(flag, "only --strategy averaged has replicas")?;
         }
     }
+    if config.checkpoint_every == Every::Never {
+        typed.refuse("keep", "no checkpoint is written")?;
+    }
     if config.heldout == 0.0 {
         typed.refuse("patience", "nothing is held out; add --heldout 1%")?;
     }

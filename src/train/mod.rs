@@ -264,11 +264,11 @@ impl<'a> Trainer<'a> {
         Ok(pause)
     }
 
-    /// One worker on the shared model: shard after shard until none is left or the run pauses.
+    /// One worker on the shared model: shard after shard until none is left or the run pauses, but one at least, so that
+    /// each checkpoint is of a later turn than the one before and never takes its place.
     fn work(&self, round: &Round<'_>, scratch: &mut Scratch, sender: &Sender<Done>) {
-        while !round.stop.load(Relaxed) {
-            let Some(turn) = round.jobs.get(round.next.fetch_add(1, Relaxed)).map(|turns| turns.start) else { return };
-            if !self.turn(turn, &self.tables, round, scratch, sender) {
+        while let Some(turns) = round.jobs.get(round.next.fetch_add(1, Relaxed)) {
+            if !self.turn(turns.start, &self.tables, round, scratch, sender) || round.stop.load(Relaxed) {
                 return;
             }
         }

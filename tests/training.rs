@@ -1,7 +1,7 @@
 //! What training must give: good vectors for every task and way of training, and the same bytes where it promises them.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use firth::corpus::Corpus;
@@ -10,7 +10,9 @@ use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
 use firth::eval::{Analogy, Similarity};
 use firth::tokenizer::Tokenizer;
-use firth::train::{Compat, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer};
+use firth::train::{
+    Checkpoint, Compat, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer,
+};
 use firth::{Error, Result};
 
 /// The planted world: encoded once for all tests, with its questions.
@@ -104,15 +106,111 @@ fn serial_training_gives_the_same_bytes_again() -> Result<()> {
 }
 
 #[test]
+fn averaged_training_gives_the_same_bytes_for_any_threads() -> Result<()> {
+    for task in [Task::SkipGram, Task::Cbow] {
+        // Many rounds, and more replicas than some have threads.
+        let averaged = TrainConfig { epochs: 1, strategy: Strategy::Averaged, replicas: 3, ..config(task) };
+        let first = train(&averaged)?.0;
+        for threads in [2, 3, 8] {
+            let again = train(&TrainConfig { threads, ..averaged.clone() })?.0;
+            assert!(first.vectors().as_slice() == again.vectors().as_slice(), "{task:?}, {threads} threads");
+        }
+        let other = train(&TrainConfig { seed: 2, ..averaged })?.0;
+        assert!(first.vectors().as_slice() != other.vectors().as_slice(), "{task:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn replicas_learn_about_as_much_as_one_model() -> Result<()> {
+    for task in [Task::SkipGram, Task::Cbow] {
+        let one = scores(&train(&TrainConfig { strategy: Strategy::Serial, ..config(task) })?.0)?;
+        for replicas in [2, 4] {
+            let averaged = TrainConfig { strategy: Strategy::Averaged, replicas, threads: 2, ..config(task) };
+            let many = scores(&train(&averaged)?.0)?;
+            println!("{task:?}: serial {one:.3?}, {replicas} replicas {many:.3?}");
+            let is_as_good = many.0 > one.0 - 0.05 && many.1 > one.1 - 0.05;
+            assert!(is_as_good, "{task:?}: {replicas} replicas {many:?}, serial {one:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_kernel_learns_what_was_planted() -> Result<()> {
+    for kernel in [KernelChoice::Scalar, KernelChoice::Avx2, KernelChoice::Avx512] {
+        let config = TrainConfig { kernel, ..config(Task::Cbow) };
+        if let Err(Error::Config { reason, .. }) = config.resolved() {
+            println!("skipped: {reason}");
+            continue;
+        }
+        let (accuracy, _) = scores(&train(&config)?.0)?;
+        println!("{kernel:?}: {accuracy:.3}");
+        assert!(accuracy > 0.8, "{kernel:?}: {accuracy}");
+    }
+    Ok(())
+}
+
+/// Keeps checkpoints, and stops the run at its first report if it is to.
+struct Keeper<'a> {
+    folder: &'a Path,
+    stops: bool,
+}
+
+impl Observer for Keeper<'_> {
+    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
+        if self.stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
+        Ok(Some(self.folder.into()))
+    }
+}
+
+/// Trains to the end, resuming as often as the run is stopped; says how often that was.
+fn train_and_resume(config: &TrainConfig, stops: bool) -> Result<(Embeddings, Summary, usize)> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let EncodedCorpus { vocabulary, dataset, .. } = &WORLD.encoded;
+    let mut trainer = Trainer::new(config, vocabulary, dataset)?;
+    for stopped in 0.. {
+        match trainer.run(&mut Keeper { folder: folder.path(), stops }) {
+            Err(Error::Interrupted) => {
+                let (checkpoint, damaged) = Checkpoint::newest(folder.path())?;
+                assert!(damaged.is_empty(), "{damaged:?}");
+                trainer = Trainer::resume(&checkpoint, config.threads, vocabulary, dataset)?;
+            }
+            summary => return Ok((trainer.finish()?, summary?, stopped)),
+        }
+    }
+    unreachable!("every resumed run comes further")
+}
+
+#[test]
+fn a_run_resumed_again_and_again_gives_the_same_bytes() -> Result<()> {
+    for (strategy, heldout) in [(Strategy::Serial, 0.0), (Strategy::Serial, 0.05), (Strategy::Averaged, 0.05)] {
+        // With a rate that does not fall the best epoch is not the last.
+        let config = TrainConfig { strategy, heldout, min_lr: 1.0, lr: Some(0.1), ..config(Task::SkipGram) };
+        let (undisturbed, whole, _) = train_and_resume(&config, false)?;
+        let (resumed, parts, stopped) = train_and_resume(&config, true)?;
+        println!("{strategy:?}: stopped {stopped} times, {:?}", whole.heldout_losses);
+        assert!(stopped > 0 && undisturbed.vectors().as_slice() == resumed.vectors().as_slice(), "{strategy:?}");
+        assert_eq!(whole.epoch_losses, parts.epoch_losses);
+        assert_eq!((whole.heldout_losses, whole.epoch), (parts.heldout_losses, parts.epoch));
+    }
+    Ok(())
+}
+
+#[test]
 fn every_token_is_counted_once_an_epoch() -> Result<()> {
-    let config = TrainConfig { epochs: 2, sample: Some(0.0), dim: 8, threads: 3, ..config(Task::Cbow) };
-    let (_, summary) = train(&config)?;
     let tokens = WORLD.encoded.dataset.tokens();
-    assert_eq!(summary.tokens, tokens);
     // Without subsampling each word is predicted once an epoch, but for those alone in their sentence.
     let sentences = WORLD.encoded.dataset.sentences(0..WORLD.encoded.dataset.sentences_len());
     let alone = sentences.filter(|sentence| sentence.words.len() == 1).count() as u64;
-    assert_eq!(summary.words_trained, 2 * (tokens - alone));
+    for strategy in [Strategy::Serial, Strategy::Hogwild, Strategy::Averaged] {
+        let config = TrainConfig { strategy, epochs: 2, sample: Some(0.0), dim: 8, threads: 3, ..config(Task::Cbow) };
+        let (_, summary) = train(&config)?;
+        assert_eq!((summary.tokens, summary.words_trained), (tokens, 2 * (tokens - alone)), "{strategy:?}");
+    }
     Ok(())
 }
 

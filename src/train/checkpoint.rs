@@ -35,6 +35,8 @@ pub const BEST: &str = "best";
 pub const STATE: &str = "state.json";
 /// What a checkpoint's name begins with.
 const PREFIX: &str = "epoch-";
+/// What stands between epochs and turns in it.
+const TURN: &str = "-turn-";
 /// The ending of a folder that is not whole yet.
 const UNFINISHED: &str = ".tmp";
 /// The newest layout of `state.json` that this version reads and the one it writes.
@@ -71,7 +73,9 @@ impl FromStr for Every {
             "h" => number * 3600.0,
             _ => return Err(wrong()),
         };
-        Duration::try_from_secs_f64(seconds).map(Self::Time).map_err(|_| wrong())
+        // One that rounds to nothing could not be read again from the run's settings.
+        let time = Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero());
+        time.map(Self::Time).ok_or_else(wrong)
     }
 }
 
@@ -233,7 +237,7 @@ pub(super) fn write(
     keep: usize,
     tables: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let name = format!("{PREFIX}{:04}-turn-{:06}", record.state.epoch, record.state.turn);
+    let name = format!("{PREFIX}{:04}{TURN}{:06}", record.state.epoch, record.state.turn);
     put(folder, &name, |folder| {
         tables(folder)?;
         let text = serde_json::to_string_pretty(record).map_err(|source| Error::Backend { source: source.into() })?;
@@ -250,9 +254,11 @@ pub(super) fn write(
 pub(super) fn put(folder: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let (target, new) = (folder.join(name), folder.join(format!("{name}{UNFINISHED}")));
     let failed = |source| Error::io(&target, source);
-    // What a killed run left half-written.
-    if new.exists() {
-        fs::remove_dir_all(&new).map_err(failed)?;
+    // What a killed run left half-written, most likely at another turn.
+    for (name, path) in entries(folder)? {
+        if name.strip_suffix(UNFINISHED).is_some_and(|name| name == BEST || position(name).is_some()) {
+            fs::remove_dir_all(path).map_err(failed)?;
+        }
     }
     fs::create_dir_all(&new).map_err(failed)?;
     let filled = fill(&new).and_then(|()| {
@@ -301,22 +307,27 @@ pub(super) fn read_into(path: &Path, table: &mut SharedTable) -> Result<()> {
 
 /// The checkpoints in a folder, oldest first; none if it does not exist.
 pub fn names(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io(folder, error)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(|source| Error::io(folder, source))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) && !name.ends_with(UNFINISHED) {
-            found.push(entry.path());
-        }
-    }
+    let mut found: Vec<_> =
+        entries(folder)?.into_iter().filter_map(|(name, path)| Some((position(&name)?, path))).collect();
     found.sort();
-    Ok(found)
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Epochs and turns done, from a checkpoint's name; as numbers, since a long run needs more digits than the first few.
+fn position(name: &str) -> Option<(u64, u64)> {
+    let (epoch, turn) = name.strip_prefix(PREFIX)?.split_once(TURN)?;
+    Some((epoch.parse().ok()?, turn.parse().ok()?))
+}
+
+/// The names in a folder, and their paths; none if it does not exist.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let failed = |source| Error::io(folder, source);
+    let found = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        found => found.map_err(failed)?,
+    };
+    let named = |entry: fs::DirEntry| (entry.file_name().to_string_lossy().into_owned(), entry.path());
+    found.map(|entry| entry.map(named).map_err(failed)).collect()
 }
 
 #[cfg(test)]
@@ -339,7 +350,7 @@ mod tests {
             let again = every.expect("an interval");
             assert_eq!(again.to_string().parse(), Ok(again), "{text}");
         }
-        for text in ["", "0", "-1m", "1.5", "10d", "m", "nan", "infs", "1e300h", "epochs"] {
+        for text in ["", "0", "-1m", "1.5", "10d", "m", "nan", "infs", "1e300h", "1e-10s", "epochs"] {
             assert!(text.parse::<Every>().is_err(), "{text}");
         }
     }
@@ -350,13 +361,26 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         assert!(put(folder.path(), "epoch-0001-turn-000001", |_| Err(Error::Interrupted)).is_err());
         assert!(names(folder.path())?.is_empty() && !at("epoch-0001-turn-000001.tmp").exists());
-        fs::create_dir(at("epoch-0000-turn-000001.tmp")).expect("what a killed run left");
+        fs::create_dir(at("epoch-0000-turn-000007.tmp")).expect("what a killed run left");
         let config = TrainConfig::default();
         for turn in 1..=4 {
             let record = Record::new(&config, 7, &State { turn, ..State::default() });
             write(folder.path(), &record, 2, |_| Ok(()))?;
         }
         assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003"), at("epoch-0000-turn-000004")]);
+        assert!(!at("epoch-0000-turn-000007.tmp").exists());
+        Ok(())
+    }
+
+    #[test]
+    fn checkpoints_are_ordered_by_number_however_long() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let in_order =
+            ["epoch-0009-turn-999999", "epoch-0009-turn-1000000", "epoch-9999-turn-000001", "epoch-10000-turn-000002"]
+                .map(|name| folder.path().join(name));
+        in_order.iter().for_each(|path| fs::create_dir(path).expect("a folder"));
+        fs::create_dir(folder.path().join(BEST)).expect("a folder");
+        assert_eq!(names(folder.path())?, in_order);
         Ok(())
     }
 }

@@ -264,11 +264,11 @@ impl<'a> Trainer<'a> {
         Ok(pause)
     }
 
-    /// One worker on the shared model: shard after shard until none is left or the run pauses.
+    /// One worker on the shared model: shard after shard until none is left or the run pauses, but one at least, so that
+    /// each checkpoint is of a later turn than the one before and never takes its place.
     fn work(&self, round: &Round<'_>, scratch: &mut Scratch, sender: &Sender<Done>) {
-        while !round.stop.load(Relaxed) {
-            let Some(turn) = round.jobs.get(round.next.fetch_add(1, Relaxed)).map(|turns| turns.start) else { return };
-            if !self.turn(turn, &self.tables, round, scratch, sender) {
+        while let Some(turns) = round.jobs.get(round.next.fetch_add(1, Relaxed)) {
+            if !self.turn(turns.start, &self.tables, round, scratch, sender) || round.stop.load(Relaxed) {
                 return;
             }
         }
@@ -396,11 +396,13 @@ impl<'a> Trainer<'a> {
             self.check_finite()?;
             let record = Record::new(&self.config, self.dataset.checksum(), &self.state);
             checkpoint::write(&folder, &record, self.config.keep, |folder| self.save(folder))?;
+            watch.observer.saved()?;
         }
         Ok(())
     }
 
-    /// Writes both tables as they are now into a folder: `words.safetensors` and `context.safetensors`.
+    /// Writes both tables as they are now into a folder: `context.safetensors`, then `words.safetensors`, whose presence
+    /// says that the run is finished.
     pub fn save(&mut self, folder: &Path) -> Result<()> {
         let words = native::Words {
             keys: self.vocabulary.keys(),
@@ -408,7 +410,7 @@ impl<'a> Trainer<'a> {
             dim: self.config.dim,
         };
         let metadata = self.metadata()?;
-        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
+        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()).rev() {
             let rows = table.as_rows();
             native::write_rows(&folder.join(name), words, &metadata, || rows.iter())?;
         }

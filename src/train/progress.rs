@@ -17,6 +17,11 @@ pub trait Observer {
     fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
         Ok(None)
     }
+
+    /// A checkpoint lies in that folder, whole: from here on the run can be resumed.
+    fn saved(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// An observer that says nothing, stops nothing and keeps nothing.

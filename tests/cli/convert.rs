@@ -74,7 +74,7 @@ fn info_knows_every_file_of_firth() {
     {
         assert_eq!(folder.json(&format!("info run/{file}"))["kind"], kind);
     }
-    assert!(folder.firth("info v.txt --check").stdout.contains("have no checksum"));
+    assert!(folder.firth("info v.txt --check").stdout.contains("has no checksum"));
     folder.firth("corpus info v.txt").expect_error(3, &["v.txt: not an encoded corpus", "firth corpus build"]);
 }
 

@@ -1,13 +1,16 @@
 //! The command line through the real binary: output, exit codes, and each message.
 
+mod checkpoints;
 mod convert;
 mod corpus;
 mod faults;
 mod force;
 mod foreign;
+mod heldout;
 mod places;
 mod plan;
 mod queries;
+mod resume;
 mod signals;
 mod support;
 mod train;

@@ -7,45 +7,39 @@ use std::time::Duration;
 
 use crate::support::{Folder, Tested};
 
-fn firth(folder: &Folder, arguments: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_firth"));
-    command.current_dir(folder.path()).args(arguments.split_whitespace()).stdin(Stdio::null());
-    command
-}
-
-/// Sends a signal as soon as a line of progress has appeared, and waits for the end.
-fn interrupt(folder: &Folder, arguments: &str, signal: &str) -> Tested<(Option<i32>, String)> {
-    let mut child = firth(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-    let mut said = String::new();
-    stderr.read_line(&mut said)?;
-    assert!(said.contains("words/s"), "the first line is progress: {said}");
-    assert!(folder.names().iter().any(|name| name.starts_with(".firth-")), "work is in a hidden folder");
-    Command::new("kill").args([signal, &child.id().to_string()]).status()?;
-    stderr.read_to_string(&mut said)?;
-    Ok((child.wait()?.code(), said))
+#[test]
+fn an_interrupted_training_leaves_a_run_to_go_on_with() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 2000);
+    let train = "train skipgram a.txt -o run --epochs 10000 --dim 50";
+    for (command, signal) in [(train, "-INT"), ("resume run", "-TERM"), ("resume run", "-HUP")] {
+        let ran = folder.interrupt(command, signal)?;
+        ran.expect_code(130);
+        let message = "interrupted; a checkpoint was written: firth resume run goes on";
+        assert!(ran.stderr.contains(message) && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+        assert_eq!(folder.names(), ["a.txt", "run"]);
+    }
+    Ok(())
 }
 
 #[test]
-fn an_interrupted_training_exits_with_130_and_leaves_nothing() -> Tested {
+fn an_interrupted_training_of_vectors_alone_leaves_nothing() -> Tested {
     let folder = Folder::new();
     folder.write_text("a.txt", 2000);
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let (code, said) = interrupt(&folder, "train skipgram a.txt -o run --epochs 10000 --dim 50", signal)?;
-        assert_eq!(code, Some(130), "{said}");
-        assert!(said.contains("interrupted") && !said.contains("panicked"), "{said}");
+    for flags in ["", "--heldout 10%"] {
+        let ran = folder.interrupt(&format!("train cbow a.txt -o words.bin --epochs 10000 {flags}"), "-INT")?;
+        ran.expect_code(130);
+        assert!(ran.stderr.contains("interrupted; nothing was written"), "{}", ran.stderr);
         assert_eq!(folder.names(), ["a.txt"]);
     }
-    let (code, _) = interrupt(&folder, "train cbow a.txt -o words.bin --epochs 10000", "-INT")?;
-    assert_eq!((code, folder.names()), (Some(130), vec!["a.txt".to_owned()]));
     Ok(())
 }
 
 /// Interrupts a command that is given the same lines for ever.
 fn interrupt_pipe(folder: &Folder, arguments: &str, wait: Duration) -> Tested<(Option<i32>, String)> {
-    let mut command = firth(folder, arguments);
+    let mut command = folder.command(arguments);
     std::fs::create_dir_all(folder.join("temporary"))?;
-    command.env("TMPDIR", folder.join("temporary")).stdin(Stdio::piped()).stderr(Stdio::piped());
+    command.env("TMPDIR", folder.join("temporary")).stdin(Stdio::piped());
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().expect("a pipe");
     // Ends with the pipe, when the command has ended.
@@ -80,7 +74,7 @@ fn an_interrupted_encoding_leaves_nothing() -> Tested {
     let line = "The quick brown fox jumps over the lazy dog and runs into the dark green forest\n";
     folder.write("a.txt", line.repeat(1_500_000));
     for arguments in ["corpus build a.txt -o new/corpus --threads 1", "train cbow a.txt -o new/run --threads 1"] {
-        let mut child = firth(&folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let mut child = folder.command(arguments).spawn()?;
         while !folder.join("new").exists() {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -99,7 +93,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() -> Tested {
     let folder = Folder::new();
     let rows: String = (0..5000).map(|row| format!("word{row} {row} 1\n")).collect();
     folder.write("v.txt", format!("5000 2\n{rows}"));
-    let mut child = firth(&folder, "embed v.txt --words").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = folder.command("embed v.txt --words").spawn()?;
     let mut line = String::new();
     BufReader::with_capacity(16, child.stdout.take().expect("a pipe")).read_line(&mut line)?;
     assert_eq!(line, "word0\t0\t1\n");
@@ -116,7 +110,7 @@ fn a_full_disk_is_a_failure_with_a_message() -> Tested {
     folder.write_vectors("v.txt");
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
     for arguments in ["nearest v.txt king", "embed v.txt --words --json", "info v.txt", "--help"] {
-        let output = firth(&folder, arguments).stdout(full()?).stderr(Stdio::piped()).output()?;
+        let output = folder.command(arguments).stdout(full()?).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments}: {said}");
         assert!(said.contains("standard output") && said.contains("No space left"), "{arguments}: {said}");
@@ -139,7 +133,7 @@ fn a_full_standard_error_changes_nothing() -> Tested {
         ("", 2),
         ("info none", 3),
     ] {
-        let status = firth(&folder, arguments).stdout(Stdio::null()).stderr(full()?).status()?;
+        let status = folder.command(arguments).stdout(Stdio::null()).stderr(full()?).status()?;
         assert_eq!(status.code(), Some(code), "{arguments}");
     }
     assert_eq!(folder.names(), ["a.txt", "run", "v.bin", "v.txt"]);

@@ -1,9 +1,10 @@
 //! The real binary in a temporary folder.
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Child, Command, Output, Stdio};
 
-use assert_cmd::Command;
 use tempfile::TempDir;
 
 pub type Tested<T = ()> = Result<T, Box<dyn std::error::Error>>;
@@ -41,7 +42,12 @@ impl Folder {
 
     /// All names in the folder, hidden ones too, sorted.
     pub fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.path()).expect("the folder");
+        self.names_in(".")
+    }
+
+    /// All names in a folder within, hidden ones too, sorted; none if it does not exist.
+    pub fn names_in(&self, name: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.join(name)).into_iter().flatten();
         let mut names: Vec<_> =
             entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
@@ -55,9 +61,43 @@ impl Folder {
 
     /// Runs `firth` with arguments and standard input.
     pub fn firth_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ran {
-        let mut command = Command::cargo_bin("firth").expect("the binary");
+        let mut command = assert_cmd::Command::cargo_bin("firth").expect("the binary");
         command.current_dir(self.path()).args(arguments).write_stdin(input);
         command.output().expect("firth runs").into()
+    }
+
+    /// `firth` to be started with words apart by spaces, which the caller stops or watches; its output is piped.
+    pub fn command(&self, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_firth"));
+        command.current_dir(self.path()).args(arguments.split_whitespace());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Sends a signal as soon as a line of progress has appeared, and waits for the end.
+    #[cfg(unix)]
+    pub fn interrupt(&self, arguments: &str, signal: &str) -> Tested<Ran> {
+        let mut child = self.command(arguments).spawn()?;
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        while !said.contains("words/s") {
+            assert!(stderr.read_line(&mut said)? > 0, "the command ended before it was interrupted: {said}");
+        }
+        Command::new("kill").args([signal, &child.id().to_string()]).status()?;
+        stderr.read_to_string(&mut said)?;
+        let mut ran = Ran::from(child.wait_with_output()?);
+        ran.stderr = said;
+        Ok(ran)
+    }
+
+    /// Waits until something has this name, which a running command is about to make.
+    pub fn wait_for(&self, name: &str, child: &mut Child) -> Tested {
+        while !self.join(name).exists() {
+            let has_ended = child.try_wait()?.is_some();
+            assert!(!has_ended || self.join(name).exists(), "the command ended without {name}");
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Runs `firth --json`, expects success, and parses what it printed.

@@ -27,6 +27,8 @@ pub struct Flags {
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let (started, run) = (Instant::now(), flags.run.as_path());
     let shown = run.display();
+    // Locked before anything is read: another process may be finishing the run or replacing a checkpoint.
+    let _lock = run_folder::is_unfinished(run).then(|| Lock::take(run)).transpose()?;
     if run.join(native::FILE).is_file() {
         let message = format!("{shown}: is finished; to train on, use firth train skipgram TEXT --from {shown} -o NEW");
         return Err(Failure::usage(message));
@@ -38,7 +40,6 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     for error in damaged {
         warn(format_args!("{error}; the checkpoint before it is used"));
     }
-    let _lock = Lock::take(run)?;
     let corpus = run_folder::corpus(run)?;
     corpus.dataset.verify().reading()?;
     let mut trainer = Trainer::resume(&checkpoint, globals.threads(), &corpus.vocabulary, &corpus.dataset).reading()?;

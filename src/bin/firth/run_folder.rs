@@ -67,13 +67,16 @@ impl RunFolder {
         self.staged.as_ref()
     }
 
-    /// The folder for checkpoints, which must outlive this process: the run takes its place.
-    pub fn checkpoints(&mut self) -> Outcome<PathBuf> {
-        if !self.is_bare {
-            self.publish()?;
-            signals::can_be_resumed(&self.target);
-        }
+    /// The folder for checkpoints and for the best epoch; hidden with the run until [`RunFolder::saved`].
+    pub fn checkpoints(&self) -> Outcome<PathBuf> {
         Ok(self.path()?.join(CHECKPOINTS))
+    }
+
+    /// There is a checkpoint, whole, which is to outlive this process: the run takes its place.
+    pub fn saved(&mut self) -> Outcome {
+        self.publish()?;
+        signals::can_be_resumed(&self.target);
+        Ok(())
     }
 
     /// Gives the finished run, or the vectors, their name. The best epoch needs no copy of its own any more.

@@ -93,6 +93,10 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
+    if force && run_folder::is_unfinished(target) {
+        // Replaced under the process that trains it, a run would get that one's checkpoints.
+        drop(Lock::take(target)?);
+    }
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
     let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
@@ -194,6 +198,9 @@ fn resolve(
         for flag in ["replicas", "sync-tokens"] {
             typed.refuse(flag, "only --strategy averaged has replicas")?;
         }
+    }
+    if config.checkpoint_every == Every::Never {
+        typed.refuse("keep", "no checkpoint is written")?;
     }
     if config.heldout == 0.0 {
         typed.refuse("patience", "nothing is held out; add --heldout 1%")?;

@@ -73,16 +73,27 @@ impl Observer for Watcher<'_> {
     }
 
     fn checkpoints(&mut self) -> firth::Result<Option<PathBuf>> {
-        let Some(folder) = &mut self.folder else { return Ok(None) };
-        match folder.checkpoints() {
-            Ok(path) => Ok(Some(path)),
-            Err(Failure::Library(error)) => Err(error),
-            Err(failure) => {
+        let path = self.folder.as_ref().map(|folder| folder.checkpoints()).transpose();
+        self.told(path)
+    }
+
+    fn saved(&mut self) -> firth::Result<()> {
+        let saved = self.folder.as_mut().map_or(Ok(()), |folder| folder.saved());
+        self.told(saved)
+    }
+}
+
+impl Watcher<'_> {
+    /// What the library can be told of an outcome; [`learn`] returns the failure itself.
+    fn told<T>(&mut self, outcome: Outcome<T>) -> firth::Result<T> {
+        outcome.map_err(|failure| match failure {
+            Failure::Library(error) => error,
+            failure => {
                 let error = firth::Error::data(failure.to_string());
                 self.failure = Some(failure);
-                Err(error)
+                error
             }
-        }
+        })
     }
 }
 

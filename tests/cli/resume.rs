@@ -129,19 +129,16 @@ fn a_run_killed_as_it_ends_has_both_tables_or_can_be_resumed() -> Tested {
 fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() -> Tested {
     let (folder, whole) = stopped("--keep 2")?;
     let newest = folder.join("run/checkpoints").join(&checkpoints(&folder)[1]);
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
-        // The vectors lie before the keys, which are shorter than this.
-        ("words.safetensors", |bytes| {
-            let at = bytes.len() - 300;
-            bytes[at] ^= 1;
-        }),
-        ("context.safetensors", |bytes| bytes.truncate(bytes.len() - 1)),
-        ("state.json", |bytes| bytes.truncate(bytes.len() / 2)),
-    ];
-    for (name, damage) in damages {
+    for name in ["words.safetensors", "context.safetensors", "state.json"] {
         let file = newest.join(name);
         let mut bytes = std::fs::read(&file)?;
-        damage(&mut bytes);
+        if name == "words.safetensors" {
+            // The vectors lie before the keys, which are shorter than this.
+            let at = bytes.len() - 300;
+            bytes[at] ^= 1;
+        } else {
+            bytes.truncate(bytes.len() / 2);
+        }
         std::fs::write(&file, bytes)?;
         let ran = folder.firth("resume run");
         ran.expect_code(0);

@@ -67,6 +67,8 @@ fn kill_and_resume(strategy: &str) -> Tested {
         folder.firth(&next()).expect_code(0);
     }
     assert!(tables(&folder, "run") == tables(&folder, "whole"), "{strategy}");
+    let log = folder.read("run/log.jsonl");
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
     Ok(())
 }
 

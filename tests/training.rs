@@ -9,6 +9,7 @@ use firth::corpus::synthetic::Planted;
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
 use firth::eval::{Analogy, Similarity};
+use firth::math::Kernel;
 use firth::tokenizer::Tokenizer;
 use firth::train::{
     Checkpoint, Compat, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer,
@@ -138,10 +139,13 @@ fn replicas_learn_about_as_much_as_one_model() -> Result<()> {
 
 #[test]
 fn every_kernel_learns_what_was_planted() -> Result<()> {
-    for kernel in [KernelChoice::Scalar, KernelChoice::Avx2, KernelChoice::Avx512] {
+    let available: Vec<_> = Kernel::available().iter().map(Kernel::name).collect();
+    for (name, kernel) in
+        [("scalar", KernelChoice::Scalar), ("avx2", KernelChoice::Avx2), ("avx512", KernelChoice::Avx512)]
+    {
         let config = TrainConfig { kernel, ..config(Task::Cbow) };
-        if let Err(Error::Config { reason, .. }) = config.resolved() {
-            println!("skipped: {reason}");
+        if !available.contains(&name) {
+            println!("skipped: this processor has no {name}");
             continue;
         }
         let (accuracy, _) = scores(&train(&config)?.0)?;

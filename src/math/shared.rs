@@ -194,6 +194,11 @@ impl Tables {
         })
     }
 
+    /// What steps on them.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
     /// The input and the output table, while nobody trains on them.
     pub fn parts_mut(&mut self) -> [&mut SharedTable; 2] {
         [&mut self.input, &mut self.output]

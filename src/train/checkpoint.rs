@@ -5,7 +5,7 @@
 //!     words.safetensors      the input table: word vectors, a model like any other
 //!     context.safetensors    the output table
 //!     state.json             position, losses, configuration, and what they belong to
-//! checkpoints/best/          with --heldout: the tables of the best epoch so far
+//! checkpoints/best-epoch-0002/   with --heldout: the tables of the best epoch so far
 //! ```
 //!
 //! The name tells the epochs that are done and the turns, over all epochs. There are no random numbers to keep: every
@@ -28,8 +28,8 @@ use crate::math::{SharedTable, fingerprint};
 
 /// The file with the output table.
 pub const CONTEXT: &str = "context.safetensors";
-/// The folder, among checkpoints, of the best epoch.
-pub const BEST: &str = "best";
+/// What the name of the folder with the best epoch's tables begins with.
+const BEST: &str = "best-epoch-";
 
 /// The file that makes a folder a checkpoint.
 pub const STATE: &str = "state.json";
@@ -146,16 +146,22 @@ pub(super) struct Record {
     pub config: TrainConfig,
     /// The checksum of the encoded corpus, in hexadecimal.
     pub corpus: String,
+    /// The instructions that trained it.
+    pub kernel: String,
+    /// All turns of the run: other shards would give them another meaning.
+    pub turns: u64,
     pub state: State,
 }
 
 impl Record {
-    pub fn new(config: &TrainConfig, corpus: u64, state: &State) -> Self {
+    pub fn new(config: &TrainConfig, corpus: u64, kernel: &str, turns: u64, state: &State) -> Self {
         Self {
             schema: SCHEMA,
             firth: env!("CARGO_PKG_VERSION").into(),
             config: config.clone(),
             corpus: format!("{corpus:016x}"),
+            kernel: kernel.into(),
+            turns,
             state: state.clone(),
         }
     }
@@ -245,9 +251,50 @@ pub(super) fn write(
         file.write(text.as_bytes())?;
         file.commit()
     })?;
+    let target = folder.join(&name);
     let all = names(folder)?;
-    let old = &all[..all.len().saturating_sub(keep)];
-    old.iter().try_for_each(|path| fs::remove_dir_all(path).map_err(|source| Error::io(path, source)))
+    // Those after this one are damaged, or of a future that a resumed run did not have.
+    let (mut kept, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| at(path) <= at(&target));
+    let old = kept.drain(..kept.len().saturating_sub(keep));
+    old.chain(later).for_each(|path| discard(&path));
+    forget_best_but(folder, record.state.best());
+    Ok(())
+}
+
+/// A checkpoint's position, from its name.
+fn at(path: &Path) -> Option<(u64, u64)> {
+    path.file_name().and_then(|name| position(&name.to_string_lossy()))
+}
+
+/// Deletes a folder. One that another process keeps open may stay; it costs disk, not the run.
+fn discard(path: &Path) {
+    // Renamed first, so that a half-deleted one is never taken for whole.
+    let mut doomed = path.as_os_str().to_owned();
+    doomed.push(UNFINISHED);
+    let doomed = Path::new(&doomed);
+    let _ = fs::rename(path, doomed).and_then(|()| fs::remove_dir_all(doomed));
+}
+
+/// The name of the folder with an epoch's tables, the epoch from 0.
+pub(super) fn best_name(epoch: usize) -> String {
+    format!("{BEST}{:04}", epoch + 1)
+}
+
+/// Deletes the tables of all epochs but one.
+pub(super) fn forget_best_but(folder: &Path, epoch: Option<usize>) {
+    let kept = epoch.map(best_name);
+    for (name, path) in entries(folder).unwrap_or_default() {
+        if name.starts_with(BEST) && Some(&name) != kept.as_ref() {
+            discard(&path);
+        }
+    }
+}
+
+/// Deletes what a finished run does not need any more: the tables of its best epoch, which are its own by now.
+pub fn forget_best(folder: &Path) {
+    forget_best_but(folder, None);
+    // Only an empty folder can be removed so.
+    let _ = fs::remove_dir(folder);
 }
 
 /// Makes a folder within another, whole or not at all, in the place of one of that name.
@@ -256,17 +303,18 @@ pub(super) fn put(folder: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<
     let failed = |source| Error::io(&target, source);
     // What a killed run left half-written, most likely at another turn.
     for (name, path) in entries(folder)? {
-        if name.strip_suffix(UNFINISHED).is_some_and(|name| name == BEST || position(name).is_some()) {
+        if name.strip_suffix(UNFINISHED).is_some_and(|name| name.starts_with(BEST) || position(name).is_some()) {
             fs::remove_dir_all(path).map_err(failed)?;
         }
     }
     fs::create_dir_all(&new).map_err(failed)?;
     let filled = fill(&new).and_then(|()| {
+        // Names must survive a power failure, too; a system that cannot promise it changes nothing else.
+        let _ = fs::File::open(&new).and_then(|new| new.sync_all());
         if target.exists() {
             fs::remove_dir_all(&target).map_err(failed)?;
         }
         fs::rename(&new, &target).map_err(failed)?;
-        // The name itself must survive a power failure, too; a system that cannot promise it changes nothing else.
         let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
         Ok(())
     });
@@ -364,11 +412,35 @@ mod tests {
         fs::create_dir(at("epoch-0000-turn-000007.tmp")).expect("what a killed run left");
         let config = TrainConfig::default();
         for turn in 1..=4 {
-            let record = Record::new(&config, 7, &State { turn, ..State::default() });
+            let record = Record::new(&config, 7, "scalar", 9, &State { turn, ..State::default() });
             write(folder.path(), &record, 2, |_| Ok(()))?;
         }
         assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003"), at("epoch-0000-turn-000004")]);
         assert!(!at("epoch-0000-turn-000007.tmp").exists());
+        // A run that went on from the third, since the fourth was damaged, needs what it writes, not that one.
+        fs::remove_dir_all(at("epoch-0000-turn-000003")).expect("a folder");
+        let record = Record::new(&config, 7, "scalar", 9, &State { turn: 3, ..State::default() });
+        write(folder.path(), &record, 1, |_| Ok(()))?;
+        assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003")]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_best_epoch_stays_until_a_checkpoint_names_another() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = TrainConfig::default();
+        let mut state = State { turn: 1, epoch: 2, heldout: vec![2.0, 3.0], ..State::default() };
+        let exist = || [0, 1, 2].map(|epoch| folder.path().join(best_name(epoch)).exists());
+        (0..3).try_for_each(|epoch| put(folder.path(), &best_name(epoch), |_| Ok(())))?;
+        write(folder.path(), &Record::new(&config, 7, "scalar", 9, &state), 1, |_| Ok(()))?;
+        assert_eq!(exist(), [true, false, false]);
+        put(folder.path(), &best_name(2), |_| Ok(()))?;
+        assert_eq!(exist(), [true, false, true]);
+        (state.turn, state.heldout) = (2, vec![2.0, 3.0, 1.0]);
+        write(folder.path(), &Record::new(&config, 7, "scalar", 9, &state), 1, |_| Ok(()))?;
+        assert_eq!(exist(), [false, false, true]);
+        forget_best(folder.path());
+        assert_eq!(exist(), [false; 3]);
         Ok(())
     }
 
@@ -379,7 +451,7 @@ mod tests {
             ["epoch-0009-turn-999999", "epoch-0009-turn-1000000", "epoch-9999-turn-000001", "epoch-10000-turn-000002"]
                 .map(|name| folder.path().join(name));
         in_order.iter().for_each(|path| fs::create_dir(path).expect("a folder"));
-        fs::create_dir(folder.path().join(BEST)).expect("a folder");
+        fs::create_dir(folder.path().join(best_name(0))).expect("a folder");
         assert_eq!(names(folder.path())?, in_order);
         Ok(())
     }

@@ -120,7 +120,7 @@ pub struct TrainConfig {
     /// Models that train apart under --strategy averaged; as many threads are of use [2 to 64]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 2))]
     pub replicas: usize,
-    /// Corpus tokens that each replica trains on between two averagings [1 or more]
+    /// Corpus tokens that each replica trains on between two averagings [1 to 10^12]
     #[cfg_attr(feature = "cli", arg(long, value_name = "TOKENS", default_value_t = 1 << 19))]
     pub sync_tokens: u64,
     /// Share of the sentences, chosen at random, to measure on instead of training; the best epoch is kept [0 to 0.5, or 1%]
@@ -153,6 +153,9 @@ pub struct TrainConfig {
 
 /// Seldom enough to cost nothing, and often enough that a crash does not cost an afternoon.
 const CHECKPOINT_EVERY: Every = Every::Time(Duration::from_secs(600));
+
+/// More than any corpus holds.
+const MOST_SYNC_TOKENS: u64 = 1_000_000_000_000;
 
 /// A share as a number or in per cent.
 #[cfg(feature = "cli")]
@@ -230,8 +233,9 @@ impl TrainConfig {
         if !(2..=64).contains(&self.replicas) {
             return Err(Error::config("--replicas", format!("{} is out of range, expected 2 to 64", self.replicas)));
         }
-        if self.sync_tokens == 0 {
-            return Err(Error::config("--sync-tokens", "0 is out of range, expected 1 or more"));
+        if !(1..=MOST_SYNC_TOKENS).contains(&self.sync_tokens) {
+            let reason = format!("{} is out of range, expected 1 to {MOST_SYNC_TOKENS}", self.sync_tokens);
+            return Err(Error::config("--sync-tokens", reason));
         }
         if self.patience > 10_000 {
             return Err(Error::config("--patience", format!("{} is out of range, expected 0 to 10000", self.patience)));
@@ -305,8 +309,8 @@ impl TrainConfig {
     }
 
     /// The kernel's name, for reports.
-    pub(super) fn kernel_name(&self) -> String {
-        let name = self.kernel().map_or("none", |kernel| kernel.name());
+    pub(super) fn kernel_name(&self, kernel: Kernel) -> String {
+        let name = kernel.name();
         if self.kernel == KernelChoice::Reference { format!("reference ({name})") } else { name.into() }
     }
 

@@ -45,5 +45,9 @@ pub(super) fn loss(step: &Step, tables: &Tables, dataset: &Dataset, sentences: &
     // Summed in order, whoever computed what.
     let parts = parts.collect::<Result<Vec<_>>>()?;
     let (loss, predictions) = parts.iter().fold((0.0, 0), |(loss, all), (part, count)| (loss + part, all + count));
-    Ok(loss / predictions.max(1) as f64)
+    if predictions == 0 {
+        let reason = format!("no word has a neighbour in the {} sentences held out; hold out more", sentences.len());
+        return Err(Error::config("--heldout", reason));
+    }
+    Ok(loss / predictions as f64)
 }

@@ -16,7 +16,7 @@ mod schedule;
 mod step;
 mod watch;
 
-pub use checkpoint::{BEST, CONTEXT, Checkpoint, Every, STATE, names as checkpoints};
+pub use checkpoint::{CONTEXT, Checkpoint, Every, STATE, forget_best, names as checkpoints};
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
 pub use continued::Drift;
 pub use needs::Needs;
@@ -33,7 +33,7 @@ use crate::dataset::Dataset;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::native;
-use crate::math::{SharedTable, Tables, fingerprint};
+use crate::math::{Kernel, SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
 use checkpoint::{Record, State};
@@ -48,6 +48,9 @@ const TALLY_TOKENS: u64 = 1 << 13;
 
 /// A loss so many times that of a model that knows nothing is no learning any more.
 const WORSE_THAN_CHANCE: f64 = 2.0;
+
+/// Predictions whose mean loss is judged.
+const JUDGED: u64 = 1000;
 
 /// Names of the random streams that a run draws from.
 mod streams {
@@ -83,7 +86,8 @@ impl<'a> Trainer<'a> {
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
         let input = SharedTable::uniform(words, dim, seed)?;
         let output = SharedTable::zeros(words, dim)?;
-        Self::with_tables(config, vocabulary, dataset, input, output)
+        let tables = Tables::new(input, output, config.kernel()?)?;
+        Self::with_tables(config, vocabulary, dataset, tables)
     }
 
     /// Goes on from a checkpoint, as if the run had not stopped; `threads` may differ from before.
@@ -112,11 +116,14 @@ impl<'a> Trainer<'a> {
             }
         }
         let config = TrainConfig { threads, ..record.config.clone() }.resolved()?;
+        // Another kernel rounds differently: the one that the run began with goes on, if this processor has it.
+        let begun = Kernel::choose(Some(&record.kernel)).filter(|_| config.kernel == KernelChoice::Auto);
+        let kernel = begun.map_or_else(|| config.kernel(), Ok)?;
         let [input, output] = [words, context].map(|table| SharedTable::from_matrix(table.vectors()));
-        let mut trainer = Self::with_tables(config, vocabulary, dataset, input?, output?)?;
-        if record.state.turn > trainer.schedule.turns() {
-            let what = format!("{shown}: turns done");
-            return Err(Error::mismatch(what, format!("at most {}", trainer.schedule.turns()), record.state.turn));
+        let mut trainer = Self::with_tables(config, vocabulary, dataset, Tables::new(input?, output?, kernel)?)?;
+        if record.turns != trainer.schedule.turns() {
+            let what = format!("{shown}: shards of all epochs (another version of firth cuts them otherwise)");
+            return Err(Error::mismatch(what, record.turns, trainer.schedule.turns()));
         }
         trainer.state = record.state.clone();
         trainer.resumed_at = record.state.turn;
@@ -127,8 +134,7 @@ impl<'a> Trainer<'a> {
         config: TrainConfig,
         vocabulary: &'a Vocabulary,
         dataset: &'a Dataset,
-        input: SharedTable,
-        output: SharedTable,
+        tables: Tables,
     ) -> Result<Self> {
         dataset.belongs_to(vocabulary)?;
         if vocabulary.is_empty() || dataset.tokens() == 0 {
@@ -148,7 +154,6 @@ impl<'a> Trainer<'a> {
             seed: config.seed,
             ahead: config.window,
         };
-        let tables = Tables::new(input, output, config.kernel()?)?;
         let schedule = Schedule::new(&config, dataset);
         let heldout = heldout::held_out(config.heldout, config.seed, dataset)?;
         let state = State::default();
@@ -307,8 +312,9 @@ impl<'a> Trainer<'a> {
             let tally = scratch.flush();
             round.live.add(tally);
             total.add(tally);
-            let is_well = tally.loss.is_finite() && tally.mean() < WORSE_THAN_CHANCE * self.chance();
-            is_well || tally.predictions == 0
+            // A few predictions may surprise any model; many do not.
+            let is_far_off = tally.predictions >= JUDGED && tally.mean() > WORSE_THAN_CHANCE * self.chance();
+            tally.loss.is_finite() && !is_far_off
         };
         for sentence in self.dataset.sentences(self.schedule.sentences(shard)) {
             let lr = self.schedule.lr(tokens);
@@ -358,7 +364,12 @@ impl<'a> Trainer<'a> {
         if self.state.best() == Some(self.state.epoch - 1) && self.state.turn < self.schedule.turns() {
             let folder = watch.observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
             self.check_finite()?;
-            checkpoint::put(&folder, BEST, |folder| self.save(folder))?;
+            let name = checkpoint::best_name(self.state.epoch - 1);
+            checkpoint::put(&folder, &name, |folder| self.save(folder))?;
+            if self.config.checkpoint_every == Every::Never {
+                // No checkpoint will ever name an older one.
+                checkpoint::forget_best_but(&folder, self.state.best());
+            }
         }
         Ok(())
     }
@@ -372,7 +383,8 @@ impl<'a> Trainer<'a> {
     fn take_best(&mut self, observer: &mut dyn Observer) -> Result<usize> {
         let best = self.state.best().unwrap_or(self.state.epoch - 1);
         if best + 1 < self.state.epoch {
-            let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?.join(BEST);
+            let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
+            let folder = folder.join(checkpoint::best_name(best));
             for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
                 checkpoint::read_into(&folder.join(name), table)?;
             }
@@ -394,7 +406,8 @@ impl<'a> Trainer<'a> {
         watch.saved = Instant::now();
         if let Some(folder) = watch.observer.checkpoints()? {
             self.check_finite()?;
-            let record = Record::new(&self.config, self.dataset.checksum(), &self.state);
+            let (corpus, kernel) = (self.dataset.checksum(), self.tables.kernel().name());
+            let record = Record::new(&self.config, corpus, kernel, self.schedule.turns(), &self.state);
             checkpoint::write(&folder, &record, self.config.keep, |folder| self.save(folder))?;
             watch.observer.saved()?;
         }
@@ -409,7 +422,7 @@ impl<'a> Trainer<'a> {
             counts: Some(self.vocabulary.counts()),
             dim: self.config.dim,
         };
-        let metadata = self.metadata()?;
+        let metadata = self.metadata();
         for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()).rev() {
             let rows = table.as_rows();
             native::write_rows(&folder.join(name), words, &metadata, || rows.iter())?;
@@ -419,7 +432,7 @@ impl<'a> Trainer<'a> {
 
     /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.
     pub fn finish(self) -> Result<Embeddings> {
-        let metadata = self.metadata()?;
+        let metadata = self.metadata();
         let (input, output) = self.tables.into_parts();
         drop(output);
         let keys = self.vocabulary.keys().clone();
@@ -428,12 +441,12 @@ impl<'a> Trainer<'a> {
         Ok(embeddings)
     }
 
-    fn metadata(&self) -> Result<BTreeMap<String, String>> {
-        Ok(BTreeMap::from([
+    fn metadata(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
             ("firth.config".to_owned(), serde_json::to_string(&self.config).expect("plain fields")),
             ("firth.corpus".to_owned(), format!("{:016x}", self.dataset.checksum())),
-            ("firth.kernel".to_owned(), self.config.kernel()?.name().to_owned()),
-        ]))
+            ("firth.kernel".to_owned(), self.tables.kernel().name().to_owned()),
+        ])
     }
 
     /// Fails if a number in the tables is not finite, so that no such vector is ever written: the loss is bounded, and a
@@ -489,6 +502,7 @@ impl<'a> Trainer<'a> {
     fn summary(&mut self, epoch: usize) -> Summary {
         let epoch_losses: Vec<f64> = self.state.epochs.iter().map(Tally::mean).collect();
         let tokens = self.schedule.tokens();
+        let kernel = self.config.kernel_name(self.tables.kernel());
         let [words, _] = self.tables.parts_mut();
         Summary {
             task: self.step.task.name().into(),
@@ -499,7 +513,7 @@ impl<'a> Trainer<'a> {
             dim: self.config.dim,
             threads: self.config.workers(),
             strategy: self.config.strategy.name().into(),
-            kernel: self.config.kernel_name(),
+            kernel,
             lr: self.config.lr(),
             train_seconds: self.state.seconds,
             words_per_second: (tokens * self.state.epoch as u64) as f64 / self.state.seconds.max(1e-9),

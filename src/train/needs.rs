@@ -29,11 +29,12 @@ impl Needs {
         let replicas = if config.strategy == Strategy::Averaged { config.replicas as u64 } else { 0 };
         // The alias table (8 bytes a word), the odds of subsampling (4), and for each replica what has moved (2).
         let lists = words * (12 + 2 * replicas);
+        let heldout = 8 * (config.heldout * dataset.sentences_len() as f64) as u64;
         let keys = vocabulary.keys().text().len() as u64 + 16 * words;
         let tables_on_disk = 2 * (words * config.dim as u64 * 4 + keys);
         let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
         Self {
-            memory: 2 * table * (1 + replicas) + lists,
+            memory: 2 * table * (1 + replicas) + lists + heldout,
             mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
             tables_on_disk,
             checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),

@@ -15,10 +15,32 @@ fn an_interrupted_training_leaves_a_run_to_go_on_with() -> Tested {
     for (command, signal) in [(train, "-INT"), ("resume run", "-TERM"), ("resume run", "-HUP")] {
         let ran = folder.interrupt(command, signal)?;
         ran.expect_code(130);
-        let message = "interrupted; a checkpoint was written: firth resume run goes on";
+        let message = "interrupted: firth resume run goes on";
         assert!(ran.stderr.contains(message) && !ran.stderr.contains("panicked"), "{}", ran.stderr);
         assert_eq!(folder.names(), ["a.txt", "run"]);
     }
+    Ok(())
+}
+
+#[test]
+fn a_finished_run_is_replaced_by_a_finished_one_only() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 2000);
+    folder.firth("train skipgram a.txt -o run --epochs 1 --dim 8").expect_code(0);
+    let vectors = || std::fs::read(folder.join("run/words.safetensors"));
+    let before = vectors()?;
+    let ran = folder.interrupt("train skipgram a.txt -o run --force --epochs 10000 --dim 50", "-INT")?;
+    ran.expect_code(130);
+    assert!(ran.stderr.contains("firth resume run.unfinished goes on"), "{}", ran.stderr);
+    assert_eq!(
+        (folder.names(), vectors()?),
+        (vec!["a.txt".into(), "run".into(), "run.unfinished".into()], before.clone())
+    );
+
+    let flags = "--force --epochs 300 --dim 8 --checkpoint-every 0.02s";
+    folder.firth(&format!("train skipgram a.txt -o run {flags}")).expect_code(0);
+    assert_eq!(folder.names(), ["a.txt", "run"], "the unfinished one was replaced on the way");
+    assert!(vectors()? != before && !folder.names_in("run/checkpoints").is_empty());
     Ok(())
 }
 

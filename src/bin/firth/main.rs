@@ -159,7 +159,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Demo(flags) => demo::run(&flags, globals),
         Command::Corpus(command) => corpus::run(&command, globals),
         Command::Train(command) => train::run(&command, globals, &typed),
-        Command::Resume(flags) => resume::run(&flags, globals),
+        Command::Resume(flags) => resume::run(&flags, globals, &typed),
         Command::Nearest(flags) => nearest::run(&flags, globals),
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),

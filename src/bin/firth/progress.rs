@@ -88,7 +88,10 @@ impl Log {
 
     /// Goes on with a run's own log, and starts another if one is wanted.
     pub fn resume(own: &Path, other: Option<&Path>) -> Outcome<Self> {
-        let mut log = Self::create(other)?;
+        // The run's own log, named as the other one, too, is not started anew.
+        let is_own =
+            |path: &&Path| own.canonicalize().is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own));
+        let mut log = Self::create(other.filter(|path| !is_own(path)))?;
         let file = File::options().append(true).create(true).open(own).map_err(|source| Error::io(own, source))?;
         log.files.push((own.to_owned(), BufWriter::new(file)));
         log.is_new.push(false);

@@ -7,7 +7,7 @@ use firth::format::native;
 use firth::train::{Checkpoint, Trainer};
 
 use crate::failure::{Failure, Outcome, Reading};
-use crate::globals::Globals;
+use crate::globals::{Globals, Typed};
 use crate::progress::{Log, note, warn};
 use crate::run_folder::{self, CHECKPOINTS, LOG, Lock, RunFolder};
 use crate::{output, signals, training};
@@ -24,7 +24,8 @@ pub struct Flags {
 }
 
 /// Trains what is left, and writes the run.
-pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
+    typed.refuse("seed", "a run keeps the seed that it began with")?;
     let (started, run) = (Instant::now(), flags.run.as_path());
     let shown = run.display();
     // Locked before anything is read: another process may be finishing the run or replacing a checkpoint.

@@ -11,7 +11,7 @@ use firth::train::{self, TrainConfig};
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Typed;
-use crate::staged::Staged;
+use crate::staged::{self, Staged};
 use crate::{config, signals, text};
 
 /// The file with a run's settings.
@@ -26,6 +26,8 @@ pub struct RunFolder {
     target: PathBuf,
     /// The hidden folder, until the run is published.
     staged: Option<Staged>,
+    /// The name until the run is finished, if it is to replace something finished.
+    interim: Option<PathBuf>,
     /// Are only vectors wanted, beside which a corpus, a log and checkpoints have no place?
     is_bare: bool,
 }
@@ -34,23 +36,18 @@ impl RunFolder {
     /// A folder in the making that will be named `target`.
     pub fn new(target: &Path, force: bool) -> Outcome<Self> {
         let staged = Staged::folder(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), is_bare: false })
+        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: false })
     }
 
     /// No folder: vectors alone will be named `target`.
     pub fn bare(target: &Path, force: bool) -> Outcome<Self> {
         let staged = Staged::new(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), is_bare: true })
+        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: true })
     }
 
     /// The folder of a run that stopped.
     pub fn stopped(target: &Path) -> Self {
-        Self { target: target.into(), staged: None, is_bare: false }
-    }
-
-    /// The name that the user knows.
-    pub fn target(&self) -> &Path {
-        &self.target
+        Self { target: target.into(), staged: None, interim: None, is_bare: false }
     }
 
     /// Where the run's files are now.
@@ -58,8 +55,13 @@ impl RunFolder {
         match &self.staged {
             Some(staged) if self.is_bare => staged.scratch(),
             Some(staged) => Ok(staged.path()),
-            None => Ok(self.target.clone()),
+            None => Ok(self.place().into()),
         }
+    }
+
+    /// The name that the run has, or will have, until it is finished.
+    pub fn place(&self) -> &Path {
+        self.interim.as_deref().unwrap_or(&self.target)
     }
 
     /// The hidden folder, while it is one.
@@ -73,24 +75,40 @@ impl RunFolder {
     }
 
     /// There is a checkpoint, whole, which is to outlive this process: the run takes its place.
+    ///
+    /// If that place is to be taken from something finished (`--force`), the run gets a name beside it until it is finished
+    /// itself, so that stopping it costs nobody anything.
     pub fn saved(&mut self) -> Outcome {
-        self.publish()?;
-        signals::can_be_resumed(&self.target);
+        if let Some(staged) = self.staged.take() {
+            // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
+            let corpus = File::open(staged.path().join("dataset.safetensors"));
+            let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
+            if self.target.exists() && !is_unfinished(&self.target) {
+                let mut name = self.target.file_name().unwrap_or_default().to_owned();
+                name.push(".unfinished");
+                staged.commit_as(Path::new(&name))?;
+                self.interim = Some(self.target.with_file_name(name));
+            } else {
+                // Another process may have begun to go on with the run that is replaced.
+                let _lock = self.target.exists().then(|| Lock::take(&self.target)).transpose()?;
+                staged.commit()?;
+            }
+        }
+        signals::can_be_resumed(self.place());
         Ok(())
     }
 
     /// Gives the finished run, or the vectors, their name. The best epoch needs no copy of its own any more.
     pub fn finish(mut self) -> Outcome {
-        self.publish()?;
-        let checkpoints = self.target.join(CHECKPOINTS);
-        // There may be none; and one that cannot be removed does no harm.
-        let _ = std::fs::remove_dir_all(checkpoints.join(train::BEST));
-        let _ = std::fs::remove_dir(&checkpoints);
+        if let Some(staged) = self.staged.take() {
+            staged.commit()?;
+        } else if let Some(interim) = self.interim.take() {
+            staged::take_place(&interim, &self.target)?;
+        }
+        if !self.is_bare {
+            train::forget_best(&self.target.join(CHECKPOINTS));
+        }
         Ok(())
-    }
-
-    fn publish(&mut self) -> Outcome {
-        self.staged.take().map_or(Ok(()), Staged::commit)
     }
 
     /// Has the run its name already?

@@ -106,7 +106,7 @@ pub fn announce() {
     ONCE.call_once(|| match &*RESUMABLE.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(run) => {
             let run = quoted(&run.to_string_lossy());
-            tell(format_args!("\nfirth: interrupted; a checkpoint was written: firth resume {run} goes on"));
+            tell(format_args!("\nfirth: interrupted: firth resume {run} goes on from the last checkpoint"));
         }
         None => tell(format_args!("\nfirth: interrupted; nothing was written")),
     });

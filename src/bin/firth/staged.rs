@@ -71,6 +71,14 @@ impl Staged {
         Ok(scratch)
     }
 
+    /// Gives the output another name, in the same folder.
+    pub fn commit_as(mut self, name: &Path) -> Outcome {
+        let renamed = self.work.path().join(name);
+        fs::rename(self.path(), &renamed).map_err(|source| Error::io(&renamed, source))?;
+        self.name = name.into();
+        self.commit()
+    }
+
     /// Gives the output its name.
     pub fn commit(mut self) -> Outcome {
         let names = self.names()?;
@@ -115,6 +123,14 @@ impl Drop for Staged {
         let _ = fs::remove_dir_all(self.work.path());
         signals::remove_made(&self.made_parents);
     }
+}
+
+/// Puts a folder that is complete in the place of an output that was to be replaced, and deletes that.
+pub fn take_place(new: &Path, target: &Path) -> Outcome {
+    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| Error::io(target, source);
+    let aside = tempfile::Builder::new().prefix(".firth-").suffix(".tmp").tempdir_in(parent).map_err(failed)?;
+    Ok(replace(new, target, &aside.path().join("replaced")).map_err(failed)?)
 }
 
 /// Names `new` as `target`. A folder of that name is put aside, and back again if that fails.

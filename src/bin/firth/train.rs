@@ -18,7 +18,7 @@ use crate::progress::{self, Log};
 use crate::run_folder::{self, LOG, Lock, RunFolder};
 use crate::staged::Staged;
 use crate::text::TextFlags;
-use crate::{model, place, training};
+use crate::{model, place, signals, training};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -131,6 +131,10 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         trainer.start_from(&earlier.words, earlier.context.as_ref())?;
     }
     let summary = training::learn(&mut trainer, config.workers(), Some(&mut run), globals, &mut log)?;
+    if run.is_published() {
+        // What is left to do takes a moment, and stopping in its middle would leave half a file.
+        signals::disarm();
+    }
     let drift = earlier.map(|earlier| trainer.drift(&earlier.words));
     match (vectors_only, run.staged()) {
         (Some(format), Some(staged)) => model::write(&trainer.finish()?, format, staged, target, globals)?,

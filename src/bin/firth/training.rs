@@ -28,15 +28,23 @@ pub fn learn(
     let mut watcher = Watcher { meter: Meter::new(globals), threads, log, folder, logged: None, failure: None };
     let summary = signals::polled(|| trainer.run(&mut watcher));
     watcher.meter.clear();
+    let is_over = summary.is_ok() && watcher.failure.is_none();
+    if !is_over
+        && !signals::interrupted()
+        && let Some(folder) = watcher.folder.as_ref().filter(|folder| folder.is_published())
+    {
+        let run = folder.place().display();
+        progress::note(globals, format_args!("what was saved is kept: {run}/checkpoints, for firth resume {run}"));
+    }
     if let Some(failure) = watcher.failure {
         return Err(failure);
     }
-    if summary.is_err()
-        && !signals::interrupted()
-        && let Some(folder) = watcher.folder.filter(|folder| folder.is_published())
+    if let Err(error) = &summary
+        && signals::interrupted()
+        && !matches!(error, firth::Error::Interrupted)
     {
-        let run = folder.target().display();
-        progress::note(globals, format_args!("what was saved is kept: {run}/checkpoints, for firth resume {run}"));
+        // The last checkpoint could not be written, say: those before it are all there is.
+        progress::warn(error);
     }
     Ok(summary?)
 }
@@ -63,7 +71,8 @@ impl Observer for Watcher<'_> {
             self.logged.is_none_or(|(logged, epoch)| logged.elapsed() >= BETWEEN_LOGS || epoch != progress.epoch);
         if is_due || progress.tokens == progress.total_tokens {
             self.logged = Some((Instant::now(), progress.epoch));
-            self.failure = self.log.report("progress", progress).err();
+            let failure = self.log.report("progress", progress).err();
+            self.failure = self.failure.take().or(failure);
         }
         if signals::interrupted() || self.failure.is_some() {
             ControlFlow::Break(())

@@ -121,7 +121,7 @@ pub struct TrainConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 2))]
     pub replicas: usize,
     /// Corpus tokens that each replica trains on between two averagings [1 to 10^12]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "TOKENS", default_value_t = 1 << 19))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TOKENS", default_value_t = 1 << 20))]
     pub sync_tokens: u64,
     /// Share of the sentences, chosen at random, to measure on instead of training; the best epoch is kept [0 to 0.5, or 1%]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", default_value = "0", value_parser = share))]
@@ -183,7 +183,7 @@ impl Default for TrainConfig {
             epochs: 5,
             strategy: Strategy::Auto,
             replicas: 2,
-            sync_tokens: 1 << 19,
+            sync_tokens: 1 << 20,
             heldout: 0.0,
             patience: 0,
             checkpoint_every: CHECKPOINT_EVERY,

@@ -107,7 +107,7 @@ fn flags_without_effect_are_refused() {
 fn held_out_words_without_neighbours_measure_nothing() {
     let folder = Folder::new();
     // Few lines have neighbours, and none of the few that are held out.
-    let line = |line: usize| if line % 400 == 0 { "one two three four\n" } else { "alone\n" };
+    let line = |line: usize| if line.is_multiple_of(400) { "one two three four\n" } else { "alone\n" };
     folder.write("a.txt", (0..4000).map(line).collect::<String>());
     let ran = folder.firth("train skipgram a.txt -o run --heldout 0.001 --sample 0");
     ran.expect_error(2, &["--heldout", "no word has a neighbour"]);

@@ -49,3 +49,14 @@ fn standard_output_and_devices_hold_no_results() {
     }
     assert_eq!(folder.names(), ["a.txt", "v.txt"]);
 }
+
+#[test]
+fn a_log_never_takes_the_place_of_an_input() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    let text = folder.read("a.txt");
+    for command in ["train cbow a.txt -o run", "train cbow a.txt -o run --dry-run", "corpus build a.txt -o corpus"] {
+        folder.firth(&format!("{command} --log-json a.txt")).expect_error(2, &["a.txt", "input"]);
+        assert_eq!((folder.read("a.txt"), folder.names()), (text.clone(), vec!["a.txt".to_owned()]), "{command}");
+    }
+}

@@ -74,6 +74,7 @@ pub fn run(command: &Command, globals: &Globals) -> Outcome {
 fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     let target = &flags.output.output;
     place::check(target, "a corpus", &flags.inputs)?;
+    place::check_log(globals.log_json.as_deref(), &flags.inputs)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let mut log = Log::create(globals.log_json.as_deref())?;
     let text = flags.text.open(&flags.inputs, &staged, None)?;

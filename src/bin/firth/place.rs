@@ -23,6 +23,11 @@ pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
     ownership::refuse_inputs(inputs, target)
 }
 
+/// Refuses a log in the place of what is read, which it would empty.
+pub fn check_log(log: Option<&Path>, inputs: &[PathBuf]) -> Outcome {
+    log.map_or(Ok(()), |log| ownership::refuse_inputs(inputs, log))
+}
+
 /// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost.
 pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
     let ours = ["words.safetensors", "dataset.safetensors", ownership::DEMO_REPORT];

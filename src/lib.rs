@@ -4,6 +4,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod analysis;
+pub mod autoencoder;
 pub mod corpus;
 pub mod dataset;
 pub mod embeddings;

@@ -10,9 +10,11 @@ mod scalar;
 mod shared;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod simd;
+mod sparse;
 
 pub use kernel::Kernel;
 pub use matrix::{Matrix, dot, fingerprint, multiply_transposed};
 pub use rng::Rng;
 pub use sampling::AliasTable;
 pub use shared::{RowId, Rows, SharedTable, Tables, Worker};
+pub use sparse::{Samples, SparseMatrix, SparseRow};

@@ -159,13 +159,13 @@ const MOST_SYNC_TOKENS: u64 = 1_000_000_000_000;
 
 /// A share as a number or in per cent.
 #[cfg(feature = "cli")]
-fn share(text: &str) -> std::result::Result<f64, String> {
+pub(crate) fn share(text: &str) -> std::result::Result<f64, String> {
     let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
     let number: f64 = number.parse().map_err(|_| format!("{text:?} is no share; expected a number or 1%"))?;
     Ok(number / unit)
 }
 
-fn available_threads() -> usize {
+pub(crate) fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

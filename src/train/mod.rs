@@ -17,6 +17,9 @@ mod step;
 mod watch;
 
 pub use checkpoint::{CONTEXT, Checkpoint, Every, STATE, forget_best, names as checkpoints};
+pub(crate) use config::available_threads;
+#[cfg(feature = "cli")]
+pub(crate) use config::share;
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
 pub use continued::Drift;
 pub use needs::Needs;

@@ -1,0 +1,484 @@
+//! The settings of an autoencoder: variants are values here, and combine freely.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::train::Every;
+
+/// What squashes the units of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Activation {
+    /// The hyperbolic tangent, from -1 to 1.
+    Tanh,
+    /// The logistic function, from 0 to 1.
+    Sigmoid,
+    /// The positive part.
+    Relu,
+    /// Nothing: a linear layer.
+    Linear,
+}
+
+/// What the numbers of a sparse row become before they are learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Weighting {
+    /// They stay as they are.
+    Counts,
+    /// One, if not zero.
+    Binary,
+    /// ln(1 + count).
+    Log,
+    /// (1 + ln count) ln((1 + documents) / (1 + documents with the word)) + 1, each row scaled to one length.
+    Tfidf,
+}
+
+/// What the output is compared by with the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Loss {
+    /// Cross-entropy of a softmax over all columns: for counts, bags of words, baskets.
+    Multinomial,
+    /// The squared error: for measurements and images.
+    Mse,
+    /// Binary cross-entropy of each column: for targets from 0 to 1.
+    Bce,
+}
+
+/// Which part of the target is to be predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Predict {
+    /// All of it.
+    #[default]
+    All,
+    /// What --noise mask:P hid, and nothing else.
+    Hidden,
+}
+
+/// How the input is spoilt, afresh in every epoch; the target stays clean (Vincent et al., 2010).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Corruption {
+    /// It is not.
+    None,
+    /// Each number is set to zero with this probability; of sparse rows, the others are scaled up to make good for it.
+    Mask(f64),
+    /// Gaussian noise of this standard deviation is added to every number of a dense row.
+    Gauss(f64),
+    /// Each number becomes 0 or 1, by the toss of a coin, with this probability.
+    Salt(f64),
+    /// A rectangle of an image is set to zero.
+    Block {
+        /// The rectangle's rows and columns.
+        size: [usize; 2],
+        /// The image's rows and columns; a row of the data holds it row after row.
+        image: [usize; 2],
+    },
+}
+
+/// What keeps most units of the code silent.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Sparsity {
+    /// Nothing does.
+    None,
+    /// The weight of the sum of absolute values.
+    L1(f64),
+    /// The weight `beta` of the divergence of each unit's mean activation from `rho` (Ng, 2011); needs a sigmoid code.
+    Kl {
+        /// The activation aimed at.
+        rho: f64,
+        /// The weight.
+        beta: f64,
+    },
+    /// Only so many units, those with the largest absolute values, are kept (Makhzani and Frey, 2014).
+    TopK(usize),
+}
+
+/// Settings of an autoencoder. What is `None` follows the kind of data ([`AutoencoderConfig::resolved`]).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+pub struct AutoencoderConfig {
+    /// Units of the code: numbers in a document's vector [1 to 65536] [default: text 100, matrices 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "UNITS", alias = "dim"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<usize>,
+    /// Units of the layers between input and code, mirrored behind the code, as 512,128 [default: none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "UNITS,...", value_delimiter = ','))]
+    pub hidden: Vec<usize>,
+    /// What squashes the units [default: text tanh, matrices relu]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+    /// What squashes the units of the code [default: as --activation]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_activation: Option<Activation>,
+    /// One table for the first and the last layer, and so for all layers between: half the weights
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub tied: bool,
+    /// What the input's numbers become first [default: text tfidf, matrices counts: as they are]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Weighting>,
+    /// What the target's numbers become first [default: text log, matrices counts: as they are]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_input: Option<Weighting>,
+    /// Weigh a target's column of frequency p by A / (A + p) (Arora et al., 2017); 0 does not [0 to 1] [default: text 1e-3, matrices 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "A"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sif: Option<f64>,
+    /// What the output is compared by with the target [default: text multinomial, matrices mse]
+    #[cfg_attr(feature = "cli", arg(long, value_enum))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Loss>,
+    /// Spoil the input, afresh every epoch: mask:P, gauss:SD, salt:P, block:4x4:28x28 (a block of an image of that size) or none
+    /// [default: text mask:0.5, matrices none]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "KIND"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Corruption>,
+    /// Which part of the target is to be predicted
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub predict: Predict,
+    /// Keep most units of the code silent: l1:WEIGHT, kl:RHO:WEIGHT (sigmoid codes), topk:UNITS or none
+    #[cfg_attr(feature = "cli", arg(long, value_name = "KIND", default_value_t = Sparsity::None))]
+    pub sparse: Sparsity,
+    /// Weight of the squared norm of the code's Jacobian (Rifai et al., 2011) [from 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WEIGHT", default_value_t = 0.0))]
+    pub contractive: f64,
+    /// Softmax over the batch's own columns and so many others, chosen at random; 0: over all, always. Up to 10,000 columns it is
+    /// over all in any case [0 to 1000000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMNS", default_value_t = 500))]
+    pub samples: usize,
+    /// Learning rate of AdamW at the start; falls in a line [above 0] [default: text 0.01, matrices 0.002]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f64>,
+    /// The learning rate falls no lower than this fraction of --lr [0 to 1]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FRACTION", default_value_t = 0.05))]
+    pub min_lr: f64,
+    /// Decoupled weight decay of an epoch: at the full learning rate, weights shrink by exp(-DECAY) [0 to 100] [default: text 0.7, matrices 0]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decay: Option<f64>,
+    /// Rows in a step [1 to 65536] [default: text 128, matrices 64]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ROWS"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// Passes over the rows [1 to 100000] [default: text 8, matrices 100]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
+    /// Train so many times from different starts and keep the one with the lowest loss [1 to 1000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 1))]
+    pub restarts: usize,
+    /// Share of the rows, chosen at random, to measure on instead of training; the best epoch is kept [0 to 0.5, or 1%]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE", default_value = "0", value_parser = crate::train::share))]
+    pub heldout: f64,
+    /// With --heldout, stop after so many epochs without a better one; 0 never does [0 to 10000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS", default_value_t = 0))]
+    pub patience: usize,
+    /// How often a checkpoint is written: epoch, 3 (epochs), 90s, 10m, 2h or never
+    #[cfg_attr(feature = "cli", arg(long, value_name = "INTERVAL", default_value_t = CHECKPOINT_EVERY))]
+    pub checkpoint_every: Every,
+    /// Checkpoints that stay, the newest ones [1 to 1000]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 1))]
+    pub keep: usize,
+    /// Workers.
+    #[cfg_attr(feature = "cli", arg(skip = crate::train::available_threads()))]
+    #[serde(skip, default = "crate::train::available_threads")]
+    pub threads: usize,
+    /// Names all random numbers of the run.
+    #[cfg_attr(feature = "cli", arg(skip = 1u64))]
+    pub seed: u64,
+}
+
+/// Seldom enough to cost nothing, and often enough that a crash does not cost an afternoon.
+const CHECKPOINT_EVERY: Every = Every::Time(Duration::from_secs(600));
+
+impl Default for AutoencoderConfig {
+    fn default() -> Self {
+        Self {
+            code: None,
+            hidden: Vec::new(),
+            activation: None,
+            code_activation: None,
+            tied: false,
+            input: None,
+            target_input: None,
+            sif: None,
+            loss: None,
+            noise: None,
+            predict: Predict::All,
+            sparse: Sparsity::None,
+            contractive: 0.0,
+            samples: 500,
+            lr: None,
+            min_lr: 0.05,
+            decay: None,
+            batch: None,
+            epochs: None,
+            restarts: 1,
+            heldout: 0.0,
+            patience: 0,
+            checkpoint_every: CHECKPOINT_EVERY,
+            keep: 1,
+            threads: crate::train::available_threads(),
+            seed: 1,
+        }
+    }
+}
+
+/// The settings in force: every choice is made, every range checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub code: usize,
+    pub activation: Activation,
+    pub code_activation: Activation,
+    pub input: Weighting,
+    pub target: Weighting,
+    pub sif: f64,
+    pub loss: Loss,
+    pub noise: Corruption,
+    pub lr: f64,
+    pub decay: f64,
+    pub batch: usize,
+    pub epochs: usize,
+}
+
+impl AutoencoderConfig {
+    /// Checks every range and fills in what was left to the kind of data: sparse rows are taken for counts (text, users,
+    /// baskets), dense ones for measurements (images).
+    pub fn resolved(&self, is_sparse: bool) -> Result<Self> {
+        let activation = self.activation.unwrap_or(if is_sparse { Activation::Tanh } else { Activation::Relu });
+        let weighting = |text| if is_sparse { text } else { Weighting::Counts };
+        let resolved = Self {
+            code: Some(self.code.unwrap_or(if is_sparse { 100 } else { 64 })),
+            activation: Some(activation),
+            code_activation: Some(self.code_activation.unwrap_or(activation)),
+            input: Some(self.input.unwrap_or(weighting(Weighting::Tfidf))),
+            target_input: Some(self.target_input.unwrap_or(weighting(Weighting::Log))),
+            sif: Some(self.sif.unwrap_or(if is_sparse { 1e-3 } else { 0.0 })),
+            loss: Some(self.loss.unwrap_or(if is_sparse { Loss::Multinomial } else { Loss::Mse })),
+            noise: Some(self.noise.unwrap_or(if is_sparse { Corruption::Mask(0.5) } else { Corruption::None })),
+            lr: Some(self.lr.unwrap_or(if is_sparse { 1e-2 } else { 2e-3 })),
+            decay: Some(self.decay.unwrap_or(if is_sparse { 0.7 } else { 0.0 })),
+            batch: Some(self.batch.unwrap_or(if is_sparse { 128 } else { 64 })),
+            epochs: Some(self.epochs.unwrap_or(if is_sparse { 8 } else { 100 })),
+            ..self.clone()
+        };
+        resolved.check(is_sparse)?;
+        Ok(resolved)
+    }
+
+    fn check(&self, is_sparse: bool) -> Result<()> {
+        let count = |option: &str, value: usize, low: usize, most: usize| {
+            if (low..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::config(option, format!("{value} is out of range, expected {low} to {most}")))
+            }
+        };
+        let number = |option: &str, value: f64, low: f64, most: f64| {
+            if (low..=most).contains(&value) {
+                Ok(())
+            } else {
+                Err(Error::config(option, format!("{value} is out of range, expected {low} to {most}")))
+            }
+        };
+        let settings = self.settings();
+        count("--code", settings.code, 1, MOST_UNITS)?;
+        for &units in &self.hidden {
+            count("--hidden", units, 1, MOST_UNITS)?;
+        }
+        if self.hidden.len() > MOST_LAYERS {
+            let reason = format!("{} layers are too many, expected at most {MOST_LAYERS}", self.hidden.len());
+            return Err(Error::config("--hidden", reason));
+        }
+        number("--sif", settings.sif, 0.0, 1.0)?;
+        number("--contractive", self.contractive, 0.0, f64::MAX)?;
+        count("--samples", self.samples, 0, 1_000_000)?;
+        if !(settings.lr.is_finite() && settings.lr > 0.0) {
+            return Err(Error::config("--lr", format!("{} is out of range, expected a number above 0", settings.lr)));
+        }
+        number("--min-lr", self.min_lr, 0.0, 1.0)?;
+        number("--decay", settings.decay, 0.0, 100.0)?;
+        count("--batch", settings.batch, 1, 65_536)?;
+        count("--epochs", settings.epochs, 1, 100_000)?;
+        count("--restarts", self.restarts, 1, 1000)?;
+        number("--heldout", self.heldout, 0.0, 0.5)?;
+        count("--patience", self.patience, 0, 10_000)?;
+        count("--keep", self.keep, 1, 1000)?;
+        count("--threads", self.threads, 1, 1024)?;
+        match settings.noise {
+            Corruption::Mask(p) | Corruption::Salt(p) if !(0.0..1.0).contains(&p) => {
+                return Err(Error::config(
+                    "--noise",
+                    format!("a probability of {p} is out of range, expected 0 to below 1"),
+                ));
+            }
+            Corruption::Gauss(sd) if !(sd.is_finite() && sd >= 0.0) => {
+                return Err(Error::config(
+                    "--noise",
+                    format!("a deviation of {sd} is out of range, expected 0 or more"),
+                ));
+            }
+            Corruption::Gauss(_) | Corruption::Salt(_) | Corruption::Block { .. } if is_sparse => {
+                let reason = format!("{} needs dense rows; sparse ones can be masked: mask:0.5", settings.noise);
+                return Err(Error::config("--noise", reason));
+            }
+            Corruption::Block { size, image } if (0..2).any(|side| size[side] == 0 || size[side] > image[side]) => {
+                return Err(Error::config("--noise", format!("{}: the block does not fit the image", settings.noise)));
+            }
+            _ => {}
+        }
+        match self.sparse {
+            Sparsity::L1(weight) => number("--sparse", weight, 0.0, f64::MAX)?,
+            Sparsity::Kl { rho, beta } => {
+                if !(rho > 0.0 && rho < 1.0) {
+                    return Err(Error::config(
+                        "--sparse",
+                        format!("an activation of {rho} is out of range, expected above 0 to below 1"),
+                    ));
+                }
+                number("--sparse", beta, 0.0, f64::MAX)?;
+                if settings.code_activation != Activation::Sigmoid {
+                    let reason = "kl compares activations with a probability; add --code-activation sigmoid";
+                    return Err(Error::config("--sparse", reason));
+                }
+            }
+            Sparsity::TopK(units) => count("--sparse", units, 1, settings.code)?,
+            Sparsity::None => {}
+        }
+        if self.predict == Predict::Hidden && !matches!(settings.noise, Corruption::Mask(p) if p > 0.0) {
+            return Err(Error::config("--predict", "hidden needs something hidden: --noise mask:0.5"));
+        }
+        Ok(())
+    }
+
+    /// The choices of a resolved configuration.
+    ///
+    /// # Panics
+    /// If it is not resolved.
+    pub(super) fn settings(&self) -> Settings {
+        const RESOLVED: &str = "a resolved configuration";
+        Settings {
+            code: self.code.expect(RESOLVED),
+            activation: self.activation.expect(RESOLVED),
+            code_activation: self.code_activation.expect(RESOLVED),
+            input: self.input.expect(RESOLVED),
+            target: self.target_input.expect(RESOLVED),
+            sif: self.sif.expect(RESOLVED),
+            loss: self.loss.expect(RESOLVED),
+            noise: self.noise.expect(RESOLVED),
+            lr: self.lr.expect(RESOLVED),
+            decay: self.decay.expect(RESOLVED),
+            batch: self.batch.expect(RESOLVED),
+            epochs: self.epochs.expect(RESOLVED),
+        }
+    }
+}
+
+/// The widest layer.
+const MOST_UNITS: usize = 65_536;
+/// The most layers between input and code.
+const MOST_LAYERS: usize = 16;
+
+impl FromStr for Corruption {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("{text:?} is no noise; expected mask:0.5, gauss:0.3, salt:0.1, block:4x4:28x28 or none");
+        let number = |text: &str| text.parse::<f64>().map_err(|_| wrong());
+        let sides = |text: &str| {
+            let (rows, cols) = text.split_once('x').ok_or_else(wrong)?;
+            let side = |text: &str| text.parse::<usize>().map_err(|_| wrong());
+            Ok::<_, String>([side(rows)?, side(cols)?])
+        };
+        match text.split(':').collect::<Vec<_>>()[..] {
+            ["none"] => Ok(Self::None),
+            ["mask", p] => Ok(Self::Mask(number(p)?)),
+            ["gauss", deviation] => Ok(Self::Gauss(number(deviation)?)),
+            ["salt", p] => Ok(Self::Salt(number(p)?)),
+            ["block", size, image] => Ok(Self::Block { size: sides(size)?, image: sides(image)? }),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl std::fmt::Display for Corruption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Mask(p) => write!(f, "mask:{p}"),
+            Self::Gauss(deviation) => write!(f, "gauss:{deviation}"),
+            Self::Salt(p) => write!(f, "salt:{p}"),
+            Self::Block { size, image } => write!(f, "block:{}x{}:{}x{}", size[0], size[1], image[0], image[1]),
+        }
+    }
+}
+
+impl FromStr for Sparsity {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("{text:?} is no sparsity; expected l1:0.1, kl:0.05:1, topk:32 or none");
+        let number = |text: &str| text.parse::<f64>().map_err(|_| wrong());
+        match text.split(':').collect::<Vec<_>>()[..] {
+            ["none"] => Ok(Self::None),
+            ["l1", weight] => Ok(Self::L1(number(weight)?)),
+            ["kl", rho, beta] => Ok(Self::Kl { rho: number(rho)?, beta: number(beta)? }),
+            ["topk", units] => Ok(Self::TopK(units.parse().map_err(|_| wrong())?)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl std::fmt::Display for Sparsity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::L1(weight) => write!(f, "l1:{weight}"),
+            Self::Kl { rho, beta } => write!(f, "kl:{rho}:{beta}"),
+            Self::TopK(units) => write!(f, "topk:{units}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Corruption {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Corruption> for String {
+    fn from(noise: Corruption) -> Self {
+        noise.to_string()
+    }
+}
+
+impl TryFrom<String> for Sparsity {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Sparsity> for String {
+    fn from(sparsity: Sparsity) -> Self {
+        sparsity.to_string()
+    }
+}

@@ -2,13 +2,13 @@
 
 use crate::corpus::Document;
 use crate::dataset::EncodedCorpus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::math::SparseMatrix;
 use crate::tokenizer::Tokenizer;
-use crate::vocabulary::Keys;
+use crate::vocabulary::{DocId, Keys, WordId};
 
 /// The words that are a model's columns, in the vocabulary's order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Words {
     keys: Keys,
 }
@@ -27,9 +27,38 @@ pub struct Bag {
 impl Words {
     /// Chooses from a corpus the words that are in at least `min_documents` documents and at most in a share `max_share` of
     /// them, and counts them: a row for each document of the corpus, in order, possibly empty.
+    ///
+    /// # Errors
+    /// If no word is chosen.
     pub fn choose(corpus: &EncodedCorpus, min_documents: u32, max_share: f64) -> Result<(Self, SparseMatrix)> {
-        let _ = (corpus, min_documents, max_share);
-        todo!()
+        let (words, documents) = (corpus.vocabulary.len(), corpus.dataset.documents_len());
+        let mut with = vec![0u32; words];
+        for_each_bag(corpus, |bag| bag.iter().for_each(|&(word, _)| with[word as usize] += 1));
+        let most = (max_share * documents as f64).max(1.0);
+        let is_chosen = |&word: &usize| with[word] >= min_documents && f64::from(with[word]) <= most;
+        let mut columns = vec![None; words];
+        let mut keys = Keys::new();
+        for (column, word) in (0..words).filter(is_chosen).enumerate() {
+            columns[word] = Some(column as u32);
+            keys.push(corpus.vocabulary.keys().get(word));
+        }
+        if keys.is_empty() {
+            let reason = format!(
+                "none of {words} words is in {min_documents} to {most:.0} of the {documents} documents; \
+                 lower --min-documents, raise --max-documents or give more documents (one a line)"
+            );
+            return Err(Error::data(reason));
+        }
+        let mut counts = SparseMatrix::empty(keys.len());
+        for_each_bag(corpus, |bag| {
+            counts.push(bag.iter().filter_map(|&(word, count)| Some((columns[word as usize]?, count))));
+        });
+        Ok((Self { keys }, counts))
+    }
+
+    /// Words that are columns already.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys }
     }
 
     /// The words, a column each.
@@ -38,8 +67,42 @@ impl Words {
     }
 
     /// Counts a document's words.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
     pub fn bag(&self, document: &Document<'_>, tokenizer: &Tokenizer) -> Result<Bag> {
-        let _ = (document, tokenizer);
-        todo!()
+        let (mut known, mut bag) = (Vec::new(), Bag::default());
+        for line in document.text.lines() {
+            tokenizer.tokens(line, |token| {
+                bag.tokens += 1;
+                match self.keys.find(token) {
+                    Some(column) => known.push(WordId(column as u32)),
+                    None => bag.unseen.push(token.to_owned()),
+                }
+            })?;
+        }
+        count(&mut known, &mut bag.counts);
+        Ok(bag)
     }
+}
+
+/// Counts the words of each document, in order.
+fn for_each_bag(corpus: &EncodedCorpus, mut each: impl FnMut(&[(u32, f32)])) {
+    let dataset = &corpus.dataset;
+    let (mut words, mut bag) = (Vec::new(), Vec::new());
+    for document in 0..dataset.documents_len() {
+        let sentences = dataset.document(DocId(document as u32));
+        let range = dataset.tokens_before(sentences.start) as usize..dataset.tokens_before(sentences.end) as usize;
+        words.clear();
+        words.extend_from_slice(&dataset.words()[range]);
+        count(&mut words, &mut bag);
+        each(&bag);
+    }
+}
+
+/// Sorts words and counts them.
+fn count(words: &mut [WordId], into: &mut Vec<(u32, f32)>) {
+    words.sort_unstable();
+    into.clear();
+    into.extend(words.chunk_by(|a, b| a == b).map(|same| (same[0].0, same.len() as f32)));
 }

@@ -5,11 +5,31 @@
 //! penalties, denoising is a corruption of the input.
 
 mod bags;
+mod batch;
+mod checks;
 mod config;
 mod fit;
+mod heldout;
 mod model;
+mod network;
+mod output;
+mod prepare;
+mod saved;
+mod stack;
+mod step;
+mod table;
 
 pub use bags::{Bag, Words};
 pub use config::{Activation, AutoencoderConfig, Corruption, Loss, Predict, Sparsity, Weighting};
 pub use fit::{Checkpoint, Summary, Trainer};
 pub use model::{Autoencoder, FILE};
+
+/// Names of the random streams that a run draws from.
+mod streams {
+    pub const TABLE: u64 = 1;
+    pub const ORDER: u64 = 2;
+    pub const NOISE: u64 = 3;
+    pub const SAMPLE: u64 = 4;
+    pub const SIGNS: u64 = 5;
+    pub const HELD_OUT: u64 = 6;
+}

@@ -153,33 +153,59 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// `out = a * bᵀ`: all inner products of `m` rows of `a` with `n` rows of `b`, each of `dim` numbers, on this thread.
-///
-/// `out` is `m x n`, row after row. Callers split the rows between threads.
+/// A matrix laid over numbers, perhaps transposed or with gaps between its rows.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    /// Numbers from one row to the next, and from one column to the next.
+    strides: [usize; 2],
+}
+
+impl<'a> View<'a> {
+    /// The first `cols` of every `stride` numbers are a row.
+    ///
+    /// # Panics
+    /// If the numbers do not suffice.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(
+            cols <= stride && (rows == 0 || (rows - 1) * stride + cols <= data.len()),
+            "a matrix within its numbers"
+        );
+        Self { data, rows, cols, strides: [stride, 1] }
+    }
+
+    /// The transposed matrix.
+    pub fn transposed(self) -> Self {
+        Self { rows: self.cols, cols: self.rows, strides: [self.strides[1], self.strides[0]], ..self }
+    }
+}
+
+/// `out = a b`, row after row, on this thread; callers split the rows between threads.
 ///
 /// # Panics
-/// If a slice is not a whole number of rows or `out` has another size.
-pub fn multiply_transposed(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
-    let (m, n) = (a.len() / dim.max(1), b.len() / dim.max(1));
-    assert!(a.len() == m * dim && b.len() == n * dim && out.len() == m * n, "shapes of a product");
+/// If the shapes do not fit.
+pub fn multiply(a: View<'_>, b: View<'_>, out: &mut [f32]) {
+    assert!(a.cols == b.rows && out.len() == a.rows * b.cols, "shapes of a product");
     #[allow(unsafe_code)]
-    // SAFETY: the three slices hold exactly m x dim, n x dim and m x n numbers, as asserted, with the strides given;
-    // `out` is borrowed exclusively.
+    // SAFETY: both views lie within their numbers, `out` holds exactly a.rows x b.cols, with the strides given, and is
+    // borrowed exclusively.
     unsafe {
         gemm::gemm(
-            m,
-            n,
-            dim,
+            a.rows,
+            b.cols,
+            a.cols,
             out.as_mut_ptr(),
             1,
-            n as isize,
+            b.cols as isize,
             false,
-            a.as_ptr(),
-            1,
-            dim as isize,
-            b.as_ptr(),
-            dim as isize,
-            1,
+            a.data.as_ptr(),
+            a.strides[1] as isize,
+            a.strides[0] as isize,
+            b.data.as_ptr(),
+            b.strides[1] as isize,
+            b.strides[0] as isize,
             0.0,
             1.0,
             false,
@@ -188,6 +214,18 @@ pub fn multiply_transposed(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
             gemm::Parallelism::None,
         );
     }
+}
+
+/// `out = a * bᵀ`: all inner products of `m` rows of `a` with `n` rows of `b`, each of `dim` numbers, on this thread.
+///
+/// `out` is `m x n`, row after row. Callers split the rows between threads.
+///
+/// # Panics
+/// If a slice is not a whole number of rows or `out` has another size.
+pub fn multiply_transposed(a: &[f32], b: &[f32], dim: usize, out: &mut [f32]) {
+    let (m, n) = (a.len() / dim.max(1), b.len() / dim.max(1));
+    assert!(a.len() == m * dim && b.len() == n * dim, "shapes of a product");
+    multiply(View::new(a, m, dim, dim), View::new(b, n, dim, dim).transposed(), out);
 }
 
 #[cfg(test)]

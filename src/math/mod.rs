@@ -11,9 +11,10 @@ mod shared;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod simd;
 mod sparse;
+pub(crate) mod vector;
 
 pub use kernel::Kernel;
-pub use matrix::{Matrix, dot, fingerprint, multiply_transposed};
+pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
 pub use rng::Rng;
 pub use sampling::AliasTable;
 pub use shared::{RowId, Rows, SharedTable, Tables, Worker};

@@ -2,6 +2,7 @@
 
 use super::Matrix;
 use crate::error::{Error, Result};
+use crate::io::checksum;
 
 /// A sparse matrix of `rows x cols` numbers: of each row, the columns that are not zero, ascending, and their values.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,6 +160,19 @@ impl Samples {
         match self {
             Self::Dense(matrix) => matrix.cols(),
             Self::Sparse(matrix) => matrix.cols(),
+        }
+    }
+
+    /// A checksum of all numbers and their places, bit by bit.
+    pub fn fingerprint(&self) -> u64 {
+        match self {
+            Self::Dense(matrix) => super::fingerprint(matrix.iter_rows()),
+            Self::Sparse(matrix) => {
+                let values = super::fingerprint(matrix.iter_rows().map(|row| row.values));
+                let columns = checksum::part(&matrix.indices, 0, |column| u64::from(column) + 1);
+                let ends = checksum::part(&matrix.ends, 0, |end| end as u64 + 1);
+                checksum::join(&[(values, matrix.cols as u64), (columns, matrix.indices.len() as u64), (ends, 0)])
+            }
         }
     }
 

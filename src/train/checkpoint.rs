@@ -40,7 +40,7 @@ const TURN: &str = "-turn-";
 /// The ending of a folder that is not whole yet.
 const UNFINISHED: &str = ".tmp";
 /// The newest layout of `state.json` that this version reads and the one it writes.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// How often a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -165,6 +165,11 @@ impl Record {
             state: state.clone(),
         }
     }
+
+    /// Where a checkpoint of it stands.
+    pub fn place(&self, keep: usize) -> Place {
+        Place { at: (self.state.epoch, self.state.turn), best: self.state.best(), keep }
+    }
 }
 
 /// A checkpoint that was read.
@@ -179,28 +184,12 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Reads the newest checkpoint of a folder that is whole. What was wrong with newer ones is said in the second part.
     pub fn newest(folder: &Path) -> Result<(Self, Vec<Error>)> {
-        let mut wrong = Vec::new();
-        for path in names(folder)?.into_iter().rev() {
-            match Self::open(&path) {
-                Ok(found) => return Ok((found, wrong)),
-                Err(error) => wrong.push(error),
-            }
-        }
-        // The newest one's fault is the one to know.
-        let none = || Error::data(format!("{}: there is no checkpoint to resume from", folder.display()));
-        Err(wrong.into_iter().next().unwrap_or_else(none))
+        newest(folder, Self::open)
     }
 
     /// Reads one checkpoint and checks that it is whole.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = path.join(STATE);
-        let text = fs::read_to_string(&file).map_err(|source| Error::io(&file, source))?;
-        let schema = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|state| state["schema"].as_u64());
-        if let Some(schema) = schema.filter(|&schema| schema > SCHEMA.into()) {
-            return Err(Error::mismatch(format!("{}: schema", file.display()), format!("at most {SCHEMA}"), schema));
-        }
-        let record = serde_json::from_str(&text)
-            .map_err(|error| Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})")))?;
+        let record = read_state(path)?;
         let table = |name: &str| {
             let file = path.join(name);
             let vectors = native::Native.read(&file)?;
@@ -236,14 +225,50 @@ impl Checkpoint {
     }
 }
 
-/// Writes a checkpoint, after which only the `keep` newest remain. `tables` writes both tables into a folder.
-pub(super) fn write(
+/// Reads the newest checkpoint of a folder that `open` finds whole, and says what was wrong with newer ones.
+pub(crate) fn newest<T>(folder: &Path, open: impl Fn(&Path) -> Result<T>) -> Result<(T, Vec<Error>)> {
+    let mut wrong = Vec::new();
+    for path in names(folder)?.into_iter().rev() {
+        match open(&path) {
+            Ok(found) => return Ok((found, wrong)),
+            Err(error) => wrong.push(error),
+        }
+    }
+    // The newest one's fault is the one to know.
+    let none = || Error::data(format!("{}: there is no checkpoint to resume from", folder.display()));
+    Err(wrong.into_iter().next().unwrap_or_else(none))
+}
+
+/// Reads what a checkpoint's `state.json` holds.
+pub(crate) fn read_state<T: serde::de::DeserializeOwned>(checkpoint: &Path) -> Result<T> {
+    let file = checkpoint.join(STATE);
+    let text = fs::read_to_string(&file).map_err(|source| Error::io(&file, source))?;
+    let schema = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|state| state["schema"].as_u64());
+    if let Some(schema) = schema.filter(|&schema| schema > SCHEMA.into()) {
+        return Err(Error::mismatch(format!("{}: schema", file.display()), format!("at most {SCHEMA}"), schema));
+    }
+    serde_json::from_str(&text)
+        .map_err(|error| Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})")))
+}
+
+/// Where a checkpoint stands in its run, and what is to stay beside it.
+pub(crate) struct Place {
+    /// Epochs and turns done.
+    pub at: (usize, u64),
+    /// The epoch, from 0, whose tables are the best so far.
+    pub best: Option<usize>,
+    /// Checkpoints that stay, the newest ones.
+    pub keep: usize,
+}
+
+/// Writes a checkpoint, after which only the newest remain: `tables` fills a folder, to which `record` is added.
+pub(crate) fn write(
     folder: &Path,
-    record: &Record,
-    keep: usize,
+    place: &Place,
+    record: &impl Serialize,
     tables: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let name = format!("{PREFIX}{:04}{TURN}{:06}", record.state.epoch, record.state.turn);
+    let name = format!("{PREFIX}{:04}{TURN}{:06}", place.at.0, place.at.1);
     put(folder, &name, |folder| {
         tables(folder)?;
         let text = serde_json::to_string_pretty(record).map_err(|source| Error::Backend { source: source.into() })?;
@@ -255,9 +280,9 @@ pub(super) fn write(
     let all = names(folder)?;
     // Those after this one are damaged, or of a future that a resumed run did not have.
     let (mut kept, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| at(path) <= at(&target));
-    let old = kept.drain(..kept.len().saturating_sub(keep));
+    let old = kept.drain(..kept.len().saturating_sub(place.keep));
     old.chain(later).for_each(|path| discard(&path));
-    forget_best_but(folder, record.state.best());
+    forget_best_but(folder, place.best);
     Ok(())
 }
 
@@ -413,14 +438,14 @@ mod tests {
         let config = TrainConfig::default();
         for turn in 1..=4 {
             let record = Record::new(&config, 7, "scalar", 9, &State { turn, ..State::default() });
-            write(folder.path(), &record, 2, |_| Ok(()))?;
+            write(folder.path(), &record.place(2), &record, |_| Ok(()))?;
         }
         assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003"), at("epoch-0000-turn-000004")]);
         assert!(!at("epoch-0000-turn-000007.tmp").exists());
         // A run that went on from the third, since the fourth was damaged, needs what it writes, not that one.
         fs::remove_dir_all(at("epoch-0000-turn-000003")).expect("a folder");
         let record = Record::new(&config, 7, "scalar", 9, &State { turn: 3, ..State::default() });
-        write(folder.path(), &record, 1, |_| Ok(()))?;
+        write(folder.path(), &record.place(1), &record, |_| Ok(()))?;
         assert_eq!(names(folder.path())?, [at("epoch-0000-turn-000003")]);
         Ok(())
     }
@@ -432,12 +457,14 @@ mod tests {
         let mut state = State { turn: 1, epoch: 2, heldout: vec![2.0, 3.0], ..State::default() };
         let exist = || [0, 1, 2].map(|epoch| folder.path().join(best_name(epoch)).exists());
         (0..3).try_for_each(|epoch| put(folder.path(), &best_name(epoch), |_| Ok(())))?;
-        write(folder.path(), &Record::new(&config, 7, "scalar", 9, &state), 1, |_| Ok(()))?;
+        let record = Record::new(&config, 7, "scalar", 9, &state);
+        write(folder.path(), &record.place(1), &record, |_| Ok(()))?;
         assert_eq!(exist(), [true, false, false]);
         put(folder.path(), &best_name(2), |_| Ok(()))?;
         assert_eq!(exist(), [true, false, true]);
         (state.turn, state.heldout) = (2, vec![2.0, 3.0, 1.0]);
-        write(folder.path(), &Record::new(&config, 7, "scalar", 9, &state), 1, |_| Ok(()))?;
+        let record = Record::new(&config, 7, "scalar", 9, &state);
+        write(folder.path(), &record.place(1), &record, |_| Ok(()))?;
         assert_eq!(exist(), [false, false, true]);
         forget_best(folder.path());
         assert_eq!(exist(), [false; 3]);

@@ -5,7 +5,7 @@
 //! (`averaged`). Between rounds nobody trains: there epochs end, held-out loss is measured and checkpoints are written.
 //! With one worker, or with replicas, the result is a function of corpus, configuration and seed, resumed or not.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod config;
 mod continued;
 mod heldout;
@@ -14,7 +14,7 @@ mod progress;
 mod replicas;
 mod schedule;
 mod step;
-mod watch;
+pub(crate) mod watch;
 
 pub use checkpoint::{CONTEXT, Checkpoint, Every, STATE, forget_best, names as checkpoints};
 pub(crate) use config::available_threads;
@@ -411,7 +411,7 @@ impl<'a> Trainer<'a> {
             self.check_finite()?;
             let (corpus, kernel) = (self.dataset.checksum(), self.tables.kernel().name());
             let record = Record::new(&self.config, corpus, kernel, self.schedule.turns(), &self.state);
-            checkpoint::write(&folder, &record, self.config.keep, |folder| self.save(folder))?;
+            checkpoint::write(&folder, &record.place(self.config.keep), &record, |folder| self.save(folder))?;
             watch.observer.saved()?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::checkpoint::Every;
 use super::progress::{Observer, Tally};
 
 /// How often the observer is told.
-const REPORT: Duration = Duration::from_millis(100);
+pub(crate) const REPORT: Duration = Duration::from_millis(100);
 
 /// Why a round is cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

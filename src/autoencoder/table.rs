@@ -1,0 +1,217 @@
+//! Tables of weights, a row for each column of the data, with an optimiser that costs only what a step touches.
+//!
+//! AdamW (Loshchilov and Hutter, 2019), made lazy: a row that steps did not touch gets, when next it is needed, the decay and
+//! the moves that they would have made, in closed form. With gradients of zero for `n` steps the first moment shrinks as β₁ⁿ
+//! and the root of the second as β₂ⁿᐟ², so that the moves sum to
+//!
+//! ```text
+//! rate m / √v · (q + q² + … + qⁿ)        q = β₁ / √β₂
+//! ```
+//!
+//! Without this tail rare words learn ten times more slowly than common ones.
+
+use rayon::prelude::*;
+
+use crate::math::vector::{self, AdamStep};
+
+/// How much of the first and of the second moment stays from step to step.
+const BETAS: [f64; 2] = [0.9, 0.999];
+/// After so many steps without a gradient nothing is left of the first moment.
+const FORGOTTEN: usize = 512;
+
+/// Steps, and what belongs to each of them: learning rate, decay, corrections.
+#[derive(Debug, Clone)]
+pub(super) struct Clock {
+    lr: f64,
+    min_lr: f64,
+    steps: usize,
+    /// The step at hand, from 1; steps before it are done.
+    pub step: usize,
+    /// The logarithm of what decay has left of a weight after each number of steps.
+    log_keep: Vec<f64>,
+    /// For each number of steps without a gradient: the sum of the tail, and what is left of the moments.
+    tails: Vec<[f32; 3]>,
+}
+
+impl Clock {
+    /// The steps of a run; `decay` is that of an epoch at the full learning rate.
+    pub fn new(lr: f64, min_lr: f64, decay: f64, steps_per_epoch: usize, steps: usize) -> Self {
+        let mut clock = Self { lr, min_lr, steps, step: 1, log_keep: vec![0.0], tails: Vec::new() };
+        let mut log_keep = 0.0;
+        for step in 1..=steps {
+            log_keep += (-decay * clock.lr_at(step) / (lr * steps_per_epoch as f64)).max(-1.0);
+            clock.log_keep.push(log_keep);
+        }
+        let ratio = BETAS[0] / BETAS[1].sqrt();
+        clock.tails = (0..=FORGOTTEN as i32)
+            .map(|idle| {
+                let sum = ratio * (1.0 - ratio.powi(idle)) / (1.0 - ratio);
+                [sum, BETAS[0].powi(idle), BETAS[1].powi(idle)].map(|number| number as f32)
+            })
+            .collect();
+        clock
+    }
+
+    fn lr_at(&self, step: usize) -> f64 {
+        self.lr * (1.0 - step as f64 / self.steps as f64).max(self.min_lr)
+    }
+
+    /// The learning rate of the step at hand.
+    pub fn lr(&self) -> f64 {
+        self.lr_at(self.step.min(self.steps))
+    }
+
+    /// The learning rate of a step, corrected for the moments' start at zero.
+    fn rate(&self, step: usize) -> f64 {
+        let [first, second] = BETAS.map(|beta| 1.0 - beta.powi(step.min(100_000) as i32));
+        self.lr_at(step.min(self.steps)) * second.sqrt() / first
+    }
+
+    /// What the step at hand does to a row.
+    fn now(&self) -> AdamStep {
+        let keep = (self.log_keep[self.step] - self.log_keep[self.step - 1]).exp();
+        AdamStep { rate: self.rate(self.step) as f32, keep: keep as f32, betas: BETAS.map(|beta| beta as f32) }
+    }
+
+    /// What the steps after `touched` and before the one at hand have done to a row; `None` if there were none.
+    fn since(&self, touched: usize) -> Option<AdamStep> {
+        let done = self.step - 1;
+        if touched >= done {
+            return None;
+        }
+        let [sum, first, second] = self.tails[(done - touched).min(FORGOTTEN)];
+        let keep = (self.log_keep[done] - self.log_keep[touched]).exp() as f32;
+        Some(AdamStep { rate: self.rate(touched + 1) as f32 * sum, keep, betas: [first, second] })
+    }
+}
+
+/// A table of `rows x cols` weights with their moments.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    cols: usize,
+    /// The last numbers of each row that are biases, which do not decay.
+    biases: usize,
+    pub weights: Vec<f32>,
+    pub first: Vec<f32>,
+    pub second: Vec<f32>,
+    /// The step up to which each row is up to date.
+    pub touched: Vec<u32>,
+}
+
+impl Table {
+    pub fn new(cols: usize, biases: usize, weights: Vec<f32>) -> Self {
+        let zeros = vec![0.0; weights.len()];
+        Self {
+            cols,
+            biases,
+            first: zeros.clone(),
+            second: zeros,
+            touched: vec![0; weights.len() / cols.max(1)],
+            weights,
+        }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.touched.len()
+    }
+
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Cuts a rising list of rows into pieces of `size`, each with the part of the table that holds its rows, so that threads
+    /// can work on them side by side.
+    pub fn parts<'t, 'r>(&'t mut self, rows: &'r [u32], size: usize) -> Vec<(&'r [u32], Part<'t>)> {
+        let (cols, biases) = (self.cols, self.biases);
+        let (mut weights, mut first, mut second) = (&mut self.weights[..], &mut self.first[..], &mut self.second[..]);
+        let (mut touched, mut start) = (&mut self.touched[..], 0);
+        let mut parts = Vec::with_capacity(rows.len().div_ceil(size.max(1)));
+        for rows in rows.chunks(size.max(1)) {
+            let end = rows.last().map_or(start, |&last| last as usize + 1);
+            let numbers = (end - start) * cols;
+            let part = Part {
+                start,
+                cols,
+                biases,
+                weights: weights.split_off_mut(..numbers).expect("rows of the table"),
+                first: first.split_off_mut(..numbers).expect("rows of the table"),
+                second: second.split_off_mut(..numbers).expect("rows of the table"),
+                touched: touched.split_off_mut(..end - start).expect("rows of the table"),
+            };
+            parts.push((rows, part));
+            start = end;
+        }
+        parts
+    }
+
+    /// Brings rows up to date with all steps before the one at hand.
+    pub fn refresh(&mut self, rows: &[u32], clock: &Clock) {
+        self.parts(rows, PIECE).into_par_iter().for_each(|(rows, mut part)| {
+            rows.iter().for_each(|&row| part.refresh(row, clock));
+        });
+    }
+
+    /// One step on all rows, which are up to date.
+    pub fn update_all(&mut self, gradient: &[f32], clock: &Clock) {
+        let rows: Vec<u32> = (0..self.rows() as u32).collect();
+        let cols = self.cols;
+        self.parts(&rows, PIECE).into_par_iter().for_each(|(rows, mut part)| {
+            rows.iter().for_each(|&row| part.update(row, &gradient[row as usize * cols..][..cols], clock));
+        });
+    }
+
+    /// The weights after all steps before the one at hand.
+    pub fn settled(&self, clock: &Clock) -> Vec<f32> {
+        let mut copy = self.clone();
+        let rows: Vec<u32> = (0..self.rows() as u32).collect();
+        copy.refresh(&rows, clock);
+        copy.weights
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.weights.iter().all(|weight| weight.is_finite())
+    }
+}
+
+/// Rows that one task works on; many enough to be worth it.
+pub(super) const PIECE: usize = 256;
+
+/// Consecutive rows of a table.
+pub(super) struct Part<'t> {
+    start: usize,
+    cols: usize,
+    biases: usize,
+    weights: &'t mut [f32],
+    first: &'t mut [f32],
+    second: &'t mut [f32],
+    touched: &'t mut [u32],
+}
+
+impl Part<'_> {
+    /// Brings a row up to date with all steps before the one at hand.
+    pub fn refresh(&mut self, row: u32, clock: &Clock) {
+        let at = row as usize - self.start;
+        if let Some(step) = clock.since(self.touched[at] as usize) {
+            let range = at * self.cols..(at + 1) * self.cols;
+            let [weights, first, second] =
+                [&mut *self.weights, self.first, self.second].map(|numbers| &mut numbers[range.clone()]);
+            vector::adam_tail(weights, first, second, self.biases, step);
+            self.touched[at] = clock.step as u32 - 1;
+        }
+    }
+
+    /// A row's weights.
+    pub fn row(&self, row: u32) -> &[f32] {
+        &self.weights[(row as usize - self.start) * self.cols..][..self.cols]
+    }
+
+    /// The step at hand on a row that is up to date.
+    pub fn update(&mut self, row: u32, gradient: &[f32], clock: &Clock) {
+        let at = row as usize - self.start;
+        let range = at * self.cols..(at + 1) * self.cols;
+        let [weights, first, second] =
+            [&mut *self.weights, self.first, self.second].map(|numbers| &mut numbers[range.clone()]);
+        vector::adam(weights, first, second, gradient, self.biases, clock.now());
+        self.touched[at] = clock.step as u32;
+    }
+}

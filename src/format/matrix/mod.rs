@@ -186,7 +186,7 @@ mod tests {
             (b"\x1f\x8b\x08", "compressed with gzip; unpack it with gunzip first"),
             (b"\x28\xb5\x2f\xfd", "unzstd"),
             (b"\x93NUM", "and no line of numbers after it"),
-            (b"1\0,\02\0", "begins no matrix that firth reads (.npy, .npz, or numbers as text in UTF-8)"),
+            (b"1\x00,\x002\x00", "begins no matrix that firth reads (.npy, .npz, or numbers as text in UTF-8)"),
         ] {
             std::fs::write(&path, bytes).expect("a file");
             let error = read(&path).expect_err(message).to_string();

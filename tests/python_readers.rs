@@ -1,7 +1,7 @@
 //! The real gensim 4 and NumPy open what firth writes, and firth opens what they write. Opt-in:
 //!
 //! ```sh
-//! python3 -m venv venv && venv/bin/pip install gensim numpy safetensors
+//! python3 -m venv venv && venv/bin/pip install gensim numpy safetensors scipy
 //! FIRTH_PYTHON=venv/bin/python cargo test --release --test python_readers -- --ignored
 //! ```
 //!
@@ -13,7 +13,7 @@ use std::process::Command;
 use firth::Result;
 use firth::embeddings::Embeddings;
 use firth::format;
-use firth::math::{Matrix, Rng};
+use firth::math::{Matrix, Rng, Samples};
 
 const WORDS: [&str; 7] = ["</s>", "the", "naïve", "日本語", "a_b", "I\u{a0}am", "5"];
 const DIM: usize = 9;
@@ -123,5 +123,75 @@ for name, array in [('narrow', vectors), ('wide', vectors.astype(np.float64)), (
         let error = read(name).expect_err(message).to_string();
         assert!(error.contains(message), "{error}");
     }
+    Ok(())
+}
+
+/// The rows of a matrix file in full.
+fn rows(path: &Path) -> Result<(bool, Vec<Vec<f32>>)> {
+    let samples = format::matrix::read(path)?;
+    let mut rows = vec![vec![0.0; samples.cols()]; samples.rows()];
+    match &samples {
+        Samples::Dense(matrix) => {
+            rows.iter_mut().zip(matrix.iter_rows()).for_each(|(row, found)| row.copy_from_slice(found))
+        }
+        Samples::Sparse(matrix) => {
+            for (row, found) in rows.iter_mut().zip(matrix.iter_rows()) {
+                found.iter().for_each(|(column, value)| row[column] = value);
+            }
+        }
+    }
+    Ok((matches!(samples, Samples::Sparse(_)), rows))
+}
+
+#[test]
+#[ignore = "needs Python with numpy and scipy; see the top of the file"]
+fn matrices_pass_between_python_and_firth() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    python(
+        folder.path(),
+        r"
+import scipy, scipy.sparse as sparse
+full = np.random.default_rng(3).integers(-4, 5, (30, 17)) / 8
+full[np.random.default_rng(4).random((30, 17)) < 0.7] = 0
+full[7] = 0
+np.savetxt('full.csv', full, delimiter=',', fmt='%.17g')
+np.savetxt('named.tsv', full, delimiter='\t', header='\t'.join('abcdefghijklmnopq'), comments='')
+np.save('plain', full)
+np.save('big', np.asfortranarray(full.astype('>f4')))
+np.save('cube', np.asfortranarray(full.reshape(30, 1, 17)))
+np.save('bytes', (full * 8).astype('i1'))
+np.savez('stored', full)
+np.savez_compressed('deflated', full)
+for name, made in [('csr', sparse.csr_matrix(full)), ('csc', sparse.csc_array(full.astype('f4'))),
+                   ('coo', sparse.coo_matrix(full)), ('bsr', sparse.bsr_matrix(full))]:
+    sparse.save_npz(name, made, compressed=name != 'csc')
+twice = sparse.csr_matrix((np.r_[full[0], full[0]], np.r_[:17, 16:-1:-1], [0, 34]), shape=(1, 17))
+twice.data[17:] = full[0][::-1]
+sparse.save_npz('twice', twice)
+np.savez('two', a=full, b=full)
+np.save('line', full[0])
+print('scipy', scipy.__version__, 'numpy', np.__version__)
+",
+    );
+    let path = |name: &str| folder.path().join(name);
+    let (_, full) = rows(&path("full.csv"))?;
+    assert!(full.iter().flatten().any(|&value| value != 0.0) && (full.len(), full[0].len()) == (30, 17));
+    for name in ["named.tsv", "plain.npy", "big.npy", "cube.npy", "stored.npz", "deflated.npz", "csr.npz", "csc.npz"] {
+        let is_sparse = name.starts_with("cs");
+        assert_eq!(rows(&path(name))?, (is_sparse, full.clone()), "{name}");
+    }
+    let eighths = |row: &Vec<f32>| row.iter().map(|value| value * 8.0).collect::<Vec<_>>();
+    assert_eq!(rows(&path("bytes.npy"))?.1, full.iter().map(eighths).collect::<Vec<_>>());
+    assert_eq!(rows(&path("twice.npz"))?.1, [full[0].iter().map(|value| value * 2.0).collect::<Vec<_>>()]);
+    for (name, message) in
+        [("coo.npz", "tocsr()"), ("bsr.npz", "tocsr()"), ("two.npz", "2 arrays (a, b)"), ("line.npy", "reshape(-1, 1)")]
+    {
+        let error = rows(&path(name)).expect_err(message).to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let values = words()?.vectors().clone();
+    format::matrix::write(&values, &path("out.npy"))?;
+    format::matrix::write(&values, &path("out.csv"))?;
+    python(folder.path(), "same(np.load('out.npy'))\nsame(np.loadtxt('out.csv', delimiter=',', dtype=np.float32))\n");
     Ok(())
 }

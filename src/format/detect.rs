@@ -73,12 +73,18 @@ pub fn detect(path: &Path) -> Result<&'static dyn Format> {
     if bytes.is_empty() {
         return Err(Error::byte(path, 0, "the file is empty, expected vectors"));
     }
-    if let Some((_, what, remedy)) = FOREIGN.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
-        return Err(Error::byte(path, 0, format!("the file is {what}; {remedy}")));
+    if let Some(reason) = foreign(bytes) {
+        return Err(Error::byte(path, 0, reason));
     }
     // Its reader will say what is wrong with it.
     by_extension(path).ok_or_else(|| {
         let found = checks::excerpt(bytes);
         Error::byte(path, 0, format!("found {found}, which begins no vector file that firth reads ({})", names()))
     })
+}
+
+/// What a file of another kind is, and what to do.
+pub(super) fn foreign(bytes: &[u8]) -> Option<String> {
+    let (_, what, remedy) = FOREIGN.iter().find(|(magic, ..)| bytes.starts_with(magic))?;
+    Some(format!("the file is {what}; {remedy}"))
 }

@@ -53,7 +53,7 @@ impl Format for Glove {
         }
         checks::no_mark(self.name(), embeddings.keys(), HOLDS)?;
         let mut file = AtomicFile::create(path)?;
-        text::write(&mut file, embeddings, true, b' ')?;
+        text::write(&mut file, Some(embeddings.keys()), embeddings.vectors(), b' ')?;
         file.commit()
     }
 

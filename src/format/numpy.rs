@@ -6,17 +6,15 @@
 
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::checks::{self, Place};
+use super::npy::{self, Header, Kind, Number};
 use super::{Candidate, Format, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile, as_bytes};
+use crate::io::{AtomicFile, MappedFile};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
-const MAGIC: &[u8] = b"\x93NUMPY";
 /// What takes keys that this format refuses.
 const HOLDS: &str = "safetensors";
 /// Endings of the file of keys; the first is written.
@@ -65,17 +63,7 @@ impl Format for Numpy {
             keys.write(b"\n")?;
         }
         let mut file = AtomicFile::create(path)?;
-        let (rows, dim) = (embeddings.len(), embeddings.dim());
-        let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
-        // Ten bytes stand before it and a newline behind, together a multiple of 64.
-        let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
-        header.push_str(&" ".repeat(length - 1 - header.len()));
-        header.push('\n');
-        file.write(MAGIC)?;
-        file.write(&[1, 0])?;
-        file.write(&(length as u16).to_le_bytes())?;
-        file.write(header.as_bytes())?;
-        file.write(as_bytes(embeddings.vectors().as_slice()))?;
+        npy::write(&mut file, embeddings.vectors())?;
         // Both are whole by now; the array comes last, since it is what readers look for.
         keys.commit()?;
         file.commit()
@@ -84,15 +72,15 @@ impl Format for Numpy {
     fn read(&self, path: &Path) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
-        let header = Header::read(path, file.bytes())?;
+        let array = Array::read(path, file.bytes())?;
         let mut warnings = Vec::new();
-        let (keys, beside) = read_keys(path, header.rows, &mut warnings)?;
-        let vectors = header.numbers(&file.bytes()[header.start..])?;
+        let (keys, beside) = read_keys(path, array.rows, &mut warnings)?;
+        let vectors = Matrix::from_vec(array.rows, array.dim, array.number.floats(&file.bytes()[array.start..]))?;
         checks::distinct(&beside, &keys, |row| Place::Line(row as u64 + 1, row))?;
         checks::finite(path, &keys, &vectors, |row| {
-            Place::Byte((header.start + row * header.dim * header.width.bytes()) as u64, row)
+            Place::Byte((array.start + row * array.dim * array.number.bytes()) as u64, row)
         })?;
-        if header.width == Width::F64 {
+        if array.number.kind == Kind::F64 {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
         }
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
@@ -101,7 +89,7 @@ impl Format for Numpy {
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
-        candidate.bytes().is_some_and(|bytes| bytes.starts_with(MAGIC))
+        candidate.bytes().is_some_and(|bytes| bytes.starts_with(npy::MAGIC))
     }
 }
 
@@ -131,137 +119,47 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
     Ok((keys, beside.clone()))
 }
 
-/// The types of numbers that are read.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Width {
-    F16,
-    F32,
-    F64,
-}
-
-impl Width {
-    fn bytes(self) -> usize {
-        match self {
-            Self::F16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-}
-
-/// What stands before the numbers.
-struct Header {
-    width: Width,
+/// An array that may be word vectors.
+struct Array {
+    number: Number,
     rows: usize,
     dim: usize,
     start: usize,
 }
 
-impl Header {
+impl Array {
     fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |reason: String| Error::byte(path, 0, reason);
-        let short = || fault("the file ends in its header, expected a NumPy array; write it anew".into());
-        if !bytes.starts_with(MAGIC) {
-            return Err(fault(format!("found {}, expected a NumPy array", checks::excerpt(bytes))));
-        }
-        let (before, length) = match bytes.get(6).ok_or_else(short)? {
-            1 => (10, bytes.get(8..10).map(|b| u64::from(u16::from_le_bytes([b[0], b[1]])))),
-            2 | 3 => (12, bytes.get(8..12).map(|b| u64::from(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
-            version => return Err(fault(format!("version {version} of .npy, expected 1 to 3"))),
-        };
-        let length = length.filter(|&length| length <= (bytes.len() - before) as u64).ok_or_else(short)? as usize;
-        let start = before + length;
-        let header = String::from_utf8_lossy(&bytes[before..start]);
-        let entry = |name| {
-            entry(&header, name).ok_or_else(|| {
-                fault(format!("found the header {}, expected an entry {name:?}", checks::excerpt(header.as_bytes())))
-            })
-        };
-
-        let kind = entry("descr")?;
-        let width = match quoted(kind) {
-            Some("<f2") => Width::F16,
-            Some("<f4") => Width::F32,
-            Some("<f8") => Width::F64,
-            _ => {
-                let found = checks::excerpt(kind.split(", '").next().unwrap_or(kind).as_bytes());
-                let reason = format!("numbers of type {found}, expected '<f2', '<f4' or '<f8'");
-                return Err(fault(format!("{reason}; save array.astype('<f4')")));
-            }
-        };
-        if !entry("fortran_order")?.starts_with("False") {
+        let header = Header::read(bytes).map_err(fault)?;
+        let number = header
+            .number
+            .filter(|number| matches!(number.kind, Kind::F16 | Kind::F32 | Kind::F64) && !number.big_endian);
+        let number = number.ok_or_else(|| {
+            let found = checks::excerpt(header.kind.as_bytes());
+            let reason = format!("numbers of type {found}, expected '<f2', '<f4' or '<f8'");
+            fault(format!("{reason}; save array.astype('<f4')"))
+        })?;
+        if header.fortran {
             return Err(fault(
                 "the array is stored column by column (fortran_order), expected row by row; \
                  save numpy.ascontiguousarray(array)"
                     .into(),
             ));
         }
-        let shape = entry("shape")?;
-        let (rows, dim) = pair(shape).ok_or_else(|| {
-            let found = shape.split_inclusive(')').next().unwrap_or(shape);
-            fault(format!("an array of shape {}, expected (keys, dimension)", checks::excerpt(found.as_bytes())))
-        })?;
-        let room = (bytes.len() - start) as u64;
-        let row_bytes = dim.saturating_mul(width.bytes() as u64);
-        let (rows, dim) = checks::shape(rows, dim, row_bytes, room).map_err(&fault)?;
+        let &[rows, dim] = header.shape.as_deref().unwrap_or_default() else {
+            let found = checks::excerpt(header.shown.as_bytes());
+            return Err(fault(format!("an array of shape {found}, expected (keys, dimension)")));
+        };
+        let room = (bytes.len() - header.start) as u64;
+        let row_bytes = dim.saturating_mul(number.bytes() as u64);
+        let (rows, dim) = checks::shape(rows, dim, row_bytes, room).map_err(fault)?;
         let found = room - rows as u64 * row_bytes;
         if found > 0 {
             let reason = format!("{found} bytes follow {rows} x {dim} numbers; the header's shape is wrong");
             return Err(Error::byte(path, bytes.len() as u64 - found, reason));
         }
-        Ok(Self { width, rows, dim, start })
+        Ok(Self { number, rows, dim, start: header.start })
     }
-
-    /// Copies the numbers; a copy, since NumPy writes over files in place while a map of them is open.
-    fn numbers(&self, bytes: &[u8]) -> Result<Matrix> {
-        let mut matrix = Matrix::zeros(self.rows, self.dim);
-        const PART: usize = 1 << 16;
-        let parts = matrix.as_mut_slice().par_chunks_mut(PART).zip(bytes.par_chunks(PART * self.width.bytes()));
-        parts.for_each(|(values, bytes)| match self.width {
-            Width::F16 => fill(values, bytes.as_chunks().0, |two| half(u16::from_le_bytes(*two))),
-            Width::F32 => fill(values, bytes.as_chunks().0, |four| f32::from_le_bytes(*four)),
-            Width::F64 => fill(values, bytes.as_chunks().0, |eight| f64::from_le_bytes(*eight) as f32),
-        });
-        Ok(matrix)
-    }
-}
-
-fn fill<const N: usize>(values: &mut [f32], bytes: &[[u8; N]], number: impl Fn(&[u8; N]) -> f32) {
-    for (value, bytes) in values.iter_mut().zip(bytes) {
-        *value = number(bytes);
-    }
-}
-
-/// A 16-bit float (IEEE 754 binary16), exactly.
-fn half(bits: u16) -> f32 {
-    let (exponent, fraction) = ((bits >> 10) & 0x1f, f32::from(bits & 0x3ff));
-    let size = match exponent {
-        0 => fraction * 2f32.powi(-24),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1024.0 + fraction) * 2f32.powi(i32::from(exponent) - 25),
-    };
-    if bits >> 15 == 1 { -size } else { size }
-}
-
-/// The text of a dictionary from an entry's value on.
-fn entry<'a>(header: &'a str, name: &str) -> Option<&'a str> {
-    let quoted = ['\'', '"'].map(|quote| format!("{quote}{name}{quote}"));
-    let (at, length) = quoted.iter().find_map(|key| Some((header.find(key)?, key.len())))?;
-    Some(header[at + length..].trim_start().strip_prefix(':')?.trim_start())
-}
-
-/// The string in quotes at the beginning.
-fn quoted(text: &str) -> Option<&str> {
-    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
-    text[1..].split_once(quote).map(|(inside, _)| inside)
-}
-
-/// A tuple of two numbers.
-fn pair(text: &str) -> Option<(u64, u64)> {
-    let (inside, _) = text.strip_prefix('(')?.split_once(')')?;
-    let (rows, dim) = inside.trim().trim_end_matches(',').split_once(',')?;
-    Some((rows.trim().parse().ok()?, dim.trim().parse().ok()?))
 }
 
 #[cfg(test)]
@@ -272,7 +170,7 @@ mod tests {
     fn array(folder: &Path, header: &str, numbers: &[u8], keys: &str) -> Result<Embeddings> {
         let path = folder.join("a.npy");
         let length = (header.len() as u16).to_le_bytes();
-        let bytes = [MAGIC, &[1, 0], &length, header.as_bytes(), numbers].concat();
+        let bytes = [npy::MAGIC, &[1, 0], &length, header.as_bytes(), numbers].concat();
         std::fs::write(&path, bytes).expect("a file");
         std::fs::write(path.with_extension("vocab"), keys).expect("a file");
         crate::format::read(&path)

@@ -121,7 +121,7 @@ fn write_files(embeddings: &Embeddings, path: &Path) -> Result<()> {
         }
     }
     let mut vectors = AtomicFile::create(&path.join(VECTORS))?;
-    text::write(&mut vectors, embeddings, false, b'\t')?;
+    text::write(&mut vectors, None, embeddings.vectors(), b'\t')?;
     let mut config = AtomicFile::create(&path.join(CONFIG))?;
     let entry = format!("embeddings {{\n  tensor_path: \"{VECTORS}\"\n  metadata_path: \"{METADATA}\"\n}}\n");
     config.write(entry.as_bytes())?;

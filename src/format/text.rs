@@ -10,7 +10,6 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::checks::{self, Place};
-use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
 use crate::math::Matrix;
@@ -263,7 +262,7 @@ fn is_blank(byte: &u8) -> bool {
 ///
 /// Up to 2²⁴ and 10¹⁰, digits and power of ten are exact, so that one division rounds correctly (Clinger, 1990);
 /// the standard library does all other numbers.
-fn number(field: &[u8]) -> Option<f32> {
+pub(super) fn number(field: &[u8]) -> Option<f32> {
     const POWERS: [f32; 11] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10];
     let (negative, digits) = match field.first()? {
         b'-' => (true, &field[1..]),
@@ -320,15 +319,15 @@ fn explain(line: &[u8], dim: u64, keyed: bool) -> String {
     )
 }
 
-/// Appends all rows, formatted by all threads, in order.
-pub(super) fn write(file: &mut AtomicFile, embeddings: &Embeddings, keyed: bool, blank: u8) -> Result<()> {
+/// Appends all rows, each after its key if there are keys, formatted by all threads, in order.
+pub(super) fn write(file: &mut AtomicFile, keys: Option<&Keys>, vectors: &Matrix, blank: u8) -> Result<()> {
     let threads = rayon::current_num_threads().max(1);
-    let task = (BATCH / embeddings.dim().max(1)).max(1);
-    let starts: Vec<usize> = (0..embeddings.len()).step_by(task).collect();
+    let task = (BATCH / vectors.cols().max(1)).max(1);
+    let starts: Vec<usize> = (0..vectors.rows()).step_by(task).collect();
     for group in starts.chunks(4 * threads) {
         let texts: Vec<Vec<u8>> = group
             .par_iter()
-            .map(|&start| write_rows(embeddings, start..(start + task).min(embeddings.len()), keyed, blank))
+            .map(|&start| write_rows(keys, vectors, start..(start + task).min(vectors.rows()), blank))
             .collect();
         for text in texts {
             file.write(&text)?;
@@ -337,14 +336,14 @@ pub(super) fn write(file: &mut AtomicFile, embeddings: &Embeddings, keyed: bool,
     Ok(())
 }
 
-fn write_rows(embeddings: &Embeddings, rows: Range<usize>, keyed: bool, blank: u8) -> Vec<u8> {
-    let mut text = Vec::with_capacity(rows.len() * (embeddings.dim() * 13 + 8));
+fn write_rows(keys: Option<&Keys>, vectors: &Matrix, rows: Range<usize>, blank: u8) -> Vec<u8> {
+    let mut text = Vec::with_capacity(rows.len() * (vectors.cols() * 13 + 8));
     for row in rows {
-        if keyed {
-            text.extend_from_slice(embeddings.keys().get(row).as_bytes());
+        if let Some(keys) = keys {
+            text.extend_from_slice(keys.get(row).as_bytes());
             text.push(blank);
         }
-        for value in embeddings.vectors().row(row) {
+        for value in vectors.row(row) {
             // Debug writes the fewest digits that round back, with an exponent where that is shorter.
             write!(text, "{value:?}").expect("memory takes all bytes");
             text.push(blank);

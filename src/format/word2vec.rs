@@ -58,7 +58,7 @@ impl Format for Text {
         checks::no_empty(self.name(), embeddings.keys(), HOLDS)?;
         let mut file = AtomicFile::create(path)?;
         file.write(format!("{} {}\n", embeddings.len(), embeddings.dim()).as_bytes())?;
-        text::write(&mut file, embeddings, true, b' ')?;
+        text::write(&mut file, Some(embeddings.keys()), embeddings.vectors(), b' ')?;
         file.commit()
     }
 

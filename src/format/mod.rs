@@ -32,6 +32,7 @@ use crate::vocabulary::Keys;
 mod checks;
 mod detect;
 pub mod glove;
+pub mod matrix;
 pub mod native;
 pub mod numpy;
 pub mod projector;

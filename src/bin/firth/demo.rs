@@ -27,7 +27,7 @@ use crate::output::{self, Force};
 use crate::ownership::{self, DEMO_REPORT as REPORT};
 use crate::progress::Log;
 use crate::staged::Staged;
-use crate::training;
+use crate::training::{self, Work};
 
 /// Train, query and draw on a small built-in corpus.
 #[derive(Debug, clap::Args)]
@@ -112,7 +112,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             ..TrainConfig::default()
         };
         let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
-        let summary = training::learn(&mut trainer, config.workers(), None, globals, &mut log)?;
+        let summary = training::learn(|observer| trainer.run(observer), Work::words(config.workers()), None, globals, &mut log)?;
         let vectors = trainer.finish()?;
         native::Native.write(&vectors, &folder.join(name).join(native::FILE))?;
         let mut analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;

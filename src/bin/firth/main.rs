@@ -2,6 +2,7 @@
 
 mod aliases;
 mod analogy;
+mod codes;
 mod config;
 mod convert;
 mod corpus;
@@ -23,6 +24,7 @@ mod process;
 mod progress;
 mod queries;
 mod resume;
+mod rows;
 mod run_folder;
 mod signals;
 mod staged;

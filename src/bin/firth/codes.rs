@@ -69,10 +69,7 @@ pub fn print(summary: &Summary, rows: &Rows, target: &Path, globals: &Globals) -
     let mut lines = vec![
         ("trained on", format!("{} of {}", counted(summary.documents, one, many), columns_of(summary, columns))),
         ("codes", format!("{} of {} numbers", thousands(rows.input.rows() as u64), summary.dim)),
-        (
-            "trained",
-            format!("{}, {}", counted(summary.epochs as u64, "epoch", "epochs"), clock(summary.train_seconds)),
-        ),
+        ("trained", format!("{}, {}", counted(summary.epochs as u64, "epoch", "epochs"), clock(summary.train_seconds))),
         (
             "training speed",
             format!(

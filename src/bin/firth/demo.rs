@@ -112,7 +112,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             ..TrainConfig::default()
         };
         let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
-        let summary = training::learn(|observer| trainer.run(observer), Work::words(config.workers()), None, globals, &mut log)?;
+        let summary =
+            training::learn(|observer| trainer.run(observer), Work::words(config.workers()), None, globals, &mut log)?;
         let vectors = trainer.finish()?;
         native::Native.write(&vectors, &folder.join(name).join(native::FILE))?;
         let mut analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;

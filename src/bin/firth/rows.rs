@@ -170,7 +170,9 @@ impl Names {
     pub fn done(self) -> Keys {
         if let Some(id) = &self.first_repeated {
             let count = thousands(self.repeated);
-            warn(format_args!("{count} ids stand more than once, {id:?} first; from the second on they end in #2, #3, ..."));
+            warn(format_args!(
+                "{count} ids stand more than once, {id:?} first; from the second on they end in #2, #3, ..."
+            ));
         }
         self.keys
     }

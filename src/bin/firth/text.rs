@@ -44,6 +44,9 @@ struct TokenFlags {
     no_lowercase: bool,
 }
 
+/// The flags that say what a document is, by name.
+pub const DOCUMENTS: [&str; 6] = ["format", "text-field", "label-field", "id-field", "header", "strict"];
+
 /// The flags above, by name, for input that is encoded already.
 pub const NAMES: [&str; 12] = [
     "format",

@@ -148,7 +148,13 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(earlier) = &earlier {
         trainer.start_from(&earlier.words, earlier.context.as_ref())?;
     }
-    let summary = training::learn(|observer| trainer.run(observer), Work::words(config.workers()), Some(&mut run), globals, &mut log)?;
+    let summary = training::learn(
+        |observer| trainer.run(observer),
+        Work::words(config.workers()),
+        Some(&mut run),
+        globals,
+        &mut log,
+    )?;
     if run.is_published() {
         // What is left to do takes a moment, and stopping in its middle would leave half a file.
         signals::disarm();

@@ -208,7 +208,8 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
+    let next =
+        format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
     progress::note(globals, format_args!("next: {next}"));
     Ok(())
 }

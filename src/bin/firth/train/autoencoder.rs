@@ -68,7 +68,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     place::check_log(globals.log_json.as_deref(), &read)?;
     if place::vectors_only(target, None)?.is_some() {
         let shown = target.display();
-        let message = format!("{shown}: an autoencoder's run is a folder; name one, and then: firth embed RUN INPUT -o {shown}");
+        let message =
+            format!("{shown}: an autoencoder's run is a folder; name one, and then: firth embed RUN INPUT -o {shown}");
         return Err(Failure::usage(message));
     }
     let input = Input::of(&flags.inputs)?;
@@ -85,7 +86,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     {
         let flag = if config.hidden.is_empty() { "code" } else { "hidden" };
         let found = words.dim();
-        let message = format!("--init-words: its vectors have {found} numbers, the first layer {units} units; add --{flag} {found}");
+        let message = format!(
+            "--init-words: its vectors have {found} numbers, the first layer {units} units; add --{flag} {found}"
+        );
         return Err(Failure::usage(message));
     }
 
@@ -103,9 +106,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
             let text = flags.text.open(&flags.inputs, staged, None)?;
             Rows::of_corpus(flags.text.encode(&text, None, &folder, globals, &mut log)?, flags.spread)?
         }
-        Input::Encoded(path) => {
-            Rows::of_corpus(EncodedCorpus::open(path).map_err(Failure::Input)?, flags.spread)?
-        }
+        Input::Encoded(path) => Rows::of_corpus(EncodedCorpus::open(path).map_err(Failure::Input)?, flags.spread)?,
         Input::Matrix(path) => Rows::of_matrix(path, flags.target.as_deref())?,
     };
     if matches!(input, Input::Matrix(_)) {

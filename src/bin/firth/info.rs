@@ -1,6 +1,6 @@
 //! `firth info`: what a path holds; of an autoencoder's run, what its codes mean.
 
-mod latents;
+pub mod latents;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -31,7 +31,7 @@ fn npy(rows: usize, cols: usize, value: impl Fn(usize, usize) -> f32) -> Vec<u8>
 
 /// Two kinds of rows, a little different each.
 fn two_kinds(row: usize, col: usize) -> f32 {
-    let is_on = (row % 2 == 0) == (col < 4);
+    let is_on = row.is_multiple_of(2) == (col < 4);
     (if is_on { 0.8 } else { 0.1 }) + 0.02 * ((row * 7 + col * 3) % 5) as f32
 }
 

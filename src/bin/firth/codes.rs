@@ -6,6 +6,7 @@ use firth::autoencoder::{self, Autoencoder, Summary};
 use firth::embeddings::Embeddings;
 use firth::format::{Format, native};
 use firth::math::{Matrix, Samples};
+use firth::vocabulary::DocId;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
@@ -65,9 +66,16 @@ pub fn print(summary: &Summary, rows: &Rows, target: &Path, globals: &Globals) -
         return Ok(());
     }
     let [one, many] = rows.nouns();
-    let columns = if rows.words.is_some() { "words" } else { "columns" };
+    let [column, columns] = if rows.words.is_some() { ["word", "words"] } else { ["column", "columns"] };
     let mut lines = vec![
-        ("trained on", format!("{} of {}", counted(summary.documents, one, many), columns_of(summary, columns))),
+        (
+            "trained on",
+            format!(
+                "{}, {}",
+                counted(summary.documents, one, many),
+                counted(summary.vocabulary as u64, column, columns)
+            ),
+        ),
         ("codes", format!("{} of {} numbers", thousands(rows.input.rows() as u64), summary.dim)),
         ("trained", format!("{}, {}", counted(summary.epochs as u64, "epoch", "epochs"), clock(summary.train_seconds))),
         (
@@ -105,10 +113,6 @@ pub fn print(summary: &Summary, rows: &Rows, target: &Path, globals: &Globals) -
     Ok(())
 }
 
-fn columns_of(summary: &Summary, noun: &str) -> String {
-    format!("{} {noun}", thousands(summary.vocabulary as u64))
-}
-
 /// What the speed of training counts.
 pub fn unit(rows: &Rows) -> &'static str {
     if rows.words.is_some() { "words" } else { "rows" }
@@ -125,7 +129,7 @@ fn hints(rows: &Rows, target: &Path) -> Vec<String> {
         ];
     };
     let documents = quoted(&target.join(DOCUMENTS).to_string_lossy());
-    let first = rows.corpus.as_ref().and_then(|corpus| corpus.dataset.document_id(firth::vocabulary::DocId(0)));
+    let first = rows.corpus.as_ref().and_then(|corpus| corpus.dataset.document_id(DocId(0)));
     let first = quoted(first.filter(|id| !id.is_empty()).unwrap_or("1"));
     vec![
         format!("info {run} --latents"),

@@ -97,6 +97,13 @@ impl Rows {
 
     /// A key for each row: the documents' ids, or positions from 1.
     pub fn keys(&self) -> Keys {
+        if let Some(corpus) = &self.corpus
+            && corpus.report().empty_documents > 0
+            && corpus.dataset.document_id(DocId(0)).is_none()
+        {
+            let count = thousands(corpus.report().empty_documents);
+            warn(format_args!("documents are numbered without the empty ones ({count}), which a corpus does not keep"));
+        }
         let mut names = Names::default();
         for row in 0..self.input.rows() {
             let id = |corpus: &EncodedCorpus| corpus.dataset.document_id(DocId(row as u32)).map(str::to_owned);

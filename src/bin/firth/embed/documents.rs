@@ -20,7 +20,7 @@ use crate::output::{self, Results};
 use crate::progress::{Meter, memory_now, short};
 use crate::rows::{self, NAMED, Names};
 use crate::staged::Staged;
-use crate::{run_folder, signals, text};
+use crate::{run_folder, text};
 
 /// Documents that are encoded together.
 const BLOCK: usize = 1024;
@@ -112,9 +112,6 @@ fn documents(
             return Ok(());
         }
         bytes = 0;
-        if signals::interrupted() {
-            return Err(Error::Interrupted);
-        }
         flush(&mut block).map_err(|found| {
             failure = Some(found);
             Error::Interrupted

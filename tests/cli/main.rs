@@ -1,5 +1,6 @@
 //! The command line through the real binary: output, exit codes, and each message.
 
+mod autoencoder;
 mod checkpoints;
 mod convert;
 mod corpus;

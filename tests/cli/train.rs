@@ -224,6 +224,9 @@ fn the_demo_learns_its_corpus_and_draws_it() {
     folder.write("firth-demo/skipgram/mark", "");
     let report = folder.json("demo");
     assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
+    let documents = &report["autoencoder"];
+    assert!(documents["same_label"].as_f64() > documents["chance"].as_f64().map(|chance| 2.0 * chance), "{report}");
+    folder.firth("embed firth-demo/autoencoder firth-demo/planted/README.txt").expect_code(0);
     assert!(!folder.join("firth-demo/skipgram/mark").exists());
     std::fs::create_dir(folder.join("other")).expect("a folder");
     folder.write("other/thesis.tex", "");

@@ -23,6 +23,7 @@ fn every_command_has_help_with_an_example() {
         "corpus generate",
         "train skipgram",
         "train cbow",
+        "train autoencoder",
         "nearest",
         "analogy",
         "odd",

@@ -41,6 +41,17 @@ const TRAINING: &[(&str, &str)] = &[
     ("seed", "--seed"),
 ];
 
+/// Other libraries' names of an autoencoder's flags.
+const AUTOENCODER: &[(&str, &str)] = &[
+    ("latent-dim", "--code"),
+    ("encoding-dim", "--code"),
+    ("code-size", "--code"),
+    ("hidden-layer-sizes", "--hidden"),
+    ("hidden-dims", "--hidden"),
+    ("batch-size", "--batch"),
+    ("learning-rate", "--lr"),
+];
+
 /// Flags that name the text in other tools, where ours are plain arguments.
 const INPUTS: &[&str] = &["train", "input", "corpus-file"];
 
@@ -62,6 +73,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("skipgram", &["train", "skipgram"]),
     ("skip-gram", &["train", "skipgram"]),
     ("cbow", &["train", "cbow"]),
+    ("autoencoder", &["train", "autoencoder"]),
     ("nn", &["nearest"]),
     ("distance", &["nearest"]),
     ("most-similar", &["nearest"]),
@@ -102,16 +114,20 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
             continue;
         };
         let name = kebab(name);
-        if trains && let Some(switch) = switches::find(&name) {
+        // There --loss and --input are flags of ours, and mean what they say.
+        let is_autoencoder = trains && out.get(command + 1).is_some_and(|task| task == "autoencoder");
+        let is_words = trains && !is_autoencoder;
+        let autoencoder = if is_autoencoder { AUTOENCODER } else { &[] };
+        if is_words && let Some(switch) = switches::find(&name) {
             let value = match value {
                 Some(value) => value.to_owned(),
                 None => arguments.next().unwrap_or_default().to_string_lossy().into_owned(),
             };
             let task = out.get(command + 1).and_then(|task| task.to_str()).unwrap_or_default();
             out.extend(switch.ours(&format!("{dashes}{name}"), &value, task)?.map(OsString::from));
-        } else if trains && INPUTS.contains(&name.as_str()) {
+        } else if is_words && INPUTS.contains(&name.as_str()) {
             out.extend(value.map(OsString::from));
-        } else if let Some((_, ours)) = table.iter().find(|(theirs, _)| *theirs == name) {
+        } else if let Some((_, ours)) = autoencoder.iter().chain(table).find(|(theirs, _)| *theirs == name) {
             out.push(with_value(ours, value));
         } else if dashes == "--" || name.len() == 1 {
             out.push(argument);
@@ -209,6 +225,16 @@ mod tests {
         assert_eq!(
             translated("train skipgram t.txt --vector_size=50 -t 1e-3 --neg 10"),
             "train skipgram t.txt --dim=50 --sample 1e-3 --negative 10"
+        );
+    }
+
+    #[test]
+    fn an_autoencoder_has_its_own_loss_and_input() {
+        let line = "train autoencoder docs.txt --loss mse --input tfidf";
+        assert_eq!(translated(line), line);
+        assert_eq!(
+            translated("autoencoder docs.txt --latent_dim 20 --batch_size=64 -epoch 3"),
+            "train autoencoder docs.txt --code 20 --batch=64 --epochs 3"
         );
     }
 

@@ -158,6 +158,8 @@ fn setting(file: &Path, command: &Command, key: &str, value: &toml::Value) -> Ou
             return Ok(find(&opposite).map(|_| format!("--{opposite}").into()));
         }
         toml::Value::String(text) => text.clone(),
+        // No value at all is what a list has unless told otherwise.
+        toml::Value::Array(items) if items.is_empty() => return Ok(None),
         toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
         toml::Value::Table(_) => {
             let message = format!("{}: {key:?} is a table, expected one value", file.display());
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn settings_stand_behind_the_command() -> Outcome {
         assert_eq!(expanded("dim = 7\nstrict = true\n[run]\ntask = \"cbow\"\n")?, ["--dim=7", "--strict"]);
-        assert_eq!(expanded("strict = false\n")?, [""; 0]);
+        assert_eq!(expanded("strict = false\ndim = []\n")?, [""; 0]);
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::output::{self, Force};
-use crate::{model, place, queries};
+use crate::{model, place, queries, run_folder};
 
 /// Turn a vector file into another format; what the new format cannot hold is told before it is dropped.
 #[derive(Debug, clap::Args)]
@@ -43,7 +43,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     place::check(&flags.output, "vectors", std::slice::from_ref(&flags.input))?;
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
     place::check_vectors(&flags.output, format)?;
-    let from = format::detect(&flags.input).map_err(crate::failure::Failure::Input)?.name();
+    let from = format::detect(&run_folder::vectors(&flags.input)).map_err(crate::failure::Failure::Input)?.name();
     let mut vectors = model::read(&flags.input)?;
     let total = vectors.len();
     if let Some(top) = flags.top.filter(|&top| top < total) {

@@ -1,5 +1,6 @@
 //! `firth demo`: the whole way, from text to a map of its words, on a corpus that comes with firth.
 
+mod documents;
 mod story;
 
 use std::path::{Path, PathBuf};
@@ -21,13 +22,14 @@ use firth::train::{Summary, Task, TrainConfig, Trainer};
 use firth::vocabulary::VocabularyConfig;
 use serde::Serialize;
 
+use self::documents::Documents;
 use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::output::{self, Force};
 use crate::ownership::{self, DEMO_REPORT as REPORT};
 use crate::progress::Log;
 use crate::staged::Staged;
-use crate::training;
+use crate::training::{self, Work};
 
 /// Train, query and draw on a small built-in corpus.
 #[derive(Debug, clap::Args)]
@@ -80,6 +82,7 @@ struct Report<'a> {
     documents: usize,
     skipgram: Scores<'a>,
     cbow: Scores<'a>,
+    autoencoder: DocumentScores<'a>,
     files: Vec<PathBuf>,
 }
 
@@ -89,6 +92,14 @@ struct Scores<'a> {
     analogies: &'a AnalogyReport,
     spearman: Option<f64>,
     train: &'a Summary,
+}
+
+/// How well the codes of documents tell what each is about.
+#[derive(Serialize)]
+struct DocumentScores<'a> {
+    same_label: f64,
+    chance: f64,
+    train: &'a firth::autoencoder::Summary,
 }
 
 /// Generates, encodes, trains, measures, draws and tells.
@@ -112,7 +123,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             ..TrainConfig::default()
         };
         let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
-        let summary = training::learn(&mut trainer, config.workers(), None, globals, &mut log)?;
+        let summary =
+            training::learn(|observer| trainer.run(observer), Work::words(config.workers()), None, globals, &mut log)?;
         let vectors = trainer.finish()?;
         native::Native.write(&vectors, &folder.join(name).join(native::FILE))?;
         let mut analogies = Analogy::default().run(&vectors, &folder.join("planted/questions.txt"))?;
@@ -122,6 +134,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         Ok(Model { vectors, summary, analogies, similarity })
     };
     let models = Models { skipgram: model(Task::SkipGram, "skipgram")?, cbow: model(Task::Cbow, "cbow")? };
+    let again = EncodedCorpus::open(&folder.join("corpus"))?;
+    let documents = Documents::learn(again, &folder.join("autoencoder"), globals, &mut log)?;
     draw(&models.skipgram.vectors, &planted, &folder.join("map.png"))?;
 
     let report = Report {
@@ -130,14 +144,21 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         documents: planted.documents.len(),
         skipgram: models.skipgram.scores(),
         cbow: models.cbow.scores(),
-        files: ["planted", "corpus", "skipgram", "cbow", "map.png", REPORT].map(|name| target.join(name)).into(),
+        autoencoder: DocumentScores {
+            same_label: documents.same_label,
+            chance: documents.chance,
+            train: &documents.summary,
+        },
+        files: ["planted", "corpus", "skipgram", "cbow", "autoencoder", "map.png", REPORT]
+            .map(|name| target.join(name))
+            .into(),
     };
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Backend { source: Box::new(error) })?;
     let mut file = AtomicFile::create(&folder.join(REPORT))?;
     file.write(text.as_bytes())?;
     file.commit()?;
     staged.commit()?;
-    if globals.json { output::json(&report) } else { story::tell(&planted, &corpus, &models, &report) }
+    if globals.json { output::json(&report) } else { story::tell(&planted, &corpus, &models, &documents, &report) }
 }
 
 impl Model {

@@ -10,11 +10,8 @@ use firth::train::CONTEXT;
 use firth::vocabulary::Vocabulary;
 
 use crate::failure::{Failure, Outcome, Reading};
-use crate::model;
 use crate::progress::warn;
-
-/// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
-const VOCABULARY: &str = "vocabulary.safetensors";
+use crate::{model, run_folder};
 
 /// An earlier run, or vectors.
 pub struct Earlier {
@@ -46,16 +43,7 @@ impl Earlier {
 
     /// What cut its text into words, if it tells.
     pub fn tokenizer(&self) -> Outcome<Option<Tokenizer>> {
-        let file = self.path.join(VOCABULARY);
-        if !file.is_file() {
-            return Ok(None);
-        }
-        let (_, settings) = Vocabulary::open_with_settings(&file).reading()?;
-        if settings.contains_key("tokenizer") {
-            Ok(Some(Tokenizer::from_settings(&settings, &self.path).reading()?))
-        } else {
-            Ok(None)
-        }
+        run_folder::tokenizer(&self.path)
     }
 
     /// Refuses an encoded corpus that lacks words of the earlier run, or has others unless the vocabulary may grow.

@@ -1,29 +1,41 @@
-//! `firth embed`: the vectors of chosen words.
+//! `firth embed`: vectors of documents that an autoencoder has not seen, or of chosen words.
+
+mod documents;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use firth::corpus::DocumentOptions;
+use firth::embeddings::Embeddings;
+use firth::format::Format;
 use firth::{Error, format};
 use serde_json::json;
 
 use crate::convert::select;
 use crate::failure::{Failure, Outcome};
-use crate::globals::Globals;
+use crate::globals::{Globals, Typed};
 use crate::output::{self, Force, Results};
-use crate::{model, place, progress};
+use crate::staged::Staged;
+use crate::{model, place, progress, text};
 
-/// Print the vectors of words, or save them in any format.
+/// Print or save, in any format, vectors for documents, by an autoencoder's run, or those of words.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  firth embed run --words king queen\n\n\
-    From a pipe, reads one word a line; with -o and no words, takes all of the model's.")]
+#[command(after_help = "Example:\n  firth embed run new.txt -o new.npy\n  firth embed run --words king queen\n\n\
+    Documents get the ids of their input, or are numbered from 1, empty ones too. With --words, reads one word a\n\
+    line from a pipe; with -o and no words, takes all of the model's.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder; for --words, a vector file of any format, too
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The words
-    #[arg(long, value_name = "WORD", num_args = 0.., required = true)]
-    words: Vec<String>,
-    /// Where to save them [default: standard output, a word and its numbers a line]
+    /// Documents to encode (files, folders, globs, - for standard input), or one matrix, as the run learnt from
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Words, instead of documents
+    #[arg(long, value_name = "WORD", num_args = 0.., conflicts_with = "inputs")]
+    words: Option<Vec<String>>,
+    #[command(flatten)]
+    documents: DocumentOptions,
+    /// Where to save them [default: standard output, a key and its numbers a line]
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// The format of the file [default: what the name's ending stands for]
@@ -34,9 +46,10 @@ pub struct Flags {
 }
 
 /// Prints or saves vectors.
-pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(path) = &flags.output {
-        place::check(path, "vectors", std::slice::from_ref(&flags.model))?;
+        let read: Vec<PathBuf> = std::iter::once(&flags.model).chain(&flags.inputs).cloned().collect();
+        place::check(path, "vectors", &read)?;
     } else if flags.force.force {
         return Err(Failure::usage("--force: has no effect without --output"));
     }
@@ -44,23 +57,50 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if let (Some(path), Some(format)) = (&flags.output, format) {
         place::check_vectors(path, format)?;
     }
+    let place = flags.output.as_deref().zip(format);
+    match &flags.words {
+        Some(words) => {
+            text::DOCUMENTS.iter().try_for_each(|flag| typed.refuse(flag, "words are no documents"))?;
+            of_words(flags, words, place, globals)
+        }
+        None if flags.inputs.is_empty() => {
+            Err(Failure::usage("missing INPUT, documents to encode, or --words (see 'firth embed --help')"))
+        }
+        None => documents::run(flags, place, globals, typed),
+    }
+}
+
+/// A file and the format to write it in.
+type Place<'a> = (&'a Path, &'static dyn Format);
+
+fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: &Globals) -> Outcome {
     let all = model::read(&flags.model)?;
-    let words = if flags.words.is_empty() { waiting_words()? } else { flags.words.clone() };
+    let words = if words.is_empty() { waiting_words()? } else { words.to_vec() };
     let chosen = if words.is_empty() {
         (0..all.len()).collect()
     } else {
         words.iter().map(|word| all.position(word)).collect::<Result<Vec<_>, _>>()?
     };
     let vectors = select(&all, &chosen)?;
-    if let (Some(path), Some(format)) = (&flags.output, format) {
-        model::save(&vectors, format, path, flags.force, globals)?;
-        let (words, dim) = (vectors.len(), vectors.dim());
-        if globals.json {
-            return output::json(&json!({"output": path, "format": format.name(), "words": words, "dim": dim}));
-        }
-        progress::note(globals, format_args!("{words} vectors of {dim} numbers in {}", path.display()));
-        return Ok(());
+    match place {
+        Some(place) => save(&vectors, Staged::new(place.0, flags.force.force)?, place, "words", globals),
+        None => print(&vectors, globals),
     }
+}
+
+/// Writes vectors and tells where; `noun` is what they are of.
+fn save(vectors: &Embeddings, staged: Staged, (path, format): Place<'_>, noun: &str, globals: &Globals) -> Outcome {
+    model::write(vectors, format, &staged, path, globals)?;
+    staged.commit()?;
+    let (keys, dim) = (vectors.len(), vectors.dim());
+    if globals.json {
+        return output::json(&json!({"output": path, "format": format.name(), noun: keys, "dim": dim}));
+    }
+    progress::note(globals, format_args!("{keys} vectors of {dim} numbers in {}", path.display()));
+    Ok(())
+}
+
+fn print(vectors: &Embeddings, globals: &Globals) -> Outcome {
     let rows = vectors.keys().iter().zip(vectors.vectors().iter_rows());
     if globals.json {
         let rows: Vec<_> = rows.map(|(key, vector)| json!({"key": key, "vector": vector})).collect();
@@ -68,10 +108,15 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     }
     let mut results = Results::new();
     for (key, vector) in rows {
-        let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-        writeln!(results, "{key}\t{}", numbers.join("\t"))?;
+        print_row(&mut results, key, vector)?;
     }
     results.done()
+}
+
+/// A key and its numbers, apart by tabs.
+fn print_row(results: &mut Results, key: &str, vector: &[f32]) -> Outcome {
+    let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
+    Ok(writeln!(results, "{key}\t{}", numbers.join("\t"))?)
 }
 
 /// One word a line from a pipe.

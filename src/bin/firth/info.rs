@@ -1,8 +1,11 @@
-//! `firth info`: what a path holds.
+//! `firth info`: what a path holds; of an autoencoder's run, what its codes mean.
+
+pub mod latents;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use firth::autoencoder::{self, Autoencoder};
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
 use firth::format::{self, Format};
@@ -13,14 +16,13 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
-use crate::model;
 use crate::output::{self, Results};
 use crate::progress::{thousands, warn};
-use crate::run_folder;
+use crate::{codes, model, queries, run_folder};
 
 /// Tell what a model, vector file, corpus or vocabulary is.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  firth info run --check")]
+#[command(after_help = "Example:\n  firth info run --check\n  firth info run --latents --top 5")]
 pub struct Flags {
     /// A run folder, a vector file of any format, an encoded corpus, or a file of firth's
     #[arg(value_name = "PATH")]
@@ -28,6 +30,13 @@ pub struct Flags {
     /// Read all of it: are the numbers finite, the keys distinct, the checksums right?
     #[arg(long)]
     check: bool,
+    /// For each number of an autoencoder's code, the words that raise and lower it and the documents that show it most and
+    /// least
+    #[arg(long, conflicts_with = "check")]
+    latents: bool,
+    /// With --latents, words and documents of each kind, from 1
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = queries::parse_top, requires = "latents")]
+    top: usize,
 }
 
 /// What `--check` can say. Only firth's own vector files keep a fingerprint; in others a number that changed into another
@@ -42,11 +51,19 @@ struct Report {
     path: PathBuf,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dim: Option<usize>,
+    /// Numbers of an autoencoder's code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<usize>,
+    /// Columns of an autoencoder's input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     documents: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +81,9 @@ struct Report {
 
 /// Looks, and prints.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    if flags.latents {
+        return latents::run(&flags.path, flags.top, globals);
+    }
     let report = look(&flags.path, flags.check)?;
     if globals.json {
         return output::json(&report);
@@ -71,9 +91,12 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let number = |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), thousands(number)));
     let lines = [
         Some(("kind".to_owned(), report.kind.to_owned())),
+        report.task.map(|task| ("task".into(), task)),
         report.format.map(|format| ("format".into(), format.into())),
         number("keys", report.keys.map(|keys| keys as u64)),
         number("dim", report.dim.map(|dim| dim as u64)),
+        number("code", report.code.map(|code| code as u64)),
+        number("columns", report.columns.map(|columns| columns as u64)),
         number("documents", report.documents),
         number("tokens", report.tokens),
         report.checksum.map(|checksum| ("checksum".into(), checksum)),
@@ -89,7 +112,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
 fn look(path: &Path, check: bool) -> Outcome<Report> {
     let mut report = Report { path: path.into(), checked: check, ..Report::default() };
     let has = |name: &str| path.join(name).is_file();
-    let is_run = has(format::native::FILE);
+    // A checkpoint, too, has words.
+    let is_run = run_folder::is_finished(path);
+    report.task = if path.is_dir() { run_folder::task(path) } else { None };
     if run_folder::is_unfinished(path) {
         add_unfinished(&mut report, path, check)?;
         return Ok(report);
@@ -101,7 +126,7 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     }
     if has("demo.json") {
         report.kind = "demo";
-        let parts = ["skipgram", "cbow", "corpus", "planted", "map.png"].map(|name| path.join(name));
+        let parts = ["skipgram", "cbow", "autoencoder", "corpus", "planted", "map.png"].map(|name| path.join(name));
         let parts = parts.iter().filter(|part| part.exists()).map(|part| part.display().to_string());
         report.metadata.insert("holds".into(), parts.collect::<Vec<_>>().join(", "));
         report.checked = false;
@@ -130,8 +155,15 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
         report.check = check.then_some("all of it was read; it has no checksum of its own");
         return Ok(report);
     }
+    if kind.as_deref() == Some("autoencoder") {
+        report.kind = "autoencoder";
+        add_autoencoder(&mut report, path)?;
+        report.check = check.then_some("all of it was read");
+        return Ok(report);
+    }
     // Reading vectors checks that keys are distinct and numbers finite, whatever the format.
-    let found = format::detect(path).reading()?;
+    let place = run_folder::vectors(path);
+    let found = format::detect(&place).reading()?;
     let vectors = model::read(path)?;
     report.kind = match is_run {
         true if has(train::STATE) => "checkpoint",
@@ -141,7 +173,7 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     report.format = Some(found.name());
     report.check = check.then_some(READ);
     if found.name() == format::native::Native.name() {
-        let file = if is_run { path.join(format::native::FILE) } else { path.to_owned() };
+        let file = if place.is_dir() { place.join(format::native::FILE) } else { place };
         let container = Container::open(&file).reading()?;
         report
             .metadata
@@ -152,6 +184,10 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
         }
     }
     add_vectors(&mut report, vectors);
+    if is_run && has(autoencoder::FILE) {
+        add_autoencoder(&mut report, &path.join(autoencoder::FILE))?;
+        add_documents(&mut report, path, check)?;
+    }
     if is_run && EncodedCorpus::is_encoded(path) {
         add_corpus(&mut report, path, check)?;
     }
@@ -160,24 +196,58 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
 
 /// A run that was stopped: where it stands, and that its checkpoint is whole.
 fn add_unfinished(report: &mut Report, path: &Path, check: bool) -> Outcome {
-    let (checkpoint, damaged) = Checkpoint::newest(&path.join(run_folder::CHECKPOINTS)).reading()?;
-    for error in damaged {
-        warn(format_args!("{error}"));
-    }
-    let config = checkpoint.config();
+    let folder = path.join(run_folder::CHECKPOINTS);
     report.kind = "unfinished run";
-    report.dim = Some(config.dim);
-    let settings = serde_json::to_string(config).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
-    report.metadata.extend([
-        ("checkpoint".to_owned(), checkpoint.path().display().to_string()),
-        ("epochs done".to_owned(), format!("{} of {}", checkpoint.epochs(), config.epochs)),
-        ("tokens done".to_owned(), checkpoint.tokens().to_string()),
-        ("firth.config".to_owned(), settings),
-        ("firth.corpus".to_owned(), checkpoint.corpus().to_owned()),
-    ]);
+    let settings = if report.task.as_deref() == Some(codes::TASK) {
+        let (checkpoint, damaged) = autoencoder::Checkpoint::newest(&folder).reading()?;
+        damaged.into_iter().for_each(warn);
+        let config = checkpoint.config();
+        report.code = config.code;
+        add_epochs(report, checkpoint.epochs(), config.epochs.unwrap_or_default());
+        serde_json::to_string(config)
+    } else {
+        let (checkpoint, damaged) = Checkpoint::newest(&folder).reading()?;
+        damaged.into_iter().for_each(warn);
+        let config = checkpoint.config();
+        report.dim = Some(config.dim);
+        add_epochs(report, checkpoint.epochs(), config.epochs);
+        report.metadata.extend([
+            ("checkpoint".to_owned(), checkpoint.path().display().to_string()),
+            ("tokens done".to_owned(), checkpoint.tokens().to_string()),
+            ("firth.corpus".to_owned(), checkpoint.corpus().to_owned()),
+        ]);
+        serde_json::to_string(config)
+    };
+    let settings = settings.map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    report.metadata.insert("firth.config".to_owned(), settings);
     report.check = check.then_some("the checkpoint's fingerprints are right");
     if EncodedCorpus::is_encoded(path) {
         add_corpus(report, path, check)?;
+    }
+    Ok(())
+}
+
+fn add_epochs(report: &mut Report, done: usize, all: usize) {
+    report.metadata.insert("epochs done".to_owned(), format!("{done} of {all}"));
+}
+
+/// An autoencoder: its shape, and the settings that made it.
+fn add_autoencoder(report: &mut Report, file: &Path) -> Outcome {
+    let model = Autoencoder::open(file).reading()?;
+    (report.code, report.columns) = (Some(model.code()), Some(model.columns()));
+    let settings =
+        serde_json::to_string(model.config()).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
+    report.metadata.insert("firth.config".to_owned(), settings);
+    Ok(())
+}
+
+/// The codes of an autoencoder's documents, or of the rows of its matrix.
+fn add_documents(report: &mut Report, run: &Path, check: bool) -> Outcome {
+    let file = run.join(run_folder::DOCUMENTS);
+    let codes = model::read(&file)?;
+    report.documents = Some(codes.len() as u64);
+    if check {
+        format::native::verify(&file, codes.vectors()).reading()?;
     }
     Ok(())
 }
@@ -210,7 +280,8 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     let corpus = EncodedCorpus::open(path).reading()?;
     let counted = corpus.report();
     report.keys = report.keys.or(Some(corpus.vocabulary.len()));
-    (report.documents, report.tokens) = (Some(counted.documents), Some(counted.tokens_kept));
+    report.documents = report.documents.or(Some(counted.documents));
+    report.tokens = Some(counted.tokens_kept);
     report.checksum = Some(counted.checksum.clone());
     if check {
         corpus.dataset.verify().reading()?;

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod analogy;
+mod codes;
 mod config;
 mod convert;
 mod corpus;
@@ -23,6 +24,7 @@ mod process;
 mod progress;
 mod queries;
 mod resume;
+mod rows;
 mod run_folder;
 mod signals;
 mod staged;
@@ -70,7 +72,7 @@ enum Command {
     /// Score vectors against questions and human judgements.
     #[command(subcommand)]
     Eval(eval::Command),
-    /// Print or save the vectors of chosen words.
+    /// Print or save vectors of documents or words.
     Embed(embed::Flags),
     /// Turn a vector file into another format.
     Convert(convert::Flags),
@@ -91,7 +93,7 @@ Text:
   corpus     build: text to an encoded corpus; info: what is in it; generate: planted corpora
 
 Learn:
-  train      skipgram, cbow: word vectors from text or from an encoded corpus
+  train      skipgram, cbow: word vectors from text; autoencoder: document vectors, from a matrix too
   resume     go on with a run that was stopped
 
 Ask:
@@ -103,7 +105,7 @@ Measure:
   eval       analogy: questions; similarity: human judgements
 
 Use elsewhere:
-  embed      the vectors of chosen words
+  embed      vectors of new documents, or of chosen words
   convert    a vector file in another format
   info       what a model, vector file or corpus is
 
@@ -164,7 +166,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),
         Command::Eval(command) => eval::run(&command, globals),
-        Command::Embed(flags) => embed::run(&flags, globals),
+        Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),
         Command::Info(flags) => info::run(&flags, globals),
     }

@@ -9,11 +9,12 @@ use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
 use crate::output::Force;
 use crate::progress::{note, warn};
+use crate::run_folder;
 use crate::staged::Staged;
 
 /// Reads vectors, and tells what the reader had to change.
 pub fn read(path: &Path) -> Outcome<Embeddings> {
-    let model = format::read(path).reading()?;
+    let model = format::read(&run_folder::vectors(path)).reading()?;
     for warning in &model.warnings {
         warn(format_args!("{}: {warning}", path.display()));
     }

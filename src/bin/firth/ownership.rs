@@ -40,7 +40,7 @@ fn is_run(folder: &Path) -> bool {
     let config = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
     let config: toml::Table = toml::from_str(&config).unwrap_or_default();
     let is_ours = config.get(RUN_TABLE).and_then(|run| run.get("firth")).is_some();
-    is_ours && (folder.join("words.safetensors").is_file() || run_folder::is_unfinished(folder))
+    is_ours && (run_folder::is_finished(folder) || run_folder::is_unfinished(folder))
 }
 
 fn is_projector(paths: &[PathBuf]) -> bool {

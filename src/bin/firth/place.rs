@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use firth::autoencoder;
 use firth::format::{self, Format};
 
 use crate::failure::{Failure, Outcome};
@@ -30,7 +31,7 @@ pub fn check_log(log: Option<&Path>, inputs: &[PathBuf]) -> Outcome {
 
 /// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost.
 pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
-    let ours = ["words.safetensors", "dataset.safetensors", ownership::DEMO_REPORT];
+    let ours = ["words.safetensors", "dataset.safetensors", autoencoder::FILE, ownership::DEMO_REPORT];
     // The projector's files are a folder of their own kind.
     let is_file = format.name() != format::projector::Projector.name();
     if is_file && ours.iter().any(|name| target.join(name).is_file()) {

@@ -30,6 +30,14 @@ pub struct Plan {
     speed: Option<Speed>,
 }
 
+/// Bytes that a run takes beyond what is held and written already, and what to do if they are not there.
+#[derive(Clone, Copy)]
+pub struct Needed {
+    pub memory: u64,
+    pub disk: u64,
+    pub remedy: &'static str,
+}
+
 /// How fast a run will be.
 #[derive(Debug, Serialize)]
 struct Speed {
@@ -53,15 +61,31 @@ impl Plan {
             available_disk_bytes: process::available_disk(target),
             speed: None,
         };
-        plan.refuse(needs.memory, needs.tables_on_disk + needs.checkpoints, now, target)?;
+        let remedy = "lower --dim, raise --min-count or use fewer --replicas";
+        let needed = Needed { memory: needs.memory, disk: needs.tables_on_disk + needs.checkpoints, remedy };
+        plan.refuse(needed, now, target)?;
         Ok(plan)
     }
 
-    fn refuse(&self, memory: u64, disk: u64, now: u64, target: &Path) -> Outcome {
+    /// What a run of another kind needs, whose data are in memory already; fails if there is less.
+    pub fn from_needs(needed: Needed, target: &Path) -> Outcome<Self> {
+        let (now, peak) = (process::memory().unwrap_or(0), process::peak_memory().unwrap_or(0));
+        let plan = Self {
+            memory_bytes: peak.max(now.saturating_add(needed.memory)),
+            available_memory_bytes: process::available_memory().map(|left| left + now),
+            disk_bytes: needed.disk,
+            available_disk_bytes: process::available_disk(target),
+            speed: None,
+        };
+        plan.refuse(needed, now, target)?;
+        Ok(plan)
+    }
+
+    fn refuse(&self, Needed { memory, disk, remedy }: Needed, now: u64, target: &Path) -> Outcome {
         let lacking = |need: u64, left: Option<u64>| left.filter(|&left| need > left);
         if let Some(left) = lacking(memory, self.available_memory_bytes.map(|left| left.saturating_sub(now))) {
             return Err(Failure::Lacking(format!(
-                "training needs {} of memory, {} are left; lower --dim, raise --min-count or use fewer --replicas",
+                "training needs {} of memory, {} are left; {remedy}",
                 size(memory),
                 size(left)
             )));

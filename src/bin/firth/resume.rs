@@ -1,16 +1,18 @@
 //! `firth resume`: goes on with a run that was stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use firth::format::native;
+use firth::autoencoder;
 use firth::train::{Checkpoint, Trainer};
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::progress::{Log, note, warn};
+use crate::rows::Rows;
 use crate::run_folder::{self, CHECKPOINTS, LOG, Lock, RunFolder};
-use crate::{output, signals, training};
+use crate::training::{self, Work};
+use crate::{codes, output, signals};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, clap::Args)]
@@ -30,32 +32,78 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let shown = run.display();
     // Locked before anything is read: another process may be finishing the run or replacing a checkpoint.
     let _lock = run_folder::is_unfinished(run).then(|| Lock::take(run)).transpose()?;
-    if run.join(native::FILE).is_file() {
-        let message = format!("{shown}: is finished; to train on, use firth train skipgram TEXT --from {shown} -o NEW");
-        return Err(Failure::usage(message));
+    let is_autoencoder = run_folder::task(run).as_deref() == Some(codes::TASK);
+    if run_folder::is_finished(run) {
+        let next = if is_autoencoder {
+            format!("to encode what it has not seen, use firth embed {shown} INPUT")
+        } else {
+            format!("to train on, use firth train skipgram TEXT --from {shown} -o NEW")
+        };
+        return Err(Failure::usage(format!("{shown}: is finished; {next}")));
     }
     if !run.is_dir() {
         return Err(Failure::Input(firth::Error::data(format!("{shown}: is no folder, expected that of a run"))));
     }
-    let (checkpoint, damaged) = Checkpoint::newest(&run.join(CHECKPOINTS)).reading()?;
-    for error in damaged {
-        warn(format_args!("{error}; the checkpoint before it is used"));
-    }
+    if is_autoencoder { autoencoder(run, started, globals) } else { words(run, started, globals) }
+}
+
+fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
+    let checkpoint = whole(Checkpoint::newest(&run.join(CHECKPOINTS)))?;
     let corpus = run_folder::corpus(run)?;
     corpus.dataset.verify().reading()?;
     let mut trainer = Trainer::resume(&checkpoint, globals.threads(), &corpus.vocabulary, &corpus.dataset).reading()?;
-    let threads = trainer.config().workers();
-    note(globals, format_args!("{shown}: on from epoch {} of {}", checkpoint.epochs() + 1, checkpoint.config().epochs));
+    let work = Work::words(trainer.config().workers());
+    tell(run, checkpoint.epochs(), checkpoint.config().epochs, globals);
     drop(checkpoint);
-    signals::install();
-    let mut log = Log::resume(&run.join(LOG), globals.log_json.as_deref())?;
-    let mut folder = RunFolder::stopped(run);
-    signals::can_be_resumed(run);
-    let summary = training::learn(&mut trainer, threads, Some(&mut folder), globals, &mut log)?;
+    let (mut folder, mut log) = begin(run, globals)?;
+    let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
     trainer.save(run)?;
     folder.finish()?;
     let report = training::report(&summary, None, run, started)?;
     log.report("done", &report)?;
     if globals.json { output::json(&report) } else { training::print(&summary, None, &corpus, run, globals) }
+}
+
+fn autoencoder(run: &Path, started: Instant, globals: &Globals) -> Outcome {
+    let checkpoint = whole(autoencoder::Checkpoint::newest(&run.join(CHECKPOINTS)))?;
+    let rows = Rows::of_run(run)?;
+    let (done, all) = (checkpoint.epochs(), checkpoint.config().epochs.unwrap_or_default());
+    let (input, target, words) = (&rows.input, rows.target.as_ref(), rows.words.clone());
+    let threads = globals.threads();
+    let mut trainer = autoencoder::Trainer::resume(checkpoint, threads, input, target, words).reading()?;
+    tell(run, done, all, globals);
+    let (mut folder, mut log) = begin(run, globals)?;
+    let work = Work { unit: codes::unit(&rows), threads };
+    let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
+    signals::disarm();
+    let empty = trainer.empty_rows().to_vec();
+    let documents = codes::write(&trainer.finish(), &rows, run)?;
+    codes::warn_of_empty(&empty, &rows, &documents);
+    folder.finish()?;
+    let report = training::report(&summary, None, run, started)?;
+    log.report("done", &report)?;
+    if globals.json { output::json(&report) } else { codes::print(&summary, &rows, run, globals) }
+}
+
+/// The newest checkpoint that is whole, after warnings of newer ones that are not.
+fn whole<C>(found: firth::Result<(C, Vec<firth::Error>)>) -> Outcome<C> {
+    let (checkpoint, damaged) = found.reading()?;
+    for error in damaged {
+        warn(format_args!("{error}; the checkpoint before it is used"));
+    }
+    Ok(checkpoint)
+}
+
+fn tell(run: &Path, done: usize, all: usize, globals: &Globals) {
+    note(globals, format_args!("{}: on from epoch {} of {all}", run.display(), done + 1));
+}
+
+/// From here on the run's files are written.
+fn begin(run: &Path, globals: &Globals) -> Outcome<(RunFolder, Log)> {
+    signals::install();
+    let log = Log::resume(&run.join(LOG), globals.log_json.as_deref())?;
+    let folder = RunFolder::stopped(run);
+    signals::can_be_resumed(run);
+    Ok((folder, log))
 }

@@ -7,7 +7,10 @@ use firth::Error;
 use firth::dataset::EncodedCorpus;
 use firth::format::native;
 use firth::io::AtomicFile;
-use firth::train::{self, TrainConfig};
+use firth::tokenizer::Tokenizer;
+use firth::train;
+use firth::vocabulary::Vocabulary;
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Typed;
@@ -18,6 +21,10 @@ use crate::{config, signals, text};
 const CONFIG: &str = "config.toml";
 /// The file with a run's reports.
 pub const LOG: &str = "log.jsonl";
+/// The file with the vectors of a run's documents, or of the rows of its matrix.
+pub const DOCUMENTS: &str = "documents.safetensors";
+/// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
+const VOCABULARY: &str = "vocabulary.safetensors";
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
@@ -117,34 +124,59 @@ impl RunFolder {
     }
 }
 
-/// Writes the resolved configuration, itself a file for `--config`, and what it was used on.
-pub fn save_config(
-    folder: &Path,
-    typed: &Typed,
-    config: &TrainConfig,
-    inputs: &[PathBuf],
-    encoded_input: Option<&Path>,
-    corpus: &EncodedCorpus,
-) -> Outcome {
+/// What a run learns, and from what.
+pub struct Origin<'a> {
+    /// The task's name.
+    pub task: &'a str,
+    /// The inputs as they were given.
+    pub inputs: &'a [PathBuf],
+    /// What the run reads again when it is resumed and does not hold itself.
+    pub elsewhere: Elsewhere<'a>,
+    /// The checksum of the encoded corpus.
+    pub checksum: Option<&'a str>,
+}
+
+/// What a run reads and does not hold itself.
+#[derive(Clone, Copy)]
+pub enum Elsewhere<'a> {
+    /// Nothing: its corpus lies in its folder.
+    Nothing,
+    /// An encoded corpus.
+    Corpus(&'a Path),
+    /// A matrix, and perhaps another one to be learnt from it.
+    Matrix(&'a Path, Option<&'a Path>),
+}
+
+/// Writes the settings in force, itself a file for `--config`, and what they were used on. `config` has no seed but zero,
+/// since the true one may be larger than TOML's numbers.
+pub fn save_config(folder: &Path, typed: &Typed, config: &impl Serialize, origin: &Origin<'_>) -> Outcome {
     let backend = |error: toml::ser::Error| Error::Backend { source: Box::new(error) };
     let mut settings = typed.settings().clone();
-    if encoded_input.is_some() {
+    if !matches!(origin.elsewhere, Elsewhere::Nothing) {
         settings.retain(|name, _| !text::NAMES.contains(&name));
     }
-    let mut resolved = toml::Table::try_from(TrainConfig { seed: 0, ..config.clone() }).map_err(backend)?;
-    // The seed stands among the flags already, where it may be larger than TOML's numbers.
+    let mut resolved = toml::Table::try_from(config).map_err(backend)?;
+    // The seed stands among the flags already.
     resolved.remove("seed");
-    let task = resolved.remove("task").unwrap_or_else(|| "".into());
+    resolved.remove("task");
     settings.extend(resolved);
-    let inputs: Vec<toml::Value> = inputs.iter().map(|input| input.to_string_lossy().into_owned().into()).collect();
+    let inputs: Vec<toml::Value> =
+        origin.inputs.iter().map(|input| input.to_string_lossy().into_owned().into()).collect();
     let mut run = toml::Table::new();
-    run.insert("task".into(), task);
+    run.insert("task".into(), origin.task.into());
     run.insert("inputs".into(), inputs.into());
-    if let Some(path) = encoded_input {
+    let places = match origin.elsewhere {
+        Elsewhere::Nothing => [None, None],
+        Elsewhere::Corpus(path) => [Some((ENCODED, path)), None],
+        Elsewhere::Matrix(path, target) => [Some((MATRIX, path)), target.map(|target| (TARGET, target))],
+    };
+    for (name, path) in places.into_iter().flatten() {
         let path = path.canonicalize().map_err(|source| Error::io(path, source))?;
-        run.insert(ENCODED.into(), path.to_string_lossy().into_owned().into());
+        run.insert(name.into(), path.to_string_lossy().into_owned().into());
     }
-    run.insert("corpus-checksum".into(), corpus.report().checksum.clone().into());
+    if let Some(checksum) = origin.checksum {
+        run.insert("corpus-checksum".into(), checksum.into());
+    }
     run.insert("firth".into(), env!("CARGO_PKG_VERSION").into());
     settings.insert(config::RUN_TABLE.into(), run.into());
     let mut file = AtomicFile::create(&folder.join(CONFIG))?;
@@ -152,30 +184,97 @@ pub fn save_config(
     Ok(file.commit()?)
 }
 
-/// The entry, among what a run was used on, of an encoded corpus that lies elsewhere.
+/// The entries, among what a run was used on, of an encoded corpus, of a matrix and of its target that lie elsewhere.
 const ENCODED: &str = "encoded-corpus";
+const MATRIX: &str = "matrix";
+const TARGET: &str = "target";
+
+/// A run's settings, as [`save_config`] wrote them.
+pub struct Settings(toml::Table);
+
+impl Settings {
+    /// Reads them.
+    pub fn read(run: &Path) -> Outcome<Self> {
+        let path = run.join(CONFIG);
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source)).reading()?;
+        let table = toml::from_str(&text)
+            .map_err(|error| Error::data(format!("{}: not TOML: {}", path.display(), error.message())))
+            .reading()?;
+        Ok(Self(table))
+    }
+
+    /// A flag's value, as it would be typed.
+    pub fn get(&self, flag: &str) -> Option<String> {
+        let value = self.0.get(flag)?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    }
+
+    /// What the run learns.
+    pub fn task(&self) -> Option<&str> {
+        self.used("task")
+    }
+
+    /// The matrix that the run learns from, and its target.
+    pub fn matrix(&self) -> Option<(&Path, Option<&Path>)> {
+        Some((Path::new(self.used(MATRIX)?), self.used(TARGET).map(Path::new)))
+    }
+
+    fn used(&self, name: &str) -> Option<&str> {
+        self.0.get(config::RUN_TABLE)?.get(name)?.as_str()
+    }
+}
+
+/// What a run learns, if its folder tells.
+pub fn task(run: &Path) -> Option<String> {
+    Settings::read(run).ok().as_ref().and_then(Settings::task).map(str::to_owned)
+}
 
 /// The corpus of a run that stopped: its own, or the one that its settings name.
 pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
     if EncodedCorpus::is_encoded(run) {
         return EncodedCorpus::open(run).reading();
     }
-    let path = run.join(CONFIG);
-    let text = std::fs::read_to_string(&path).map_err(|source| Error::io(&path, source)).reading()?;
-    let settings: toml::Table = toml::from_str(&text)
-        .map_err(|error| Error::data(format!("{}: not TOML: {}", path.display(), error.message())))
-        .reading()?;
-    let encoded = settings.get(config::RUN_TABLE).and_then(|run| run.get(ENCODED)).and_then(toml::Value::as_str);
-    let Some(encoded) = encoded else {
+    let settings = Settings::read(run)?;
+    let Some(encoded) = settings.used(ENCODED) else {
         let reason = format!("neither the run nor {ENCODED} in its settings holds the corpus; train anew");
         return Err(Failure::Input(Error::data(format!("{}: {reason}", run.display()))));
     };
     EncodedCorpus::open(Path::new(encoded)).reading()
 }
 
+/// What cut a run's text into words, if it tells.
+pub fn tokenizer(run: &Path) -> Outcome<Option<Tokenizer>> {
+    let file = run.join(VOCABULARY);
+    if !file.is_file() {
+        return Ok(None);
+    }
+    let (_, settings) = Vocabulary::open_with_settings(&file).reading()?;
+    if settings.contains_key("tokenizer") {
+        Ok(Some(Tokenizer::from_settings(&settings, run).reading()?))
+    } else {
+        Ok(None)
+    }
+}
+
+/// Is it a finished run, one that has what is written last: words, or the codes of a matrix's rows?
+pub fn is_finished(path: &Path) -> bool {
+    path.join(native::FILE).is_file() || has_rows_alone(path)
+}
+
+/// Is it a finished run on a matrix, which has vectors for rows and none for words?
+fn has_rows_alone(path: &Path) -> bool {
+    let is_of_matrix = || Settings::read(path).is_ok_and(|settings| settings.matrix().is_some());
+    path.join(DOCUMENTS).is_file() && !path.join(native::FILE).is_file() && is_of_matrix()
+}
+
+/// Where the vectors of a model are: the path itself, but of a run on a matrix the file with the codes of its rows.
+pub fn vectors(path: &Path) -> PathBuf {
+    if has_rows_alone(path) { path.join(DOCUMENTS) } else { path.into() }
+}
+
 /// Is it a run that has checkpoints but no vectors yet?
 pub fn is_unfinished(path: &Path) -> bool {
-    !path.join(native::FILE).exists() && train::checkpoints(&path.join(CHECKPOINTS)).is_ok_and(|all| !all.is_empty())
+    !is_finished(path) && train::checkpoints(&path.join(CHECKPOINTS)).is_ok_and(|all| !all.is_empty())
 }
 
 /// Keeps other processes from going on with the same run; released when dropped.

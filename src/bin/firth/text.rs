@@ -44,6 +44,9 @@ struct TokenFlags {
     no_lowercase: bool,
 }
 
+/// The flags that say what a document is, by name.
+pub const DOCUMENTS: [&str; 6] = ["format", "text-field", "label-field", "id-field", "header", "strict"];
+
 /// The flags above, by name, for input that is encoded already.
 pub const NAMES: [&str; 12] = [
     "format",
@@ -61,10 +64,14 @@ pub const NAMES: [&str; 12] = [
 ];
 
 impl TextFlags {
-    /// Refuses these flags for input whose words are encoded already.
-    pub fn refuse(typed: &Typed, corpus: &Path) -> Outcome {
-        let why = format!("{} is encoded already; give the text itself or drop the flag", corpus.display());
-        NAMES.iter().try_for_each(|name| typed.refuse(name, &why))
+    /// Refuses these flags for input that is no text, and says why.
+    pub fn refuse(typed: &Typed, why: &str) -> Outcome {
+        NAMES.iter().try_for_each(|name| typed.refuse(name, why))
+    }
+
+    /// Why they are refused for an encoded corpus.
+    pub fn is_encoded(corpus: &Path) -> String {
+        format!("{} is encoded already; give the text itself or drop the flag", corpus.display())
     }
 
     /// Finds the text and what cuts it into words: `otherwise`, unless a flag says what.

@@ -1,4 +1,6 @@
-//! `firth train`: word vectors from text or from an encoded corpus.
+//! `firth train`: word vectors from text or from an encoded corpus; autoencoders in a file of their own.
+
+mod autoencoder;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -15,10 +17,11 @@ use crate::globals::{Globals, Typed};
 use crate::output::{self, Force};
 use crate::plan::Plan;
 use crate::progress::{self, Log};
-use crate::run_folder::{self, LOG, Lock, RunFolder};
+use crate::run_folder::{self, Elsewhere, LOG, Lock, Origin, RunFolder};
 use crate::staged::Staged;
 use crate::text::TextFlags;
-use crate::{model, place, signals, training};
+use crate::training::{self, Work};
+use crate::{model, place, signals};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -35,6 +38,15 @@ pub enum Command {
         after_help = "Example:\n  firth train cbow text.txt -o run --dim 300 --epochs 10"
     )]
     Cbow(Flags),
+    /// Codes for documents, and word vectors: a document's words are squeezed through a few numbers and given back. Takes a
+    /// matrix, too.
+    #[command(
+        allow_negative_numbers = true,
+        // What is in one document only is left out by --min-documents.
+        mut_arg("min_count", |flag| flag.default_value("1")),
+        after_help = "Example:\n  firth train autoencoder docs.txt -o run && firth info run --latents"
+    )]
+    Autoencoder(autoencoder::Flags),
 }
 
 /// Flags of both tasks.
@@ -71,6 +83,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let (task, flags) = match command {
         Command::Skipgram(flags) => (Task::SkipGram, flags),
         Command::Cbow(flags) => (Task::Cbow, flags),
+        Command::Autoencoder(flags) => return autoencoder::run(flags, globals, typed),
     };
     let started = Instant::now();
     let target = flags.output.as_path();
@@ -89,7 +102,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         _ => None,
     };
     if let Some(path) = encoded_input {
-        TextFlags::refuse(typed, path)?;
+        TextFlags::refuse(typed, &TextFlags::is_encoded(path))?;
     }
     let earlier = flags.from.as_deref().map(Earlier::read).transpose()?;
     let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
@@ -120,7 +133,10 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         if encoded_input.is_some() {
             corpus.save_vocabulary(&folder)?;
         }
-        run_folder::save_config(&folder, typed, &config, &flags.inputs, encoded_input, &corpus)?;
+        let checksum = corpus.report().checksum.as_str();
+        let elsewhere = encoded_input.map_or(Elsewhere::Nothing, Elsewhere::Corpus);
+        let origin = Origin { task: name_of(task), inputs: &flags.inputs, elsewhere, checksum: Some(checksum) };
+        run_folder::save_config(&folder, typed, &TrainConfig { seed: 0, ..config.clone() }, &origin)?;
     }
     if globals.verbose {
         let settings =
@@ -132,7 +148,13 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(earlier) = &earlier {
         trainer.start_from(&earlier.words, earlier.context.as_ref())?;
     }
-    let summary = training::learn(&mut trainer, config.workers(), Some(&mut run), globals, &mut log)?;
+    let summary = training::learn(
+        |observer| trainer.run(observer),
+        Work::words(config.workers()),
+        Some(&mut run),
+        globals,
+        &mut log,
+    )?;
     if run.is_published() {
         // What is left to do takes a moment, and stopping in its middle would leave half a file.
         signals::disarm();
@@ -150,6 +172,14 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         return output::json(&report);
     }
     training::print(&summary, drift.as_ref(), &corpus, target, globals)
+}
+
+/// The command that a task goes by.
+fn name_of(task: Task) -> &'static str {
+    match task {
+        Task::SkipGram => "skipgram",
+        Task::Cbow => "cbow",
+    }
 }
 
 /// Encodes the text with words of its own, with those of an earlier run, or with both.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use firth::dataset::EncodedCorpus;
-use firth::train::{Drift, Observer, Progress, Summary, Trainer};
+use firth::train::{Drift, Observer, Progress, Summary};
+use firth::vocabulary::Keys;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::failure::{Failure, Outcome};
@@ -17,16 +19,33 @@ use crate::run_folder::RunFolder;
 use crate::signals;
 use crate::text;
 
-/// Trains to the end, with a line of progress, a log, and checkpoints where there is a folder for them.
-pub fn learn(
-    trainer: &mut Trainer<'_>,
-    threads: usize,
+/// What trains, and is counted in the line of progress.
+#[derive(Clone, Copy)]
+pub struct Work {
+    /// What its speed counts: words, or rows.
+    pub unit: &'static str,
+    /// Workers.
+    pub threads: usize,
+}
+
+impl Work {
+    /// Training on words.
+    pub fn words(threads: usize) -> Self {
+        Self { unit: "words", threads }
+    }
+}
+
+/// Trains to the end, with a line of progress, a log, and checkpoints where there is a folder for them; `train` runs a
+/// trainer of any kind.
+pub fn learn<S>(
+    train: impl FnOnce(&mut dyn Observer) -> firth::Result<S>,
+    work: Work,
     folder: Option<&mut RunFolder>,
     globals: &Globals,
     log: &mut Log,
-) -> Outcome<Summary> {
-    let mut watcher = Watcher { meter: Meter::new(globals), threads, log, folder, logged: None, failure: None };
-    let summary = signals::polled(|| trainer.run(&mut watcher));
+) -> Outcome<S> {
+    let mut watcher = Watcher { meter: Meter::new(globals), work, log, folder, logged: None, failure: None };
+    let summary = signals::polled(|| train(&mut watcher));
     watcher.meter.clear();
     let is_over = summary.is_ok() && watcher.failure.is_none();
     if !is_over
@@ -55,7 +74,7 @@ const BETWEEN_LOGS: Duration = Duration::from_secs(1);
 /// Shows progress, logs it, and stops on Ctrl-C.
 struct Watcher<'a> {
     meter: Meter,
-    threads: usize,
+    work: Work,
     log: &'a mut Log,
     folder: Option<&'a mut RunFolder>,
     logged: Option<(Instant, usize)>,
@@ -64,8 +83,8 @@ struct Watcher<'a> {
 
 impl Observer for Watcher<'_> {
     fn progress(&mut self, progress: &Progress) -> ControlFlow<()> {
-        let threads = self.threads;
-        self.meter.show(|| line(progress, threads));
+        let work = self.work;
+        self.meter.show(|| line(progress, work));
         // A new epoch has something to tell, too: what the last one came to.
         let is_due =
             self.logged.is_none_or(|(logged, epoch)| logged.elapsed() >= BETWEEN_LOGS || epoch != progress.epoch);
@@ -106,15 +125,16 @@ impl Watcher<'_> {
     }
 }
 
-fn line(progress: &Progress, threads: usize) -> String {
+fn line(progress: &Progress, work: Work) -> String {
     let part = 100.0 * progress.tokens as f64 / progress.total_tokens.max(1) as f64;
     let heldout = progress.heldout.map(|loss| format!("  held-out {loss:.4}")).unwrap_or_default();
     format!(
-        "epoch {}/{}  {part:.1}%  {} words/s ({})  lr {:.4}  loss {:.4}{heldout}  eta {}{}",
+        "epoch {}/{}  {part:.1}%  {} {}/s ({})  lr {:.4}  loss {:.4}{heldout}  eta {}{}",
         progress.epoch,
         progress.epochs,
         short(progress.words_per_second),
-        threads_of(threads),
+        work.unit,
+        threads_of(work.threads),
         progress.lr,
         progress.loss,
         clock(progress.eta_seconds),
@@ -123,7 +143,7 @@ fn line(progress: &Progress, threads: usize) -> String {
 }
 
 /// The summary of training with what the process as a whole has used.
-pub fn report(summary: &Summary, drift: Option<&Drift>, target: &Path, started: Instant) -> Outcome<Value> {
+pub fn report(summary: &impl Serialize, drift: Option<&Drift>, target: &Path, started: Instant) -> Outcome<Value> {
     let mut report =
         serde_json::to_value(summary).map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
     if let Value::Object(fields) = &mut report {
@@ -151,7 +171,6 @@ pub fn print(
     if globals.quiet {
         return Ok(());
     }
-    let losses = |losses: &[f64]| losses.iter().map(|loss| format!("{loss:.4}")).collect::<Vec<_>>().join(" ");
     let speed = format!(
         "{} words/s with {} ({}, {})",
         short(report.words_per_second),
@@ -189,20 +208,26 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    let next = format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus));
+    let next =
+        format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
     progress::note(globals, format_args!("next: {next}"));
     Ok(())
 }
 
 /// A word to try: of middle frequency, so that its neighbours tell something.
-fn example_word(corpus: &EncodedCorpus) -> String {
+pub fn example_word(keys: &Keys) -> String {
     const RANK: usize = 200;
-    let keys = corpus.vocabulary.keys();
     let is_content = |word: &&str| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic);
     let word = keys.iter().skip(RANK.min(keys.len() / 2)).find(is_content).or_else(|| keys.iter().find(is_content));
     text::quoted(word.or_else(|| keys.iter().next()).unwrap_or_default())
 }
 
-fn threads_of(threads: usize) -> String {
+/// The losses of the epochs, in order.
+pub fn losses(losses: &[f64]) -> String {
+    losses.iter().map(|loss| format!("{loss:.4}")).collect::<Vec<_>>().join(" ")
+}
+
+/// How many threads work.
+pub fn threads_of(threads: usize) -> String {
     if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
 }

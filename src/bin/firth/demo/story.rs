@@ -6,7 +6,7 @@ use firth::analysis::{Method, Neighbors};
 use firth::corpus::synthetic::Planted;
 use firth::dataset::EncodedCorpus;
 
-use super::{Model, Models, Report};
+use super::{Documents, Model, Models, Report};
 use crate::failure::Outcome;
 use crate::output::{self, Results};
 use crate::progress::{short, thousands};
@@ -29,9 +29,18 @@ const RELATIONS: [&str; 8] = [
 /// Documents shown, and the letters of each.
 const DOCUMENTS: usize = 5;
 const LETTERS: usize = 88;
+/// Documents whose nearest ones are shown, and how many of these.
+const CODED: usize = 3;
+const NEAR: usize = 3;
 
 /// Prints the whole story.
-pub fn tell(planted: &Planted, corpus: &EncodedCorpus, models: &Models, report: &Report<'_>) -> Outcome {
+pub fn tell(
+    planted: &Planted,
+    corpus: &EncodedCorpus,
+    models: &Models,
+    codes: &Documents,
+    report: &Report<'_>,
+) -> Outcome {
     let mut out = Results::new();
     text(&mut out, planted, corpus)?;
     writeln!(out, "\nTraining. Skip-gram lets each word predict its neighbours, CBOW lets them predict the word.")?;
@@ -51,6 +60,7 @@ pub fn tell(planted: &Planted, corpus: &EncodedCorpus, models: &Models, report: 
     neighbors(&mut out, &models.skipgram)?;
     analogies(&mut out, planted, &models.skipgram)?;
     scores(&mut out, models)?;
+    documents(&mut out, planted, codes)?;
     files(&mut out, report)?;
     out.done()
 }
@@ -128,6 +138,44 @@ fn scores(out: &mut Results, models: &Models) -> Outcome {
     output::columns(out, &["  relation", "questions", "skip-gram", "CBOW"], &rows)
 }
 
+fn documents(out: &mut Results, planted: &Planted, codes: &Documents) -> Outcome {
+    let summary = &codes.summary;
+    writeln!(
+        out,
+        "\nDocuments. An autoencoder squeezes each through {} numbers and gives its words back ({:.1} s). Nearest by these:",
+        summary.dim, summary.train_seconds
+    )?;
+    let start = |at: usize| {
+        let document = planted.documents.iter().find(|document| document.id == codes.codes.keys().get(at));
+        let text: String = document.map(|document| document.text.chars().take(LETTERS).collect()).unwrap_or_default();
+        format!("[{}] {}", codes.label(at), text.trim_end())
+    };
+    let mut shown: Vec<usize> = Vec::new();
+    for at in 0..codes.codes.len() {
+        if shown.len() < CODED && shown.iter().all(|&other| codes.label(other) != codes.label(at)) {
+            shown.push(at);
+        }
+    }
+    for (&at, found) in shown.iter().zip(codes.nearest(&shown, NEAR)?) {
+        writeln!(out, "  {}", start(at))?;
+        for near in found {
+            writeln!(out, "      {}", start(near))?;
+        }
+    }
+    writeln!(
+        out,
+        "Of {:.1} % of the documents the nearest has the same label, which the program never saw; by chance {:.1} %.",
+        100.0 * codes.same_label,
+        100.0 * codes.chance
+    )?;
+    writeln!(out, "Each number stands for something. Two of them, the words that raise and lower it:")?;
+    for latent in codes.latents.iter().take(2) {
+        writeln!(out, "  number {:<3} up    {}", latent.dimension, latent.raised_by.join(", "))?;
+        writeln!(out, "             down  {}", latent.lowered_by.join(", "))?;
+    }
+    Ok(())
+}
+
 fn files(out: &mut Results, report: &Report<'_>) -> Outcome {
     let folder = report.output.display();
     writeln!(out, "\nAll of it took {:.1} s and is in {folder}:", report.seconds)?;
@@ -137,6 +185,7 @@ fn files(out: &mut Results, report: &Report<'_>) -> Outcome {
         ("corpus", "the text, encoded"),
         ("skipgram", "vectors"),
         ("cbow", "vectors"),
+        ("autoencoder", "codes of the documents, and the model that encodes others"),
         ("demo.json", "all scores"),
     ] {
         writeln!(out, "  {:24} {what}", report.output.join(name).display().to_string())?;
@@ -144,6 +193,7 @@ fn files(out: &mut Results, report: &Report<'_>) -> Outcome {
     writeln!(out, "\nNext:")?;
     writeln!(out, "  firth nearest {folder}/skipgram paris")?;
     writeln!(out, "  firth analogy {folder}/skipgram man king woman")?;
+    writeln!(out, "  firth info {folder}/autoencoder --latents")?;
     writeln!(out, "  firth train skipgram YOUR-TEXT.txt -o run")?;
     Ok(())
 }

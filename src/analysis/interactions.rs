@@ -273,8 +273,8 @@ mod tests {
     fn read(text: &str, options: &InteractionOptions) -> Result<Vec<String>> {
         let found = Interactions::read(&corpus(text).1, options)?;
         let row = |user: usize| {
-            let items =
-                found.ratings.row(user).iter().map(|(item, rating)| format!("{}:{rating}", found.items.get(item)));
+            let row = found.ratings.row(user);
+            let items = row.iter().map(|(item, rating)| format!("{}:{rating}", found.items.get(item)));
             format!("{} {}", found.users.get(user), items.collect::<Vec<_>>().join(" "))
         };
         Ok((0..found.users.len()).map(row).collect())

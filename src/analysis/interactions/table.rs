@@ -177,7 +177,7 @@ pub fn titles(corpus: &Corpus, items: &Keys) -> Result<Vec<Option<String>>> {
             return Err(Error::line(path, number, reason));
         };
         if let Some(item) = items.find(item.trim()) {
-            titles[item] = Some(title.trim().to_owned()).filter(|title| !title.is_empty());
+            titles[item] = Some(title.trim().replace('\t', " ")).filter(|title| !title.is_empty());
         }
         Ok(())
     })?;

@@ -26,6 +26,8 @@ mod denoising;
 mod holdout;
 mod item_item;
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::embeddings::{Best, Neighbor};
@@ -89,7 +91,7 @@ impl Recommend for PopularityModel {
 /// The sum of the z-scores that several models give: each row of each model is shifted and scaled to mean 0 and variance 1.
 pub struct Sum {
     /// The models.
-    pub parts: Vec<Box<dyn Recommend>>,
+    pub parts: Vec<Arc<dyn Recommend>>,
 }
 
 impl Recommend for Sum {
@@ -166,12 +168,12 @@ mod tests {
     #[test]
     fn z_scores_are_added() -> Result<()> {
         let users = rows(2, &[&[0], &[0, 1], &[0]]);
-        let part = || -> Result<Box<dyn Recommend>> { Ok(Box::new(Popularity.fit(&users)?)) };
+        let part = || -> Result<Arc<dyn Recommend>> { Ok(Arc::new(Popularity.fit(&users)?)) };
         let sum = Sum { parts: vec![part()?, part()?] };
         // 3 and 1 have the z-scores 1 and -1.
         assert_eq!(sum.scores(&rows(2, &[&[1]]))?.row(0), [2.0, -2.0]);
         assert!(matches!(sum.scores(&rows(3, &[&[1]])), Err(Error::Mismatch { .. })));
-        let equal = Sum { parts: vec![Box::new(Popularity.fit(&rows(2, &[&[0, 1]]))?)] };
+        let equal = Sum { parts: vec![Arc::new(Popularity.fit(&rows(2, &[&[0, 1]]))?)] };
         assert_eq!(equal.scores(&rows(2, &[&[1]]))?.row(0), [0.0, 0.0]);
         Ok(())
     }

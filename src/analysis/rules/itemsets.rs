@@ -6,6 +6,7 @@
 //! work is the length of what is read; no two lists are ever intersected, and no set is counted that has no basket.
 
 use std::hash::BuildHasher;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use foldhash::fast::FixedState;
@@ -26,6 +27,25 @@ pub enum Support {
     Count(u64),
     /// In this share of them.
     Share(f64),
+}
+
+impl FromStr for Support {
+    type Err = String;
+
+    /// Reads a share (`0.5%`, `0.005`) or a number of baskets (`50`).
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let share = match text.strip_suffix('%') {
+            Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0).ok(),
+            None => match text.parse() {
+                Ok(count) if count > 0 => return Ok(Self::Count(count)),
+                _ => text.parse().ok(),
+            },
+        };
+        match share {
+            Some(share) if share > 0.0 && share <= 1.0 => Ok(Self::Share(share)),
+            _ => Err("expected a share above 0 to 100% (0.5%, 0.005), or a number of baskets from 1 (50)".into()),
+        }
+    }
 }
 
 impl Support {
@@ -62,6 +82,7 @@ impl Default for FrequentItemsets {
 #[derive(Debug, Clone)]
 pub struct Itemsets {
     baskets: usize,
+    least: u64,
     ends: Vec<usize>,
     items: Vec<u32>,
     counts: Vec<u64>,
@@ -74,6 +95,11 @@ impl Itemsets {
     /// The number of baskets.
     pub fn baskets(&self) -> usize {
         self.baskets
+    }
+
+    /// The number of baskets that a set must be in.
+    pub fn least(&self) -> u64 {
+        self.least
     }
 
     /// The number of sets.
@@ -102,10 +128,11 @@ impl Itemsets {
         found.map(|&set| set as usize)
     }
 
-    fn new(baskets: usize, mut sets: Vec<(Box<[u32]>, u64)>) -> Self {
+    fn new(baskets: usize, least: u64, mut sets: Vec<(Box<[u32]>, u64)>) -> Self {
         sets.par_sort_unstable();
         let mut all = Self {
             baskets,
+            least,
             ends: Vec::with_capacity(sets.len()),
             items: Vec::new(),
             counts: Vec::with_capacity(sets.len()),
@@ -153,7 +180,7 @@ impl FrequentItemsets {
             );
             return Err(Error::config("--min-support", reason));
         }
-        Ok(Itemsets::new(baskets.rows(), found.into_iter().flatten().collect()))
+        Ok(Itemsets::new(baskets.rows(), least, found.into_iter().flatten().collect()))
     }
 }
 
@@ -345,6 +372,22 @@ mod tests {
             assert!(matches!(wrong.baskets(10), Err(Error::Config { .. })));
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_support_is_a_share_or_a_number() {
+        for (text, expected) in [
+            ("0.5%", Support::Share(0.005)),
+            ("0.25", Support::Share(0.25)),
+            ("1.0", Support::Share(1.0)),
+            ("1", Support::Count(1)),
+            ("50", Support::Count(50)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected));
+        }
+        for wrong in ["0", "0%", "101%", "1.5", "-3", "few", ""] {
+            assert!(wrong.parse::<Support>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -177,6 +177,23 @@ impl Rules {
 /// Itemsets whose rules are made together, before they are counted against [`MOST_RULES`].
 const BLOCK: usize = 1 << 16;
 
+/// The baskets without items that fewer than `least` baskets hold, and without baskets that are left with fewer than
+/// `min_items` items. Items keep their columns.
+pub fn common_part(baskets: &SparseMatrix, least: u64, min_items: usize) -> SparseMatrix {
+    let counts = baskets.entries_by_column();
+    let mut common = SparseMatrix::empty(baskets.cols());
+    let mut kept = Vec::new();
+    for row in baskets.iter_rows() {
+        let entries = row.indices.iter().copied().zip(row.values.iter().copied());
+        kept.clear();
+        kept.extend(entries.filter(|&(item, _)| u64::from(counts[item as usize]) >= least));
+        if kept.len() >= min_items {
+            common.push(kept.iter().copied());
+        }
+    }
+    common
+}
+
 /// What an autoencoder of the baskets gives for P(consequent | antecedent), from 0 to 1.
 ///
 /// Trained to tell hidden items ([`super::recommend::MultDae::baskets`]), its output for the basket {a} is the share that b has among what
@@ -330,6 +347,16 @@ mod tests {
             assert!(matches!(rules.find(&itemsets), Err(Error::Config { .. })), "{rules:?}");
         }
         Ok(())
+    }
+
+    #[test]
+    fn the_common_part_keeps_columns() {
+        let matrix = baskets(4, &[&[0, 1, 3], &[1, 3], &[2, 3], &[3]]);
+        let rows = |min_items| -> Vec<Vec<u32>> {
+            common_part(&matrix, 2, min_items).iter_rows().map(|row| row.indices.to_vec()).collect()
+        };
+        assert_eq!(rows(0), [vec![1, 3], vec![1, 3], vec![3], vec![3]]);
+        assert_eq!(rows(2), [vec![1, 3], vec![1, 3]]);
     }
 
     #[test]

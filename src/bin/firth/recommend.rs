@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
+use firth::Error;
 use firth::analysis::Neighbor;
 use firth::analysis::interactions::{InteractionFormat, InteractionOptions, Interactions, titles};
 use firth::analysis::recommend::{Ease, Holdout, ItemItem, ItemKnn, MultDae, Popularity, Recommend, Sum, best};
@@ -14,7 +15,6 @@ use firth::estimator::Fit;
 use firth::math::SparseMatrix;
 use firth::train::{Observer, Progress};
 use firth::vocabulary::Keys;
-use firth::{Error, analysis};
 use serde::Serialize;
 use serde_json::json;
 
@@ -44,7 +44,7 @@ pub struct Flags {
     /// Print the items most like these, given by id or title
     #[arg(long, value_name = "ITEM", num_args = 1..)]
     similar: Vec<String>,
-    /// Measure every method: hold out users, show four fifths of their items and look for the others
+    /// Measure every method, or that of --method: hold out users, show four fifths of their items and look for the others
     #[arg(long)]
     evaluate: bool,
     /// Splits to measure on, from 1 [default: 2]
@@ -136,7 +136,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         ),
     );
     if flags.evaluate {
-        return evaluate(&learnt.ratings, flags.rounds.unwrap_or(2), globals);
+        return evaluate(&learnt.ratings, flags, globals);
     }
     let names = match &flags.items {
         Some(path) => {
@@ -189,8 +189,8 @@ impl Flags {
     /// Refuses what would change nothing, and outputs in the wrong place.
     fn check(&self, typed: &Typed) -> Outcome {
         if self.evaluate {
-            let why = "--evaluate measures all methods and recommends nothing";
-            ["method", "top", "items"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
+            let why = "--evaluate recommends nothing";
+            ["top", "items"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
             if self.output.is_some() {
                 return Err(Failure::usage(format!("--output: has no effect, since {why}")));
             }
@@ -356,32 +356,38 @@ struct Measured {
     seconds: f64,
 }
 
-fn evaluate(users: &SparseMatrix, rounds: usize, globals: &Globals) -> Outcome {
+fn evaluate(users: &SparseMatrix, flags: &Flags, globals: &Globals) -> Outcome {
+    let rounds = flags.rounds.unwrap_or(2);
+    let methods: Vec<Method> =
+        METHODS.into_iter().filter(|method| flags.method.is_none_or(|one| one == *method)).collect();
     let name =
         |method: Method| method.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
     let start = |&method: &Method| Measured { method: name(method), recall: 0.0, ndcg: 0.0, users: 0, seconds: 0.0 };
-    let mut measured: Vec<Measured> = METHODS.iter().map(start).collect();
+    let mut measured: Vec<Measured> = methods.iter().map(start).collect();
     for round in 0..rounds {
         let split = Holdout::new(users, globals.seed, round as u64).reading()?;
-        // The sum is made of models that are there already, and takes the time of both.
-        let mut parts: Vec<Arc<dyn Recommend>> = Vec::new();
-        let mut seconds = 0.0;
-        for (&method, measured) in METHODS.iter().zip(&mut measured) {
+        // The sum is made of models that are there already, if all are measured, and takes the time of both.
+        let (mut parts, mut parts_took): (Vec<Arc<dyn Recommend>>, f64) = (Vec::new(), 0.0);
+        for (&method, measured) in methods.iter().zip(&mut measured) {
             let started = Instant::now();
             let model = match method {
-                Method::Sum => Arc::new(Sum { parts: parts.clone() }),
+                Method::Sum if !parts.is_empty() => Arc::new(Sum { parts: std::mem::take(&mut parts) }),
                 method => fit(method, &split.train, globals)?,
             };
-            let ranking: analysis::recommend::Ranking = split.evaluate(&*model)?;
-            let took = started.elapsed().as_secs_f64();
-            if matches!(method, Method::Ease | Method::Autoencoder) {
-                parts.push(model);
-                seconds += took;
+            let ranking = split.evaluate(&*model)?;
+            let mut took = started.elapsed().as_secs_f64();
+            match method {
+                Method::Ease | Method::Autoencoder => {
+                    parts.push(model);
+                    parts_took += took;
+                }
+                Method::Sum => took += parts_took,
+                _ => {}
             }
             measured.recall += ranking.recall / rounds as f64;
             measured.ndcg += ranking.ndcg / rounds as f64;
             measured.users += ranking.users;
-            measured.seconds += (took + if method == Method::Sum { seconds } else { 0.0 }) / rounds as f64;
+            measured.seconds += took / rounds as f64;
         }
     }
     if globals.json {

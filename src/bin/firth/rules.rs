@@ -63,7 +63,7 @@ pub struct Flags {
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if flags.evaluate {
         let why = "--evaluate measures methods and prints no rules";
-        let unused = ["min-support", "min-confidence", "max-items", "min-lift", "top", "with", "no-estimate"];
+        let unused = ["min-support", "min-confidence", "max-items", "min-lift", "top", "with"];
         unused.iter().try_for_each(|flag| typed.refuse(flag, why))?;
     }
     if flags.itemsets {
@@ -77,7 +77,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let (count, kinds) = (baskets.rows() as u64, items.len() as u64);
     note(globals, format_args!("{}, {}", counted(count, "basket", "baskets"), counted(kinds, "item", "items")));
     if flags.evaluate {
-        return evaluate(&baskets, globals);
+        return evaluate(&baskets, flags, globals);
     }
     let unknown = |item: &String| Error::UnknownKey { key: item.clone(), nearest: items.nearest(item, 3) };
     let with = flags.with.as_ref().map(|item| items.find(item).ok_or_else(|| unknown(item))).transpose()?;
@@ -201,7 +201,7 @@ const COMMON: u64 = 10;
 
 type Fitted = Outcome<Box<dyn Recommend>>;
 
-fn evaluate(baskets: &SparseMatrix, globals: &Globals) -> Outcome {
+fn evaluate(baskets: &SparseMatrix, flags: &Flags, globals: &Globals) -> Outcome {
     let split = HiddenItems::new(&common_part(baskets, COMMON, 2), globals.seed).reading()?;
     let train = &split.train;
     let methods: [(&'static str, &dyn Fn() -> Fitted); 4] = [
@@ -211,7 +211,7 @@ fn evaluate(baskets: &SparseMatrix, globals: &Globals) -> Outcome {
         ("autoencoder", &|| Ok(Box::new(autoencoder(train, globals)?))),
     ];
     let mut measured = Vec::with_capacity(methods.len());
-    for (method, fit) in methods {
+    for (method, fit) in methods.into_iter().take(if flags.no_estimate { 3 } else { 4 }) {
         let started = Instant::now();
         let hits = split.evaluate(&*fit()?)?;
         measured.push(Measured { method, hits, seconds: started.elapsed().as_secs_f64() });

@@ -80,7 +80,6 @@ impl MultDae {
             loss: Some(Loss::Multinomial),
             noise: Some(Corruption::Mask(0.5)),
             predict: self.predict,
-            samples: 0,
             lr: Some(5e-3),
             decay: Some(0.2),
             batch: Some(self.batch),

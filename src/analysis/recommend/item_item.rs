@@ -149,7 +149,7 @@ fn gram(users: &SparseMatrix) -> Result<Vec<f64>> {
     if items > MOST_ITEMS {
         let reason = format!(
             "{items} items are more than the {MOST_ITEMS} that weights between all pairs are kept for; leave out rare \
-             items (--min-users), or take --method popularity"
+             items (with users: --min-users)"
         );
         return Err(Error::data(reason));
     }

@@ -173,7 +173,8 @@ impl FrequentItemsets {
         }
         let least = self.min_support.baskets(baskets.rows())?;
         let search = Search::new(baskets, least, self.max_items, most)?;
-        let found: Vec<Vec<_>> = (0..search.names.len() as u32).into_par_iter().map(|item| search.from(item)).collect();
+        let items = (0..search.names.len() as u32).into_par_iter();
+        let found: Vec<Vec<_>> = items.map_init(|| search.levels(), |levels, item| search.from(item, levels)).collect();
         if search.found.load(Relaxed) > most {
             let reason = format!(
                 "more than {most} itemsets occur in {least} baskets or more; raise --min-support, or lower --max-items"
@@ -239,12 +240,15 @@ impl Search {
         Ok(Self { names, items, places, least, max_items, most, found: AtomicUsize::new(0) })
     }
 
+    /// Room for the search below one item.
+    fn levels(&self) -> Vec<Level> {
+        (1..self.max_items.min(self.names.len())).map(|_| Level::default()).collect()
+    }
+
     /// All frequent sets whose rarest item this is.
-    fn from(&self, item: u32) -> Vec<(Box<[u32]>, u64)> {
-        let levels = self.max_items.saturating_sub(1).min(self.names.len());
-        let mut levels: Vec<Level> = (0..levels).map(|_| Level::default()).collect();
+    fn from(&self, item: u32, levels: &mut [Level]) -> Vec<(Box<[u32]>, u64)> {
         let (mut set, mut found) = (Vec::new(), Vec::new());
-        self.visit(item, &self.places[item as usize], &mut set, &mut levels, &mut found);
+        self.visit(item, &self.places[item as usize], &mut set, levels, &mut found);
         found
     }
 

@@ -5,7 +5,7 @@
 //! - support n(ab) / N, confidence n(ab) / n(a), lift confidence N / n(b): how many times likelier b becomes by a;
 //! - leverage n(ab) / N − n(a) n(b) / N², conviction (1 − n(b) / N) / (1 − confidence).
 //!
-//! Counts are exact. [`estimate`] is what an autoencoder of the baskets says to the same question; it has seen the items
+//! Counts are exact. [`Estimator`] is what an autoencoder of the baskets says to the same question; it has seen the items
 //! through its code only, so that what it says of rare sets rests on similar ones as well.
 //!
 //! ```
@@ -25,14 +25,14 @@
 //! # }
 //! ```
 
+mod estimate;
 mod itemsets;
 
 use rayon::prelude::*;
 
-use super::recommend::MultDaeModel;
 use crate::error::{Error, Result};
-use crate::math::SparseMatrix;
 
+pub use estimate::{Estimator, common_part};
 pub use itemsets::{FrequentItemsets, Itemsets, MOST_ITEMSETS, Support};
 
 /// The most rules that are compared: 240 MB.
@@ -177,86 +177,20 @@ impl Rules {
 /// Itemsets whose rules are made together, before they are counted against [`MOST_RULES`].
 const BLOCK: usize = 1 << 16;
 
-/// The baskets without items that fewer than `least` baskets hold, and without baskets that are left with fewer than
-/// `min_items` items. Items keep their columns.
-pub fn common_part(baskets: &SparseMatrix, least: u64, min_items: usize) -> SparseMatrix {
-    let counts = baskets.entries_by_column();
-    let mut common = SparseMatrix::empty(baskets.cols());
-    let mut kept = Vec::new();
-    for row in baskets.iter_rows() {
-        let entries = row.indices.iter().copied().zip(row.values.iter().copied());
-        kept.clear();
-        kept.extend(entries.filter(|&(item, _)| u64::from(counts[item as usize]) >= least));
-        if kept.len() >= min_items {
-            common.push(kept.iter().copied());
-        }
-    }
-    common
-}
-
-/// What an autoencoder of the baskets gives for P(consequent | antecedent), from 0 to 1.
-///
-/// Trained to tell hidden items ([`super::recommend::MultDae::baskets`]), its output for the basket {a} is the share that b has among what
-/// else is in such baskets. Times the number of other items that baskets with a hold, which is counted, it compares with the
-/// confidence. Several consequents are added one after another, by the chain rule.
-pub fn estimate(model: &MultDaeModel, baskets: &SparseMatrix, rules: &[Rule]) -> Result<Vec<f64>> {
-    // All questions of all rules: what is held, and what is asked for.
-    let asked = |rule: &Rule| -> Vec<(Vec<u32>, u32)> {
-        let mut held = rule.antecedent.clone();
-        let ask = |&item: &u32| {
-            let question = (held.clone(), item);
-            held.insert(held.partition_point(|&other| other < item), item);
-            question
-        };
-        rule.consequent.iter().map(ask).collect()
-    };
-    let mut estimates = Vec::with_capacity(rules.len());
-    for rules in rules.chunks(QUESTIONS) {
-        let questions: Vec<Vec<(Vec<u32>, u32)>> = rules.iter().map(asked).collect();
-        let flat: Vec<&(Vec<u32>, u32)> = questions.iter().flatten().collect();
-        let mut rows = SparseMatrix::empty(baskets.cols());
-        flat.iter().for_each(|(held, _)| rows.push(held.iter().map(|&item| (item, 1.0))));
-        let shares = model.shares(&rows)?;
-        let answer = |(at, (held, item)): (usize, &&(Vec<u32>, u32))| {
-            (f64::from(shares.row(at)[*item as usize]) * others(baskets, held)).min(1.0)
-        };
-        let answers: Vec<f64> = flat.par_iter().enumerate().map(answer).collect();
-        let mut answers = answers.into_iter();
-        estimates.extend(questions.iter().map(|asked| answers.by_ref().take(asked.len()).product::<f64>()));
-    }
-    Ok(estimates)
-}
-
-/// Rules that are estimated together.
-const QUESTIONS: usize = 256;
-
-/// The mean number of other items in baskets that hold these.
-fn others(baskets: &SparseMatrix, held: &[u32]) -> f64 {
-    let (mut count, mut items) = (0u64, 0u64);
-    for row in baskets.iter_rows() {
-        if held.iter().all(|item| row.indices.binary_search(item).is_ok()) {
-            count += 1;
-            items += (row.indices.len() - held.len()) as u64;
-        }
-    }
-    items as f64 / count.max(1) as f64
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::recommend::MultDae;
     use super::*;
     use crate::estimator::Fit;
-    use crate::math::Rng;
+    use crate::math::{Rng, SparseMatrix};
 
-    fn baskets(items: usize, baskets: &[&[u32]]) -> SparseMatrix {
+    pub(super) fn baskets(items: usize, baskets: &[&[u32]]) -> SparseMatrix {
         let mut matrix = SparseMatrix::empty(items);
         baskets.iter().for_each(|basket| matrix.push(basket.iter().map(|&item| (item, 1.0))));
         matrix
     }
 
     /// Of 20 goods each is bought by one in ten; who has 3 and 7 also takes 11, four times of five, and 15 comes with 16.
-    fn planted() -> SparseMatrix {
+    pub(super) fn planted() -> SparseMatrix {
         let mut rng = Rng::stream(7, &[]);
         let mut matrix = SparseMatrix::empty(20);
         for _ in 0..5000 {
@@ -345,35 +279,6 @@ mod tests {
             Rules { min_lift: -1.0, ..Rules::default() },
         ] {
             assert!(matches!(rules.find(&itemsets), Err(Error::Config { .. })), "{rules:?}");
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn the_common_part_keeps_columns() {
-        let matrix = baskets(4, &[&[0, 1, 3], &[1, 3], &[2, 3], &[3]]);
-        let rows = |min_items| -> Vec<Vec<u32>> {
-            common_part(&matrix, 2, min_items).iter_rows().map(|row| row.indices.to_vec()).collect()
-        };
-        assert_eq!(rows(0), [vec![1, 3], vec![1, 3], vec![3], vec![3]]);
-        assert_eq!(rows(2), [vec![1, 3], vec![1, 3]]);
-    }
-
-    #[test]
-    fn others_are_counted_in_the_baskets_that_hold_the_set() {
-        let matrix = baskets(5, &[&[0, 1, 2], &[0, 1], &[1, 3, 4], &[0, 1, 2, 3, 4]]);
-        assert_eq!((others(&matrix, &[0, 1]), others(&matrix, &[2]), others(&matrix, &[])), (4.0 / 3.0, 3.0, 3.25));
-    }
-
-    #[test]
-    fn the_decoder_agrees_with_what_was_counted() -> Result<()> {
-        let matrix = planted();
-        let itemsets = FrequentItemsets { min_support: Support::Share(0.02), max_items: 2 }.fit(&matrix)?;
-        let rules = Rules { min_confidence: 0.3, ..Rules::default() }.find(&itemsets)?;
-        let model = MultDae { threads: 1, ..MultDae::baskets(matrix.rows()) }.fit(&matrix)?;
-        let estimates = estimate(&model, &matrix, &rules)?;
-        for (rule, estimate) in rules.iter().zip(estimates) {
-            assert!((rule.confidence() - estimate).abs() < 0.25, "{rule:?}: {} {estimate}", rule.confidence());
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use firth::Error;
 use firth::analysis::interactions::read_baskets;
 use firth::analysis::recommend::{Confidence, Ease, HiddenItems, Hits, MultDae, Popularity, Recommend};
-use firth::analysis::rules::{FrequentItemsets, Itemsets, Rule, Rules, Support, common_part, estimate};
+use firth::analysis::rules::{Estimator, FrequentItemsets, Itemsets, Rule, Rules, Support, common_part};
 use firth::corpus::{Corpus, DocumentOptions};
 use firth::estimator::Fit;
 use firth::math::SparseMatrix;
@@ -92,7 +92,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let estimates = if flags.no_estimate || rules.is_empty() {
         vec![None; rules.len()]
     } else {
-        estimates(&rules, &baskets, itemsets.least(), globals)?.into_iter().map(Some).collect()
+        let settings = autoencoder(&baskets, globals);
+        let estimator = Estimator::fit(&settings, &baskets, &itemsets, &mut Epochs(Meter::new(globals)))?;
+        estimator.estimate(&rules)?.into_iter().map(Some).collect()
     };
     if rules.is_empty() {
         note(globals, "no rule passes; lower --min-support, --min-confidence or --min-lift");
@@ -100,16 +102,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     print_rules(&rules, &estimates, &items, globals)
 }
 
-/// What an autoencoder of the frequent items says to the rules.
-fn estimates(rules: &[Rule], baskets: &SparseMatrix, least: u64, globals: &Globals) -> Outcome<Vec<f64>> {
-    let common = common_part(baskets, least, 0);
-    let model = autoencoder(&common_part(baskets, least, 2), globals)?;
-    Ok(estimate(&model, &common, rules)?)
-}
-
-fn autoencoder(baskets: &SparseMatrix, globals: &Globals) -> Outcome<firth::analysis::recommend::MultDaeModel> {
-    let settings = MultDae { threads: globals.threads(), seed: globals.seed, ..MultDae::baskets(baskets.rows()) };
-    Ok(settings.fit_observed(baskets, &mut Epochs(Meter::new(globals)))?)
+/// The settings of an autoencoder of baskets.
+fn autoencoder(baskets: &SparseMatrix, globals: &Globals) -> MultDae {
+    MultDae { threads: globals.threads(), seed: globals.seed, ..MultDae::baskets(baskets.rows()) }
 }
 
 #[derive(Debug, Serialize)]
@@ -202,13 +197,16 @@ const COMMON: u64 = 10;
 type Fitted = Outcome<Box<dyn Recommend>>;
 
 fn evaluate(baskets: &SparseMatrix, flags: &Flags, globals: &Globals) -> Outcome {
-    let split = HiddenItems::new(&common_part(baskets, COMMON, 2), globals.seed).reading()?;
+    let split = HiddenItems::new(&common_part(baskets, COMMON, 2).0, globals.seed).reading()?;
     let train = &split.train;
     let methods: [(&'static str, &dyn Fn() -> Fitted); 4] = [
         ("popularity", &|| Ok(Box::new(Popularity.fit(train)?))),
         ("rules", &|| Ok(Box::new(Confidence.fit(train)?))),
         ("ease", &|| Ok(Box::new(Ease::default().fit(train)?))),
-        ("autoencoder", &|| Ok(Box::new(autoencoder(train, globals)?))),
+        ("autoencoder", &|| {
+            let mut epochs = Epochs(Meter::new(globals));
+            Ok(Box::new(autoencoder(train, globals).fit_observed(train, &mut epochs)?))
+        }),
     ];
     let mut measured = Vec::with_capacity(methods.len());
     for (method, fit) in methods.into_iter().take(if flags.no_estimate { 3 } else { 4 }) {

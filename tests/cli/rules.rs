@@ -15,7 +15,7 @@ fn folder() -> Folder {
 fn rules_are_printed_with_exact_figures() {
     let ran = folder().firth("rules baskets.csv --min-support 20% --max-items 2 --no-estimate");
     ran.expect_code(0);
-    let expected = "bread => butter\t0.4000\t0.8000\t2.00\t4\t-\nbutter => bread\t0.4000\t1.0000\t2.00\t4\t-\n";
+    let expected = "bread => butter\t0.400000\t0.8000\t2.00\t4\t-\nbutter => bread\t0.400000\t1.0000\t2.00\t4\t-\n";
     assert_eq!(ran.stdout, expected);
 }
 
@@ -48,7 +48,7 @@ fn thresholds_and_a_single_item_narrow_the_rules() {
 fn itemsets_are_listed_most_frequent_first() {
     let folder = folder();
     let ran = folder.firth("rules baskets.csv --min-support 3 --itemsets");
-    let expected = "tea\t0.7000\t7\nbread\t0.5000\t5\nbread, butter\t0.4000\t4\nbutter\t0.4000\t4\n";
+    let expected = "tea\t0.700000\t7\nbread\t0.500000\t5\nbread, butter\t0.400000\t4\nbutter\t0.400000\t4\n";
     assert_eq!(ran.expect_code(0).stdout, expected);
     let sets = folder.json("rules baskets.csv --min-support 3 --itemsets --with butter --max-items 1");
     assert_eq!(sets, serde_json::json!([{"items": ["butter"], "count": 4, "support": 0.4}]));

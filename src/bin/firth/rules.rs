@@ -24,8 +24,8 @@ use crate::recommend::Epochs;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firth rules baskets.csv --min-support 1% --min-confidence 30%\n\n\
     BASKETS holds a basket in each line, its items apart by commas or tabs.\n\
-    Counts are exact. The estimate is an autoencoder's answer to the same question as the confidence; it sees items through\n\
-    its code, and so leans on similar ones where counts are small.")]
+    Counts are exact. The estimate is an autoencoder's answer to the same question as\n\
+    the confidence; it leans on similar items where counts are small.")]
 pub struct Flags {
     /// Baskets: files, folders, patterns, or - for standard input
     #[arg(value_name = "BASKETS", required = true)]
@@ -142,7 +142,7 @@ fn print_rules(rules: &[Rule], estimates: &[Option<f64>], items: &Keys, globals:
         let sides = [&rule.antecedent, &rule.consequent].map(|side| names(side).join(", "));
         vec![
             sides.join(" => "),
-            format!("{:.4}", rule.support()),
+            format!("{:.6}", rule.support()),
             format!("{:.4}", rule.confidence()),
             format!("{:.2}", rule.lift()),
             rule.count.to_string(),
@@ -177,7 +177,7 @@ fn print_itemsets(itemsets: &Itemsets, with: Option<u32>, top: usize, items: &Ke
         return output::json(&reports);
     }
     let row =
-        |set: &ItemsetReport<'_>| vec![set.items.join(", "), format!("{:.4}", set.support), set.count.to_string()];
+        |set: &ItemsetReport<'_>| vec![set.items.join(", "), format!("{:.6}", set.support), set.count.to_string()];
     let mut results = Results::new();
     output::table(&mut results, &["itemset", "support", "count"], &reports.iter().map(row).collect::<Vec<_>>())?;
     results.done()

@@ -329,11 +329,10 @@ def sif(vectors, split, seed):
 
 
 def usif(vectors, split, seed):
-    """Ethayarajh, 2018."""
+    """Ethayarajh, 2018; common are words above the mean share: above that of a long document there may be none."""
     vectors, cpu = vectors(split, seed)
     shares, words = word_shares(split), len(split.vocabulary)
-    length = np.mean([len(sentence) for sentence in split.sentences[0]])
-    common = np.mean(shares > 1 - (1 - 1 / words) ** length)
+    common = np.mean(shares > 1 / words)
     weight = (1 - common) / (common * words / 2)
     vectors = normalize(vectors, axis=0)
     (codes, encoded), fit = timed(lambda: without_common(

@@ -120,12 +120,12 @@ def tokenize(text):
     return WORD.findall(text.lower())
 
 
-def known_words(documents):
-    """The words in enough documents and not in too many, the commonest first."""
+def known_words(documents, least=MIN_DOCUMENTS, share=MAX_SHARE, most=MAX_WORDS):
+    """The words in enough documents and not in too many, the commonest first, with their columns."""
     frequency = collections.Counter(word for tokens in documents for word in set(tokens))
-    kept = [word for word, number in frequency.items() if MIN_DOCUMENTS <= number <= MAX_SHARE * len(documents)]
+    kept = [word for word, number in frequency.items() if least <= number <= share * len(documents)]
     kept.sort(key=lambda word: (-frequency[word], word))
-    return {word: column for column, word in enumerate(kept[:MAX_WORDS])}
+    return {word: column for column, word in enumerate(kept[:most])}
 
 
 def count(documents, vocabulary):
@@ -137,10 +137,19 @@ def count(documents, vocabulary):
     return sparse.csr_matrix((np.array(values, np.float32), columns, ends), shape=(len(documents), len(vocabulary)))
 
 
-def unpack(data, name):
-    with lzma.open(data / "docs" / f"{name}.tsv.xz", "rt", encoding="utf-8", newline="\n") as file:
-        rows = [line.split("\t", 1) for line in file]
-    return [(label, " ".join(text.split())) for label, text in rows]
+def unpack(path):
+    """Labels and texts, the first field and the last."""
+    with lzma.open(path, "rt", encoding="utf-8", newline="\n") as file:
+        rows = [line.split("\t") for line in file]
+    return [(row[0], " ".join(row[-1].split())) for row in rows]
+
+
+def write_rows(path, rows):
+    """Whole or not at all: another run may read them."""
+    whole = path.with_suffix(f".{os.getpid()}")
+    with open(whole, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{label}\t{text}\n" for label, text in rows)
+    whole.replace(path)
 
 
 def divide(rows, share, seed):
@@ -151,12 +160,13 @@ def divide(rows, share, seed):
 
 def parts(data, name, validate):
     """The rows of a set that train and those that test."""
-    files = [unpack(data, file) for file in SETS[name][:1 if validate else 2]]
+    folder = data / "docs"
+    files = [unpack(folder / f"{file}.tsv.xz") for file in SETS[name][:1 if validate else 2]]
     train, test = files if len(files) == 2 else divide(files[0], 0.6, 13)
     if not validate:
         return train, test
     if name == "20ng-7.5k":
-        return divide(divide(unpack(data, "20ng-train-clean"), 1, 11)[0][:len(train)], 0.7, 7)
+        return divide(divide(unpack(folder / "20ng-train-clean.tsv.xz"), 1, 11)[0][:len(train)], 0.7, 7)
     return divide(files[0] if len(SETS[name]) == 2 else train, 0.7, 7)
 
 
@@ -173,10 +183,7 @@ def prepare(options, name):
         train, test = parts(options.data, name, options.validate)
         vocabulary = known_words([tokenize(text) for _, text in train])
         for path, rows in zip(paths, (train, test)):
-            whole = path.with_suffix(f".{os.getpid()}")
-            with open(whole, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{label}\t{text}\n" for label, text in known_enough(rows, vocabulary))
-            whole.replace(path)
+            write_rows(path, known_enough(rows, vocabulary))
     return Split(name, folder, *map(Part.read, paths))
 
 
@@ -250,25 +257,24 @@ def timed(work):
     return result, time.process_time() - start
 
 
-def tf_idf(split):
-    """1 + log of the counts, times log((1 + n) / (1 + df)) + 1, rows of length 1."""
-    train = split.counts[0]
+def tf_idf(train, test):
+    """Of counts: 1 + log of the counts, times log((1 + n) / (1 + df)) + 1, rows of length 1."""
     frequency = np.bincount(train.indices, minlength=train.shape[1])
     idf = sparse.diags((np.log((1 + train.shape[0]) / (1 + frequency)) + 1).astype(np.float32))
     def weigh(counts):
         weighed = counts.copy()
         weighed.data = 1 + np.log(weighed.data)
         return normalize((weighed @ idf).tocsr().astype(np.float32))
-    return [weigh(counts) for counts in split.counts]
+    return weigh(train), weigh(test)
 
 
 def raw(split, seed):
-    (train, test), cpu = timed(lambda: tf_idf(split))
+    (train, test), cpu = timed(lambda: tf_idf(*split.counts))
     return train, test, cpu, 0
 
 
 def lsa(dim, split, seed):
-    train, test = tf_idf(split)
+    train, test = tf_idf(*split.counts)
     model = TruncatedSVD(dim, n_iter=4, random_state=seed - 1)
     codes, fit = timed(lambda: model.fit(train).transform(train))
     encoded, encode = timed(lambda: model.transform(test))

@@ -11,6 +11,8 @@ use crate::vocabulary::{DocId, Keys, WordId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Words {
     keys: Keys,
+    /// Words that are no columns since they are in too many documents: known, but not learnt.
+    common: Keys,
 }
 
 /// A document's words.
@@ -18,7 +20,7 @@ pub struct Words {
 pub struct Bag {
     /// Columns of known words, ascending, and how often each occurs.
     pub counts: Vec<(u32, f32)>,
-    /// Tokens of words that are no column, because training never saw them or left them out.
+    /// Tokens of words that training never saw, or in too few documents.
     pub unseen: Vec<String>,
     /// All tokens.
     pub tokens: u32,
@@ -37,7 +39,10 @@ impl Words {
         let most = (max_share * documents as f64).max(1.0);
         let is_chosen = |&word: &usize| with[word] >= min_documents && f64::from(with[word]) <= most;
         let mut columns = vec![None; words];
-        let mut keys = Keys::new();
+        let (mut keys, mut common) = (Keys::new(), Keys::new());
+        for word in (0..words).filter(|&word| f64::from(with[word]) > most) {
+            common.push(corpus.vocabulary.keys().get(word));
+        }
         for (column, word) in (0..words).filter(is_chosen).enumerate() {
             columns[word] = Some(column as u32);
             keys.push(corpus.vocabulary.keys().get(word));
@@ -53,12 +58,17 @@ impl Words {
         for_each_bag(corpus, |bag| {
             counts.push(bag.iter().filter_map(|&(word, count)| Some((columns[word as usize]?, count))));
         });
-        Ok((Self { keys }, counts))
+        Ok((Self { keys, common }, counts))
     }
 
-    /// Words that are columns already.
-    pub fn new(keys: Keys) -> Self {
-        Self { keys }
+    /// Words that are columns already, and others that are too common to be.
+    pub fn new(keys: Keys, common: Keys) -> Self {
+        Self { keys, common }
+    }
+
+    /// The words that are in too many documents to be columns.
+    pub fn common(&self) -> &Keys {
+        &self.common
     }
 
     /// The words, a column each.
@@ -77,6 +87,7 @@ impl Words {
                 bag.tokens += 1;
                 match self.keys.find(token) {
                     Some(column) => known.push(WordId(column as u32)),
+                    None if self.common.find(token).is_some() => {}
                     None => bag.unseen.push(token.to_owned()),
                 }
             })?;

@@ -150,6 +150,11 @@ pub struct AutoencoderConfig {
     /// Which part of the target is to be predicted
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub predict: Predict,
+    /// Take the mean code of training off every code, so that cosines tell documents apart [default: text true unless --sparse,
+    /// matrices false]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "BOOL"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub center: Option<bool>,
     /// Keep most units of the code silent: l1:WEIGHT, kl:RHO:WEIGHT (sigmoid codes), topk:UNITS or none
     #[cfg_attr(feature = "cli", arg(long, value_name = "KIND", default_value_t = Sparsity::None))]
     pub sparse: Sparsity,
@@ -167,7 +172,7 @@ pub struct AutoencoderConfig {
     /// The learning rate falls no lower than this fraction of --lr [0 to 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FRACTION", default_value_t = 0.05))]
     pub min_lr: f64,
-    /// Decoupled weight decay of an epoch: at the full learning rate, weights shrink by exp(-DECAY) [0 to 100] [default: text 0.7, matrices 0]
+    /// Decoupled weight decay of an epoch: at the full learning rate, weights shrink by exp(-DECAY) [0 to 100] [default: text 1.4, matrices 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decay: Option<f64>,
@@ -220,6 +225,7 @@ impl Default for AutoencoderConfig {
             loss: None,
             noise: None,
             predict: Predict::All,
+            center: None,
             sparse: Sparsity::None,
             contractive: 0.0,
             samples: 500,
@@ -250,6 +256,7 @@ pub(super) struct Settings {
     pub sif: f64,
     pub loss: Loss,
     pub noise: Corruption,
+    pub center: bool,
     pub lr: f64,
     pub decay: f64,
     pub batch: usize,
@@ -272,7 +279,8 @@ impl AutoencoderConfig {
             loss: Some(self.loss.unwrap_or(if is_sparse { Loss::Multinomial } else { Loss::Mse })),
             noise: Some(self.noise.unwrap_or(if is_sparse { Corruption::Mask(0.5) } else { Corruption::None })),
             lr: Some(self.lr.unwrap_or(if is_sparse { 1e-2 } else { 2e-3 })),
-            decay: Some(self.decay.unwrap_or(if is_sparse { 0.7 } else { 0.0 })),
+            center: Some(self.center.unwrap_or(is_sparse && self.sparse == Sparsity::None)),
+            decay: Some(self.decay.unwrap_or(if is_sparse { 1.4 } else { 0.0 })),
             batch: Some(self.batch.unwrap_or(if is_sparse { 128 } else { 64 })),
             epochs: Some(self.epochs.unwrap_or(if is_sparse { 8 } else { 100 })),
             ..self.clone()
@@ -381,6 +389,7 @@ impl AutoencoderConfig {
             sif: self.sif.expect(RESOLVED),
             loss: self.loss.expect(RESOLVED),
             noise: self.noise.expect(RESOLVED),
+            center: self.center.expect(RESOLVED),
             lr: self.lr.expect(RESOLVED),
             decay: self.decay.expect(RESOLVED),
             batch: self.batch.expect(RESOLVED),

@@ -49,6 +49,8 @@ pub struct Trainer<'a> {
     start: Vec<(u32, Vec<f32>)>,
     state: State,
     best: Option<Vec<Vec<f32>>>,
+    /// The mean code, once training has ended.
+    center: Vec<f32>,
     resumed_tokens: u64,
 }
 
@@ -226,6 +228,7 @@ impl<'a> Trainer<'a> {
             start,
             state,
             best: None,
+            center: Vec::new(),
             resumed_tokens: 0,
         };
         trainer.begin();
@@ -316,6 +319,10 @@ impl<'a> Trainer<'a> {
             }
             self.end_start()?;
         }
+        if self.config.settings().center {
+            let network = self.network();
+            self.center = pool.install(|| network.mean_code(self.data.input, &self.rows))?;
+        }
         self.state.seconds = watch.seconds();
         let _ = watch.tell(self);
         Ok(self.summary())
@@ -363,7 +370,7 @@ impl<'a> Trainer<'a> {
         if self.heldout.is_empty() {
             return Ok(());
         }
-        let network = self.network();
+        let network = self.network_of(self.model.settled(&self.clock));
         let loss = self.config.settings().loss;
         let loss = pool.install(|| heldout::loss(&network, &self.data, &self.heldout, loss))?;
         if !loss.is_finite() {
@@ -486,9 +493,15 @@ impl<'a> Trainer<'a> {
         ((epochs + part) * self.tokens as f64) as u64
     }
 
+    /// The network with the best weights, or those of now if no start has ended.
     fn network(&self) -> Network {
-        let tables = self.model.settled(&self.clock);
-        Network { shape: self.model.shape.clone(), input: self.data.prepare_input.clone(), tables }
+        let tables = self.best.clone().unwrap_or_else(|| self.model.settled(&self.clock));
+        self.network_of(tables)
+    }
+
+    fn network_of(&self, tables: Vec<Vec<f32>>) -> Network {
+        let (shape, input) = (self.model.shape.clone(), self.data.prepare_input.clone());
+        Network { shape, input, center: self.center.clone(), tables }
     }
 
     fn progress(&self, seconds: f64, here: f64) -> Progress {
@@ -539,16 +552,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// The model: the best weights, or those of now if training has not ended.
-    pub fn finish(mut self) -> Autoencoder {
-        let mut network = match &self.best {
-            Some(_) => {
-                Network { shape: self.model.shape.clone(), input: self.data.prepare_input.clone(), tables: Vec::new() }
-            }
-            None => self.network(),
-        };
-        if let Some(tables) = self.best.take() {
-            network.tables = tables;
-        }
+    pub fn finish(self) -> Autoencoder {
+        let network = self.network();
         let sums = sums(self.data.target);
         let all = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         Autoencoder {

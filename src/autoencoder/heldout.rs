@@ -6,7 +6,7 @@ use super::batch::Data;
 use super::config::Loss;
 use super::network::Network;
 use crate::error::Result;
-use crate::math::{Matrix, Samples, SparseMatrix, vector};
+use crate::math::vector;
 
 /// Rows that are scored at a time, against all columns.
 const ROWS: usize = 64;
@@ -16,9 +16,9 @@ pub(super) fn loss(network: &Network, data: &Data<'_>, rows: &[u32], loss: Loss)
     let parts: Vec<f64> = rows
         .par_chunks(ROWS)
         .map(|rows| {
-            let mut sums = network.decode(&network.encode(&chosen(data.input, rows)?)?)?;
+            let mut sums = network.decode(&network.encode(&data.input.chosen(rows))?)?;
             let target = data.batch(rows, None).target;
-            let outputs = target_cols(data);
+            let outputs = data.target.cols();
             let mut dense = vec![0.0; outputs];
             let mut total = 0.0;
             for (row, sums) in sums.as_mut_slice().chunks_exact_mut(outputs).enumerate() {
@@ -48,26 +48,4 @@ fn row_loss(sums: &mut [f32], target: &[f32], loss: Loss) -> f64 {
             mass * (f64::from(total).ln() + f64::from(greatest)) - linear
         }
     }
-}
-
-fn target_cols(data: &Data<'_>) -> usize {
-    data.target.cols()
-}
-
-/// Some rows.
-fn chosen(samples: &Samples, rows: &[u32]) -> Result<Samples> {
-    Ok(match samples {
-        Samples::Dense(matrix) => {
-            let numbers = rows.iter().flat_map(|&row| matrix.row(row as usize)).copied().collect();
-            Matrix::from_vec(rows.len(), matrix.cols(), numbers)?.into()
-        }
-        Samples::Sparse(matrix) => {
-            let mut some = SparseMatrix::empty(matrix.cols());
-            for &row in rows {
-                let row = matrix.row(row as usize);
-                some.push(row.indices.iter().copied().zip(row.values.iter().copied()));
-            }
-            some.into()
-        }
-    })
 }

@@ -43,6 +43,7 @@ struct About {
     shape: Shape,
     input: Preparation,
     target: Preparation,
+    center: Vec<f32>,
 }
 
 impl Autoencoder {
@@ -56,7 +57,7 @@ impl Autoencoder {
         let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, train anew"));
         let about =
             container.entry(ABOUT).ok_or_else(|| damaged("the header lacks the network's description".into()))?;
-        let About { config, shape, input, target } = serde_json::from_str(about)
+        let About { config, shape, input, target, center } = serde_json::from_str(about)
             .map_err(|error| damaged(format!("its description cannot be read ({error})")))?;
         let table = |spec: &Spec| {
             let (_, found) = container.shape(&spec.name)?;
@@ -67,21 +68,25 @@ impl Autoencoder {
         };
         let tables: Vec<Vec<f32>> = shape.layout().iter().map(table).collect::<Result<_>>()?;
         let has = |name: &str| container.names().iter().any(|found| found == name);
-        let words = if has("words") {
-            let text = String::from_utf8(container.slice::<u8>("words")?.to_vec());
-            let keys =
-                text.ok().and_then(|text| Keys::from_parts(text, container.slice::<u64>("word_ends").ok()?.to_vec()));
-            let keys = keys.filter(|keys| keys.len() == shape.inputs);
-            Some(Words::new(keys.ok_or_else(|| damaged("the words do not fit the columns".into()))?))
-        } else {
-            None
+        let keys = |text: &str, ends: &str| {
+            let text = String::from_utf8(container.slice::<u8>(text)?.to_vec()).ok();
+            let keys = text.and_then(|text| Keys::from_parts(text, container.slice::<u64>(ends).ok()?.to_vec()));
+            keys.ok_or_else(|| damaged("the words do not fit their ends".into()))
         };
+        let words = match has("words") {
+            true => Some(Words::new(keys("words", "word_ends")?, keys("common", "common_ends")?)),
+            false => None,
+        };
+        if words.as_ref().is_some_and(|words| words.keys().len() != shape.inputs) {
+            return Err(damaged("the words do not fit the columns".into()));
+        }
         let (counts, unigram) =
             (container.slice::<u64>("counts")?.to_vec(), container.slice::<f32>("unigram")?.to_vec());
-        if counts.len() != shape.inputs || unigram.len() != shape.outputs {
+        let is_centered = center.is_empty() || center.len() == shape.code;
+        if counts.len() != shape.inputs || unigram.len() != shape.outputs || !is_centered {
             return Err(damaged("counts do not fit the columns".into()));
         }
-        let model = Self { config, words, counts, unigram, target, network: Network { shape, input, tables } };
+        let model = Self { config, words, counts, unigram, target, network: Network { shape, input, center, tables } };
         let expected = container.entry(FINGERPRINT).unwrap_or_default();
         let found = model.fingerprint();
         if found != expected {
@@ -96,12 +101,13 @@ impl Autoencoder {
     /// # Errors
     /// If the file system refuses.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let Network { shape, input, tables } = &self.network;
+        let Network { shape, input, center, tables } = &self.network;
         let about = About {
             config: self.config.clone(),
             shape: shape.clone(),
             input: input.clone(),
             target: self.target.clone(),
+            center: center.clone(),
         };
         let about = serde_json::to_string(&about).map_err(|source| Error::Backend { source: source.into() })?;
         let metadata = BTreeMap::from([(ABOUT.to_owned(), about), (FINGERPRINT.to_owned(), self.fingerprint())]);
@@ -109,21 +115,25 @@ impl Autoencoder {
         let mut tensors = vec![("counts", Dtype::U64, vec![self.counts.len()])];
         if let Some(words) = &self.words {
             tensors.push(("word_ends", Dtype::U64, vec![words.keys().len()]));
+            tensors.push(("common_ends", Dtype::U64, vec![words.common().len()]));
         }
         tensors.extend(layout.iter().map(|spec| (spec.name.as_str(), Dtype::F32, vec![spec.rows, spec.cols])));
         tensors.push(("unigram", Dtype::F32, vec![self.unigram.len()]));
         if let Some(words) = &self.words {
             tensors.push(("words", Dtype::U8, vec![words.keys().text().len()]));
+            tensors.push(("common", Dtype::U8, vec![words.common().text().len()]));
         }
         let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
         writer.write(&self.counts)?;
         if let Some(words) = &self.words {
             writer.write(words.keys().ends())?;
+            writer.write(words.common().ends())?;
         }
         tables.iter().try_for_each(|table| writer.write(table))?;
         writer.write(&self.unigram)?;
         if let Some(words) = &self.words {
             writer.write(words.keys().text().as_bytes())?;
+            writer.write(words.common().text().as_bytes())?;
         }
         writer.commit()
     }
@@ -159,7 +169,7 @@ impl Autoencoder {
     }
 
     /// The codes of rows (counts, or numbers as in training), `rows x code`, on the current rayon pool. A row that is empty or
-    /// all zero has the code of nothing.
+    /// all zero has the code of nothing. With `--center` the mean code of training is taken off.
     ///
     /// # Errors
     /// If the rows have another number of columns than [`Autoencoder::columns`].

@@ -136,6 +136,8 @@ impl Shape {
 pub(super) struct Network {
     pub shape: Shape,
     pub input: Preparation,
+    /// The mean code of training, which is taken off every code; empty if it is not.
+    pub center: Vec<f32>,
     /// In the order of [`Shape::layout`].
     pub tables: Vec<Vec<f32>>,
 }
@@ -186,6 +188,24 @@ impl Network {
         if expected == found { Ok(()) } else { Err(Error::mismatch(what, expected, found)) }
     }
 
+    /// Adds the center to codes, or takes it off.
+    fn shift(&self, codes: &mut [f32], factor: f32) {
+        if !self.center.is_empty() {
+            codes.chunks_exact_mut(self.shape.code).for_each(|code| vector::add_scaled(code, factor, &self.center));
+        }
+    }
+
+    /// The mean code of some rows, summed in their order.
+    pub fn mean_code(&self, samples: &Samples, rows: &[u32]) -> Result<Vec<f32>> {
+        let mut mean = vec![0f64; self.shape.code];
+        for part in rows.chunks(1 << 14) {
+            for code in self.encode(&samples.chosen(part))?.iter_rows() {
+                mean.iter_mut().zip(code).for_each(|(mean, &value)| *mean += f64::from(value) / rows.len() as f64);
+            }
+        }
+        Ok(mean.into_iter().map(|mean| mean as f32).collect())
+    }
+
     /// The codes of rows.
     pub fn encode(&self, rows: &Samples) -> Result<Matrix> {
         self.check("columns of the rows to encode", self.shape.inputs, rows.cols())?;
@@ -210,7 +230,9 @@ impl Network {
                 Samples::Sparse(_) => Block::Sparse { ends: &ends, columns: &columns, values: &values },
                 Samples::Dense(matrix) => Block::Dense { cols: matrix.cols(), values: &values },
             };
-            stack.codes(&first_sums(&self.tables[0], stride, &self.tables[1], block))
+            let mut codes = stack.codes(&first_sums(&self.tables[0], stride, &self.tables[1], block))?;
+            self.shift(&mut codes, -1.0);
+            Ok(codes)
         });
         let codes: Vec<Vec<f32>> = codes.collect::<Result<_>>()?;
         Matrix::from_vec(rows.rows(), self.shape.code, codes.concat())
@@ -223,7 +245,9 @@ impl Network {
         let (units, outputs) = (self.shape.first_units(), self.shape.outputs);
         let last = &self.tables[self.shape.last()];
         let sums = codes.as_slice().par_chunks((ROWS * self.shape.code).max(1)).map(|codes| {
-            let hidden = with_ones(&stack.hidden_of(codes)?, units);
+            let mut codes = codes.to_vec();
+            self.shift(&mut codes, 1.0);
+            let hidden = with_ones(&stack.hidden_of(&codes)?, units);
             let rows = hidden.len() / (units + 1);
             let mut sums = vec![0.0; rows * outputs];
             let last = View::new(last, outputs, units + 1, units + 1).transposed();

@@ -163,6 +163,27 @@ impl Samples {
         }
     }
 
+    /// A copy of some rows.
+    ///
+    /// # Panics
+    /// If one is not below [`Samples::rows`].
+    pub fn chosen(&self, rows: &[u32]) -> Self {
+        match self {
+            Self::Dense(matrix) => {
+                let numbers = rows.iter().flat_map(|&row| matrix.row(row as usize)).copied().collect();
+                Self::Dense(Matrix::from_vec(rows.len(), matrix.cols(), numbers).expect("whole rows"))
+            }
+            Self::Sparse(matrix) => {
+                let mut some = SparseMatrix::empty(matrix.cols());
+                for &row in rows {
+                    let row = matrix.row(row as usize);
+                    some.push(row.indices.iter().copied().zip(row.values.iter().copied()));
+                }
+                Self::Sparse(some)
+            }
+        }
+    }
+
     /// A checksum of all numbers and their places, bit by bit.
     pub fn fingerprint(&self) -> u64 {
         match self {

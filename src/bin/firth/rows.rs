@@ -23,7 +23,7 @@ pub struct Spread {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub min_documents: u32,
     /// Words in a larger share of all documents are left out: they tell none from another [above 0 to 1, or 100%]
-    #[arg(long, value_name = "SHARE", default_value = "50%", value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value = "30%", value_parser = share)]
     pub max_documents: f64,
 }
 

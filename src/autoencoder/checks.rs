@@ -35,8 +35,11 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
         let reason = format!("one table cannot serve {} columns in and {} out", input.cols(), target.cols());
         return Err(Error::config("--tied", reason));
     }
-    if config.predict == Predict::Hidden && !(std::ptr::eq(input, target) && matches!(input, Samples::Sparse(_))) {
-        return Err(Error::config("--predict", "hidden needs sparse rows that are their own target"));
+    if config.predict == Predict::Hidden && !have_equal_places(input, target) {
+        return Err(Error::config(
+            "--predict",
+            "hidden needs sparse rows, and a target with entries in the same places",
+        ));
     }
     if let Corruption::Block { image: [rows, cols], .. } = settings.noise
         && !input.cols().is_multiple_of(rows * cols)
@@ -86,4 +89,15 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
         return Err(Error::data("no row holds anything to learn from: all are empty or zero"));
     }
     Ok(empty)
+}
+
+/// Are both sparse, with entries in the same places?
+fn have_equal_places(input: &Samples, target: &Samples) -> bool {
+    match (input, target) {
+        (Samples::Sparse(input), Samples::Sparse(target)) => {
+            input.indices() == target.indices()
+                && (0..input.rows()).all(|row| input.row(row).indices.len() == target.row(row).indices.len())
+        }
+        _ => false,
+    }
 }

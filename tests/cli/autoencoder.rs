@@ -2,7 +2,7 @@
 
 use crate::support::{Folder, Ran, Tested};
 
-const QUICK: &str = "--code 8 --epochs 3 --threads 1";
+const QUICK: &str = "--max-documents 100% --code 8 --epochs 3 --threads 1";
 
 fn folder() -> Folder {
     let folder = Folder::new();
@@ -249,7 +249,8 @@ fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bytes() -> Tested {
     let folder = folder();
-    let train = |run| format!("train autoencoder a.txt -o {run} --code 16 --epochs 1500 --threads 1");
+    let train =
+        |run| format!("train autoencoder a.txt -o {run} --max-documents 100% --code 16 --epochs 6000 --threads 1");
     folder.firth(&train("whole")).expect_code(0);
     let ran = folder.interrupt(&train("run"), "-INT")?;
     ran.expect_code(130);

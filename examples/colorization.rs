@@ -4,7 +4,7 @@
 //!
 //! Each digit has its own colour, so that whoever is to colour an image has to see what it shows.
 
-mod shared;
+pub mod shared;
 
 use firth::autoencoder::{AutoencoderConfig, Corruption};
 use firth::math::Matrix;

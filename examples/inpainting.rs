@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example inpainting -- picture.png
 
-mod shared;
+pub mod shared;
 
 use firth::autoencoder::{AutoencoderConfig, Corruption};
 use firth::math::{Matrix, Rng};

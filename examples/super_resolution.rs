@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example super_resolution -- picture.png
 
-mod shared;
+pub mod shared;
 
 use firth::autoencoder::{AutoencoderConfig, Corruption};
 use firth::math::Matrix;

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example swiss_roll -- picture.png
 
-mod shared;
+pub mod shared;
 
 use firth::autoencoder::{Activation, AutoencoderConfig};
 use firth::math::{Matrix, Rng, Samples};
@@ -16,7 +16,7 @@ const POINTS: usize = 2000;
 const NEAR: usize = 12;
 
 fn main() -> Result<()> {
-    let report = unroll(1, 500)?;
+    let report = unroll(1, 3, 500)?;
     for (method, scores) in [("PCA", &report.pca), ("autoencoder", &report.autoencoder)] {
         println!(
             "{method:<12} unexplained variance {:.4}, trustworthiness {:.3}, sheet R2 {:.3}",
@@ -49,8 +49,8 @@ pub struct Report {
     shades: Vec<f32>,
 }
 
-/// Trains for so many epochs, and scores both ways.
-pub fn unroll(seed: u64, epochs: usize) -> Result<Report> {
+/// Trains from so many starts for so many epochs, and scores both ways.
+pub fn unroll(seed: u64, restarts: usize, epochs: usize) -> Result<Report> {
     // # The roll
     // A sheet's two coordinates are the length along the spiral and the height. All distances are divided by one number:
     // the roll keeps its shape.
@@ -64,12 +64,14 @@ pub fn unroll(seed: u64, epochs: usize) -> Result<Report> {
 
     // # The autoencoder
     // Two hidden layers on either side can bend a plane into the roll. The code is linear: nothing bounds the plane.
+    // Some starts end in more pieces than others; the one with the lowest loss is kept.
     let config = AutoencoderConfig {
         hidden: vec![128, 64],
         code: Some(2),
         code_activation: Some(Activation::Linear),
         min_lr: 0.02,
         epochs: Some(epochs),
+        restarts,
         seed,
         ..AutoencoderConfig::default()
     };
@@ -78,7 +80,9 @@ pub fn unroll(seed: u64, epochs: usize) -> Result<Report> {
     let autoencoder = scores(&roll, &sheet, &codes, &outputs(&model, &roll)?)?;
 
     // # The picture
-    // The roll seen from the end and a little from above, and both planes, coloured by the length along the spiral.
+    // The roll seen from the end and a little from above, and both planes, coloured by the length along the spiral. The
+    // autoencoder cuts the sheet into a few pieces and lays them out side by side: nothing asks it for one piece, but within
+    // each neighbours stay neighbours.
     let view = map_rows(&roll, 2, |_, row| vec![row[0] + 0.3 * row[1], row[2] + 0.2 * row[1]])?;
     let longest = sheet.iter_rows().map(|row| row[0]).fold(0.0, f32::max);
     let shades = sheet.iter_rows().map(|row| row[0] / longest * 0.999).collect();

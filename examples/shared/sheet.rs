@@ -20,6 +20,8 @@ const GAP: i32 = 6;
 const MARGIN: (i32, i32) = (112, 36);
 /// Width and height of a cloud of points.
 const CLOUD: i32 = 300;
+/// Points of a cloud that are drawn, the first ones: they suffice for the eye, and keep the file small.
+const POINTS: usize = 1000;
 const INK: RGBColor = RGBColor(34, 34, 34);
 const PAPER: RGBColor = RGBColor(244, 244, 244);
 /// The name under which the font that comes with firth is registered.
@@ -44,7 +46,7 @@ fn write(area: &Area<'_>, text: &str, at: (i32, i32), size: i32) -> Result<()> {
 }
 
 fn dot(area: &Area<'_>, (x, y): (i32, i32), size: i32, color: RGBColor) -> Result<()> {
-    Ok(area.draw(&Rectangle::new([(x, y), (x + size - 1, y + size - 1)], color.filled()))?)
+    Ok(area.draw(&Rectangle::new([(x, y), (x + size, y + size)], color.filled()))?)
 }
 
 /// Draws the first images of each row, captions before them. Images are grey, or red, green and blue for each pixel.
@@ -81,9 +83,9 @@ pub fn clouds(path: &Path, title: &str, clouds: &[(&str, Matrix)], shades: &[f32
         let pixel = |value: f32, (low, high): (f32, f32)| {
             (12.0 + (value - low) / (high - low).max(f32::MIN_POSITIVE) * (CLOUD - 26) as f32) as i32
         };
-        for (point, &shade) in points.iter_rows().zip(shades) {
+        for (point, &shade) in points.iter_rows().zip(shades).take(POINTS) {
             let at = (left + pixel(point[0], ranges[0]), top + CLOUD - pixel(point[1], ranges[1]));
-            // A few colours suffice for the eye, and keep the file small.
+            // A few colours will do, too.
             let (r, g, b) = HSLColor(f64::from((shade * 24.0).floor()) / 30.0, 0.85, 0.45).to_backend_color().rgb;
             dot(&area, at, 3, RGBColor(r, g, b))?;
         }

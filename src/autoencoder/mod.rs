@@ -14,6 +14,7 @@ mod model;
 mod network;
 mod output;
 mod prepare;
+mod product;
 mod saved;
 mod stack;
 mod step;

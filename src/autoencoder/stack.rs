@@ -4,10 +4,11 @@
 //! candle knows neither sparse rows nor sparse gradients.
 
 use candle_core::{DType, Device, Tensor, Var};
-use candle_nn::{Linear, Module, ops::sigmoid};
+use candle_nn::ops::sigmoid;
 
 use super::config::{Activation, Sparsity};
 use super::network::Shape;
+use super::product::product;
 use crate::error::{Error, Result};
 use crate::math::Rng;
 
@@ -81,21 +82,22 @@ impl<'s> Stack<'s> {
         Ok(Self { shape, encoder, decoder: decoder.collect::<Result<_>>()? })
     }
 
-    fn decoder_layer(&self, at: usize) -> Result<Linear> {
+    /// The sums of a layer of the decoder.
+    fn decoder_layer(&self, at: usize, rows: &Tensor) -> Result<Tensor> {
         let (weights, bias) = &self.decoder[at];
-        let weights = match weights {
-            Some(weights) => weights.as_tensor().clone(),
-            None => self.encoder[self.encoder.len() - 1 - at][0].t()?,
+        let product = match weights {
+            Some(weights) => product(rows, &weights.t()?)?,
+            None => product(rows, &self.encoder[self.encoder.len() - 1 - at][0])?,
         };
-        Ok(Linear::new(weights, Some(bias.as_tensor().clone())))
+        Ok(product.broadcast_add(bias)?)
     }
 
     /// The activations of all layers up to the code, the code last.
     fn encode(&self, sums: &Tensor) -> Result<Vec<Tensor>> {
         let mut layers = vec![self.activated(sums, 0)?];
         for (at, [weights, bias]) in self.encoder.iter().enumerate() {
-            let layer = Linear::new(weights.as_tensor().clone(), Some(bias.as_tensor().clone()));
-            layers.push(self.activated(&layer.forward(&layers[at])?, at + 1)?);
+            let sums = product(&layers[at], &weights.t()?)?.broadcast_add(bias)?;
+            layers.push(self.activated(&sums, at + 1)?);
         }
         if let Sparsity::TopK(units) = self.shape.sparse {
             let code = layers.pop().expect("a code");
@@ -107,7 +109,7 @@ impl<'s> Stack<'s> {
     fn decode(&self, code: &Tensor) -> Result<Tensor> {
         let mut last = code.clone();
         for at in 0..self.decoder.len() {
-            last = activated(&self.decoder_layer(at)?.forward(&last)?, self.shape.activation)?;
+            last = activated(&self.decoder_layer(at, &last)?, self.shape.activation)?;
         }
         Ok(last)
     }
@@ -166,11 +168,11 @@ impl<'s> Stack<'s> {
             let signs: Vec<f32> = (0..rows * code).map(|_| if rng.below(2) == 0 { -1.0 } else { 1.0 }).collect();
             let mut cotangent = (tensor(&signs, code)? * slope(self.encoder.len())?)?;
             for (at, [weights, _]) in self.encoder.iter().enumerate().rev() {
-                cotangent = (cotangent.matmul(weights)? * slope(at)?)?;
+                cotangent = (product(&cotangent, weights)? * slope(at)?)?;
             }
-            let penalty = (cotangent.matmul(&gram)? * &cotangent)?.sum_all()?;
+            let penalty = (product(&cotangent, &gram)? * &cotangent)?.sum_all()?;
             let cotangent = cotangent.detach();
-            (penalty, numbers(&cotangent.t()?.matmul(&cotangent)?)?)
+            (penalty, numbers(&product(&cotangent.t()?, &cotangent)?)?)
         };
         let weighted = (penalty * contractive.weight)?;
         let loss = f64::from(weighted.to_dtype(DType::F32)?.to_scalar::<f32>()?);

@@ -6,10 +6,10 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::Words;
 use super::config::AutoencoderConfig;
 use super::network::{Network, Shape, Spec, finish};
 use super::prepare::Preparation;
+use super::{Rare, Words};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
@@ -43,6 +43,11 @@ struct About {
     shape: Shape,
     input: Preparation,
     target: Preparation,
+    /// What is known of words that are no columns.
+    #[serde(default)]
+    common: Vec<String>,
+    #[serde(default)]
+    rare: Rare,
 }
 
 impl Autoencoder {
@@ -56,7 +61,7 @@ impl Autoencoder {
         let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, train anew"));
         let about =
             container.entry(ABOUT).ok_or_else(|| damaged("the header lacks the network's description".into()))?;
-        let About { config, shape, input, target } = serde_json::from_str(about)
+        let About { config, shape, input, target, common, rare } = serde_json::from_str(about)
             .map_err(|error| damaged(format!("its description cannot be read ({error})")))?;
         let table = |spec: &Spec| {
             let (_, found) = container.shape(&spec.name)?;
@@ -72,7 +77,8 @@ impl Autoencoder {
             let keys =
                 text.ok().and_then(|text| Keys::from_parts(text, container.slice::<u64>("word_ends").ok()?.to_vec()));
             let keys = keys.filter(|keys| keys.len() == shape.inputs);
-            Some(Words::new(keys.ok_or_else(|| damaged("the words do not fit the columns".into()))?))
+            let keys = keys.ok_or_else(|| damaged("the words do not fit the columns".into()))?;
+            Some(Words::with_others(keys, common.iter().map(String::as_str).collect(), rare))
         } else {
             None
         };
@@ -102,6 +108,8 @@ impl Autoencoder {
             shape: shape.clone(),
             input: input.clone(),
             target: self.target.clone(),
+            common: self.words.iter().flat_map(|words| words.common().iter()).map(str::to_owned).collect(),
+            rare: self.words.as_ref().map(Words::rare).unwrap_or_default(),
         };
         let about = serde_json::to_string(&about).map_err(|source| Error::Backend { source: source.into() })?;
         let metadata = BTreeMap::from([(ABOUT.to_owned(), about), (FINGERPRINT.to_owned(), self.fingerprint())]);
@@ -194,6 +202,26 @@ impl Autoencoder {
     /// What the target's number of a column weighs, in training (SIF); empty if all weigh one.
     pub fn target_weights(&self) -> &[f32] {
         self.target.factors()
+    }
+
+    /// A row's numbers as the loss compares them: weighted as in training. Sparse rows give those of their entries.
+    pub fn target_values(&self, rows: &Samples, row: usize) -> Vec<f32> {
+        let mut values = Vec::new();
+        match rows {
+            Samples::Sparse(matrix) => self.target.sparse(matrix.row(row), &mut values),
+            Samples::Dense(matrix) => self.target.dense(matrix.row(row), &mut values),
+        }
+        values
+    }
+
+    /// The same for a word that is no column, so often in a document: rare words weigh one.
+    pub fn unseen_value(&self, count: f32) -> f32 {
+        self.target.unseen(count)
+    }
+
+    /// How often each column of the input occurred in training: the sum of its numbers.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
     }
 
     /// The words' vectors: their rows of the first layer, with the words' counts in training; `None` without words.

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod analogy;
+mod anomaly;
 mod codes;
 mod config;
 mod convert;
@@ -9,6 +10,7 @@ mod corpus;
 mod demo;
 mod earlier;
 mod embed;
+mod encoder;
 mod eval;
 mod failure;
 mod globals;
@@ -23,6 +25,7 @@ mod plan;
 mod process;
 mod progress;
 mod queries;
+mod restore;
 mod resume;
 mod rows;
 mod run_folder;
@@ -69,6 +72,10 @@ enum Command {
     Analogy(analogy::Flags),
     /// Find the word that does not belong with the others.
     Odd(odd::Flags),
+    /// Tell which documents do not fit what an autoencoder has learnt, and which words are to blame.
+    Anomaly(anomaly::Flags),
+    /// Tell which words a document has lost and which do not belong; take noise out of a matrix.
+    Restore(restore::Flags),
     /// Score vectors against questions and human judgements.
     #[command(subcommand)]
     Eval(eval::Command),
@@ -100,6 +107,8 @@ Ask:
   nearest    the words nearest to a word
   analogy    A is to B as C is to what?
   odd        the word that does not belong with the others
+  anomaly    which documents do not fit what an autoencoder has learnt, and the words to blame
+  restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
   eval       analogy: questions; similarity: human judgements
@@ -165,6 +174,8 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Nearest(flags) => nearest::run(&flags, globals),
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),
+        Command::Anomaly(flags) => anomaly::run(&flags, globals, &typed),
+        Command::Restore(flags) => restore::run(&flags, globals, &typed),
         Command::Eval(command) => eval::run(&command, globals),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),

@@ -1,5 +1,6 @@
 //! The command line through the real binary: output, exit codes, and each message.
 
+mod anomaly;
 mod autoencoder;
 mod checkpoints;
 mod convert;
@@ -11,6 +12,7 @@ mod heldout;
 mod places;
 mod plan;
 mod queries;
+mod restore;
 mod resume;
 mod signals;
 mod support;

@@ -1,7 +1,6 @@
 //! `firth anomaly`: documents, or rows of a matrix, that do not fit what an autoencoder has learnt.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::PathBuf;
 
 use firth::Error;

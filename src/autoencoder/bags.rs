@@ -1,5 +1,7 @@
 //! Documents as bags of the words that a model knows.
 
+use serde::{Deserialize, Serialize};
+
 use crate::corpus::Document;
 use crate::dataset::EncodedCorpus;
 use crate::error::{Error, Result};
@@ -7,12 +9,21 @@ use crate::math::SparseMatrix;
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::{DocId, Keys, WordId};
 
-/// The words that are a model's columns, in the vocabulary's order.
+/// The words that are a model's columns, in the vocabulary's order, and what is known of the others.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Words {
     keys: Keys,
-    /// Words that are no columns since they are in too many documents: known, but not learnt.
     common: Keys,
+    rare: Rare,
+}
+
+/// Words of the training text that are no columns, since too few documents have them: what unseen words are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rare {
+    /// Their occurrences.
+    pub tokens: u64,
+    /// How many words they are.
+    pub types: u64,
 }
 
 /// A document's words.
@@ -20,7 +31,8 @@ pub struct Words {
 pub struct Bag {
     /// Columns of known words, ascending, and how often each occurs.
     pub counts: Vec<(u32, f32)>,
-    /// Tokens of words that training never saw, or in too few documents.
+    /// Tokens of words that are no column, because training never saw them or too seldom. Those that it left out for being
+    /// in too many documents are not among them.
     pub unseen: Vec<String>,
     /// All tokens.
     pub tokens: u32,
@@ -34,8 +46,13 @@ impl Words {
     /// If no word is chosen.
     pub fn choose(corpus: &EncodedCorpus, min_documents: u32, max_share: f64) -> Result<(Self, SparseMatrix)> {
         let (words, documents) = (corpus.vocabulary.len(), corpus.dataset.documents_len());
-        let mut with = vec![0u32; words];
-        for_each_bag(corpus, |bag| bag.iter().for_each(|&(word, _)| with[word as usize] += 1));
+        let (mut with, mut tokens) = (vec![0u32; words], vec![0u64; words]);
+        for_each_bag(corpus, |bag| {
+            for &(word, count) in bag {
+                with[word as usize] += 1;
+                tokens[word as usize] += count as u64;
+            }
+        });
         let most = (max_share * documents as f64).max(1.0);
         let is_chosen = |&word: &usize| with[word] >= min_documents && f64::from(with[word]) <= most;
         let mut columns = vec![None; words];
@@ -58,17 +75,41 @@ impl Words {
         for_each_bag(corpus, |bag| {
             counts.push(bag.iter().filter_map(|&(word, count)| Some((columns[word as usize]?, count))));
         });
-        Ok((Self { keys, common }, counts))
+        let report = corpus.report();
+        let mut rare = Rare {
+            tokens: report.tokens.saturating_sub(report.tokens_kept),
+            types: report.types.saturating_sub(report.vocabulary),
+        };
+        let mut common = Keys::new();
+        for word in (0..words).filter(|word| !is_chosen(word)) {
+            if f64::from(with[word]) > most {
+                common.push(corpus.vocabulary.keys().get(word));
+            } else {
+                rare.tokens += tokens[word];
+                rare.types += 1;
+            }
+        }
+        Ok((Self { keys, common, rare }, counts))
     }
 
-    /// Words that are columns already, and others that are too common to be.
-    pub fn new(keys: Keys, common: Keys) -> Self {
-        Self { keys, common }
+    /// Words that are columns already; of others nothing is known.
+    pub fn new(keys: Keys) -> Self {
+        Self::with_others(keys, Keys::new(), Rare::default())
     }
 
-    /// The words that are in too many documents to be columns.
+    /// Words that are columns already, and what is known of the others.
+    pub(super) fn with_others(keys: Keys, common: Keys, rare: Rare) -> Self {
+        Self { keys, common, rare }
+    }
+
+    /// Words that too many documents have to tell one from another: no columns, and not unseen.
     pub fn common(&self) -> &Keys {
         &self.common
+    }
+
+    /// The words that too few documents have.
+    pub fn rare(&self) -> Rare {
+        self.rare
     }
 
     /// The words, a column each.

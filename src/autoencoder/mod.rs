@@ -20,7 +20,7 @@ mod stack;
 mod step;
 mod table;
 
-pub use bags::{Bag, Words};
+pub use bags::{Bag, Rare, Words};
 pub use config::{Activation, AutoencoderConfig, Corruption, Loss, Predict, Sparsity, Weighting};
 pub use fit::{Checkpoint, Summary, Trainer};
 pub use model::{Autoencoder, FILE};

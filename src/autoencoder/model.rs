@@ -6,10 +6,10 @@ use std::path::Path;
 use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use super::Words;
 use super::config::AutoencoderConfig;
 use super::network::{Network, Shape, Spec, finish};
 use super::prepare::Preparation;
+use super::{Rare, Words};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
@@ -44,6 +44,11 @@ struct About {
     input: Preparation,
     target: Preparation,
     center: Vec<f32>,
+    /// What is known of words that are no columns.
+    #[serde(default)]
+    common: Vec<String>,
+    #[serde(default)]
+    rare: Rare,
 }
 
 impl Autoencoder {
@@ -57,7 +62,7 @@ impl Autoencoder {
         let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, train anew"));
         let about =
             container.entry(ABOUT).ok_or_else(|| damaged("the header lacks the network's description".into()))?;
-        let About { config, shape, input, target, center } = serde_json::from_str(about)
+        let About { config, shape, input, target, center, common, rare } = serde_json::from_str(about)
             .map_err(|error| damaged(format!("its description cannot be read ({error})")))?;
         let table = |spec: &Spec| {
             let (_, found) = container.shape(&spec.name)?;
@@ -68,18 +73,16 @@ impl Autoencoder {
         };
         let tables: Vec<Vec<f32>> = shape.layout().iter().map(table).collect::<Result<_>>()?;
         let has = |name: &str| container.names().iter().any(|found| found == name);
-        let keys = |text: &str, ends: &str| {
-            let text = String::from_utf8(container.slice::<u8>(text)?.to_vec()).ok();
-            let keys = text.and_then(|text| Keys::from_parts(text, container.slice::<u64>(ends).ok()?.to_vec()));
-            keys.ok_or_else(|| damaged("the words do not fit their ends".into()))
+        let words = if has("words") {
+            let text = String::from_utf8(container.slice::<u8>("words")?.to_vec());
+            let keys =
+                text.ok().and_then(|text| Keys::from_parts(text, container.slice::<u64>("word_ends").ok()?.to_vec()));
+            let keys = keys.filter(|keys| keys.len() == shape.inputs);
+            let keys = keys.ok_or_else(|| damaged("the words do not fit the columns".into()))?;
+            Some(Words::with_others(keys, common.iter().map(String::as_str).collect(), rare))
+        } else {
+            None
         };
-        let words = match has("words") {
-            true => Some(Words::new(keys("words", "word_ends")?, keys("common", "common_ends")?)),
-            false => None,
-        };
-        if words.as_ref().is_some_and(|words| words.keys().len() != shape.inputs) {
-            return Err(damaged("the words do not fit the columns".into()));
-        }
         let (counts, unigram) =
             (container.slice::<u64>("counts")?.to_vec(), container.slice::<f32>("unigram")?.to_vec());
         let is_centered = center.is_empty() || center.len() == shape.code;
@@ -108,6 +111,8 @@ impl Autoencoder {
             input: input.clone(),
             target: self.target.clone(),
             center: center.clone(),
+            common: self.words.iter().flat_map(|words| words.common().iter()).map(str::to_owned).collect(),
+            rare: self.words.as_ref().map(Words::rare).unwrap_or_default(),
         };
         let about = serde_json::to_string(&about).map_err(|source| Error::Backend { source: source.into() })?;
         let metadata = BTreeMap::from([(ABOUT.to_owned(), about), (FINGERPRINT.to_owned(), self.fingerprint())]);
@@ -115,25 +120,21 @@ impl Autoencoder {
         let mut tensors = vec![("counts", Dtype::U64, vec![self.counts.len()])];
         if let Some(words) = &self.words {
             tensors.push(("word_ends", Dtype::U64, vec![words.keys().len()]));
-            tensors.push(("common_ends", Dtype::U64, vec![words.common().len()]));
         }
         tensors.extend(layout.iter().map(|spec| (spec.name.as_str(), Dtype::F32, vec![spec.rows, spec.cols])));
         tensors.push(("unigram", Dtype::F32, vec![self.unigram.len()]));
         if let Some(words) = &self.words {
             tensors.push(("words", Dtype::U8, vec![words.keys().text().len()]));
-            tensors.push(("common", Dtype::U8, vec![words.common().text().len()]));
         }
         let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
         writer.write(&self.counts)?;
         if let Some(words) = &self.words {
             writer.write(words.keys().ends())?;
-            writer.write(words.common().ends())?;
         }
         tables.iter().try_for_each(|table| writer.write(table))?;
         writer.write(&self.unigram)?;
         if let Some(words) = &self.words {
             writer.write(words.keys().text().as_bytes())?;
-            writer.write(words.common().text().as_bytes())?;
         }
         writer.commit()
     }
@@ -204,6 +205,26 @@ impl Autoencoder {
     /// What the target's number of a column weighs, in training (SIF); empty if all weigh one.
     pub fn target_weights(&self) -> &[f32] {
         self.target.factors()
+    }
+
+    /// A row's numbers as the loss compares them: weighted as in training. Sparse rows give those of their entries.
+    pub fn target_values(&self, rows: &Samples, row: usize) -> Vec<f32> {
+        let mut values = Vec::new();
+        match rows {
+            Samples::Sparse(matrix) => self.target.sparse(matrix.row(row), &mut values),
+            Samples::Dense(matrix) => self.target.dense(matrix.row(row), &mut values),
+        }
+        values
+    }
+
+    /// The same for a word that is no column, so often in a document: rare words weigh one.
+    pub fn unseen_value(&self, count: f32) -> f32 {
+        self.target.unseen(count)
+    }
+
+    /// How often each column of the input occurred in training: the sum of its numbers.
+    pub fn counts(&self) -> &[u64] {
+        &self.counts
     }
 
     /// The words' vectors: their rows of the first layer, with the words' counts in training; `None` without words.

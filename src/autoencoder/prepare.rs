@@ -47,6 +47,11 @@ impl Preparation {
         &self.factors
     }
 
+    /// The number of a column that training has not seen: it weighs one.
+    pub fn unseen(&self, count: f32) -> f32 {
+        self.value(usize::MAX, count)
+    }
+
     fn value(&self, column: usize, count: f32) -> f32 {
         let value = match self.weighting {
             Weighting::Counts => count,

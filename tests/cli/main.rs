@@ -1,5 +1,6 @@
 //! The command line through the real binary: output, exit codes, and each message.
 
+mod anomaly;
 mod autoencoder;
 mod checkpoints;
 mod convert;
@@ -12,6 +13,7 @@ mod places;
 mod plan;
 mod queries;
 mod recommend;
+mod restore;
 mod resume;
 mod rules;
 mod signals;

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod analogy;
+mod anomaly;
 mod codes;
 mod config;
 mod convert;
@@ -9,6 +10,7 @@ mod corpus;
 mod demo;
 mod earlier;
 mod embed;
+mod encoder;
 mod eval;
 mod failure;
 mod globals;
@@ -24,6 +26,7 @@ mod process;
 mod progress;
 mod queries;
 mod recommend;
+mod restore;
 mod resume;
 mod rows;
 mod rules;
@@ -75,6 +78,10 @@ enum Command {
     Recommend(Box<recommend::Flags>),
     /// Find goods that are bought together, from baskets.
     Rules(rules::Flags),
+    /// Tell which documents do not fit what an autoencoder has learnt, and which words are to blame.
+    Anomaly(anomaly::Flags),
+    /// Tell which words a document has lost and which do not belong; take noise out of a matrix.
+    Restore(restore::Flags),
     /// Score vectors against questions and human judgements.
     #[command(subcommand)]
     Eval(eval::Command),
@@ -108,6 +115,8 @@ Ask:
   odd        the word that does not belong with the others
   recommend  items for users, from ratings or histories
   rules      goods that are bought together, from baskets
+  anomaly    which documents do not fit what an autoencoder has learnt, and the words to blame
+  restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
   eval       analogy: questions; similarity: human judgements
@@ -175,6 +184,8 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Odd(flags) => odd::run(&flags, globals),
         Command::Recommend(flags) => recommend::run(&flags, globals, &typed),
         Command::Rules(flags) => rules::run(&flags, globals, &typed),
+        Command::Anomaly(flags) => anomaly::run(&flags, globals, &typed),
+        Command::Restore(flags) => restore::run(&flags, globals, &typed),
         Command::Eval(command) => eval::run(&command, globals),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),

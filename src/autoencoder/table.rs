@@ -215,3 +215,111 @@ impl Part<'_> {
         self.touched[at] = clock.step as u32;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Rng;
+
+    const ROWS: usize = 40;
+    const COLS: usize = 4;
+    const STEPS: usize = 200;
+    /// Steps of an epoch.
+    const EPOCH: usize = 50;
+    const LR: f64 = 0.01;
+
+    /// The rows of a step, about one in seven, and their gradients.
+    fn gradients(step: usize) -> (Vec<u32>, Vec<f32>) {
+        let mut rng = Rng::stream(1, &[step as u64]);
+        let rows: Vec<u32> = (0..ROWS as u32).filter(|_| rng.below(7) == 0).collect();
+        // Each row has a direction of its own, or all moves would cancel out.
+        let gradient =
+            |row: u32| (0..COLS).map(move |col| if (row as usize + col).is_multiple_of(2) { 1.0 } else { -0.5 });
+        let noise = rows.iter().flat_map(|&row| gradient(row)).map(|mean| mean + 2.0 * rng.uniform() - 1.0);
+        let noise = noise.collect();
+        (rows, noise)
+    }
+
+    fn start() -> Vec<f32> {
+        let mut rng = Rng::stream(2, &[]);
+        (0..ROWS * COLS).map(|_| 2.0 * rng.uniform() - 1.0).collect()
+    }
+
+    /// AdamW as Loshchilov and Hutter write it, on every row in every step; the last number of a row is a bias.
+    fn dense(decay: f64) -> Vec<f64> {
+        let mut weights: Vec<f64> = start().into_iter().map(f64::from).collect();
+        let (mut first, mut second) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
+        for step in 1..=STEPS {
+            let mut all = vec![0.0; weights.len()];
+            let (rows, gradient) = gradients(step);
+            for (row, gradient) in rows.iter().zip(gradient.chunks(COLS)) {
+                all[*row as usize * COLS..][..COLS].copy_from_slice(gradient);
+            }
+            let lr = LR * (1.0 - step as f64 / STEPS as f64).max(0.05);
+            for (at, gradient) in all.into_iter().map(f64::from).enumerate() {
+                first[at] = 0.9 * first[at] + 0.1 * gradient;
+                second[at] = 0.999 * second[at] + 0.001 * gradient * gradient;
+                if at % COLS != COLS - 1 {
+                    weights[at] *= (-decay * lr / (LR * EPOCH as f64)).exp();
+                }
+                let corrected =
+                    [first[at] / (1.0 - 0.9f64.powi(step as i32)), second[at] / (1.0 - 0.999f64.powi(step as i32))];
+                weights[at] -= lr * corrected[0] / (corrected[1].sqrt() + 1e-12);
+            }
+        }
+        weights
+    }
+
+    /// The same by touched rows alone, brought up to date before they are needed or not.
+    fn lazy(decay: f64, refreshes: bool) -> Vec<f32> {
+        let mut table = Table::new(COLS, 1, start());
+        let mut clock = Clock::new(LR, 0.05, decay, EPOCH, STEPS);
+        for step in 1..=STEPS {
+            let (rows, gradient) = gradients(step);
+            if refreshes {
+                table.refresh(&rows, &clock);
+            }
+            for (rows, mut part) in table.parts(&rows, 3) {
+                for &row in rows {
+                    let at = gradients(step).0.iter().position(|&other| other == row).expect("a row of the step");
+                    part.update(row, &gradient[at * COLS..][..COLS], &clock);
+                }
+            }
+            clock.step += 1;
+        }
+        if refreshes { table.settled(&clock) } else { table.weights }
+    }
+
+    /// The distance of two tables, relative to the way that training went.
+    fn distance(found: &[f32], expected: &[f64]) -> f64 {
+        let norm = |pairs: Vec<(f64, f64)>| pairs.iter().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let way = norm(start().into_iter().map(f64::from).zip(expected.iter().copied()).collect());
+        norm(found.iter().copied().map(f64::from).zip(expected.iter().copied()).collect()) / way
+    }
+
+    #[test]
+    fn lazy_steps_come_to_where_dense_ones_come() {
+        for decay in [0.0, 0.7] {
+            let off = distance(&lazy(decay, true), &dense(decay));
+            assert!(off < 1e-3, "decay {decay}: off by {off} of the way");
+        }
+    }
+
+    #[test]
+    fn without_the_tail_rows_stay_behind() {
+        for decay in [0.0, 0.7] {
+            let off = distance(&lazy(decay, false), &dense(decay));
+            assert!(off > 0.3, "decay {decay}: off by {off} of the way");
+        }
+    }
+
+    #[test]
+    fn weights_decay_as_stated_per_epoch_and_biases_do_not() {
+        let mut clock = Clock::new(LR, 1.0, 0.7, EPOCH, STEPS);
+        clock.step = EPOCH + 1;
+        let settled = Table::new(COLS, 1, vec![1.0; COLS]).settled(&clock);
+        let expected = (-0.7f32).exp();
+        assert!(settled[..COLS - 1].iter().all(|weight| (weight - expected).abs() < 1e-6), "{settled:?}");
+        assert_eq!(settled[COLS - 1], 1.0);
+    }
+}

@@ -19,8 +19,15 @@ const MODULES: &[(&str, &[&str])] = &[
     ("objective", &["math", "vocabulary", "pretext"]),
     ("format", &["error", "io", "math", "vocabulary", "embeddings"]),
     ("train", &["error", "io", "math", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"]),
+    (
+        "autoencoder",
+        &["error", "io", "math", "corpus", "tokenizer", "vocabulary", "dataset", "embeddings", "format", "train"],
+    ),
     ("eval", &["error", "io", "math", "embeddings"]),
-    ("analysis", &["error", "io", "math", "estimator", "dataset", "embeddings"]),
+    (
+        "analysis",
+        &["error", "io", "math", "estimator", "corpus", "vocabulary", "dataset", "embeddings", "train", "autoencoder"],
+    ),
 ];
 
 /// The only files with `unsafe`: mapping, shared rows, registers, the product that calls a foreign kernel, and what a

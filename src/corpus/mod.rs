@@ -4,7 +4,7 @@
 //! piece by piece, and never held in memory; see [`Chunks`] for how it is cut.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -175,6 +175,31 @@ impl Corpus {
     }
 }
 
+impl Corpus {
+    /// Gives every line of every file in order, with the file's name and the line's number from 1, whatever the format.
+    pub fn lines(&self, mut each: impl FnMut(&Path, u64, &str) -> Result<()>) -> Result<()> {
+        let mut sources = self.sources.clone();
+        sources.iter_mut().for_each(|source| source.format = DocumentFormat::Lines);
+        let lines = Self { sources, options: DocumentOptions::default(), hidden_files: self.hidden_files };
+        let mut chunks = lines.chunks();
+        let (mut whole, mut number) = (String::new(), 0);
+        while let Some(chunk) = chunks.next_chunk()? {
+            let (text, _) = chunk.decoded(self.options.strict)?;
+            chunk.texts(&text, |part| {
+                whole.push_str(part.text);
+                if part.end != End::Nothing {
+                    number += 1;
+                    each(&chunk.name, number, whole.strip_suffix('\r').unwrap_or(&whole))?;
+                    whole.clear();
+                }
+                Ok(())
+            })?;
+            number *= u64::from(!chunk.last);
+        }
+        Ok(())
+    }
+}
+
 impl Chunk {
     /// Its text, and how many invalid sequences were replaced in it; refuses binary files.
     pub fn decoded(&self, strict: bool) -> Result<(Cow<'_, str>, u64)> {
@@ -199,5 +224,26 @@ impl Chunk {
         }
         let invalid = bytes.utf8_chunks().filter(|part| !part.invalid().is_empty()).count();
         Ok((String::from_utf8_lossy(bytes), invalid as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_numbered_in_each_file() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in [("a.csv", "x,y\n1,\"2\n\n"), ("b.txt", "one\r\ntwo"), ("c.txt", "")] {
+            std::fs::write(folder.path().join(name), text).expect("written");
+        }
+        let mut found = Vec::new();
+        Corpus::open(&[folder.path().into()], &DocumentOptions::default())?.lines(|path, number, line| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push(format!("{name} {number} {line}"));
+            Ok(())
+        })?;
+        assert_eq!(found, ["a.csv 1 x,y", "a.csv 2 1,\"2", "a.csv 3 ", "b.txt 1 one", "b.txt 2 two"]);
+        Ok(())
     }
 }

@@ -6,7 +6,20 @@ use crate::support::{Folder, Tested};
 fn the_overview_names_every_command_and_fits_one_screen() {
     let ran = Folder::new().firth("--help");
     ran.expect_code(0);
-    for command in ["demo", "corpus", "train", "nearest", "analogy", "odd", "eval", "embed", "convert", "info"] {
+    for command in [
+        "demo",
+        "corpus",
+        "train",
+        "nearest",
+        "analogy",
+        "odd",
+        "recommend",
+        "rules",
+        "eval",
+        "embed",
+        "convert",
+        "info",
+    ] {
         assert!(ran.stdout.contains(&format!("\n  {command} ")), "{command}");
     }
     assert!(ran.stdout.lines().count() <= 50, "{} lines", ran.stdout.lines().count());
@@ -27,6 +40,8 @@ fn every_command_has_help_with_an_example() {
         "nearest",
         "analogy",
         "odd",
+        "recommend",
+        "rules",
         "eval analogy",
         "eval similarity",
         "embed",

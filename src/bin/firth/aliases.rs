@@ -100,7 +100,7 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
     }
     let table = match out[command].to_str() {
         Some("train" | "corpus") => TRAINING,
-        Some("nearest" | "analogy" | "odd" | "eval") => QUERIES,
+        Some("nearest" | "analogy" | "odd" | "recommend" | "rules" | "eval") => QUERIES,
         _ => &[],
     };
     let trains = out[command] == "train";

@@ -23,8 +23,10 @@ mod plan;
 mod process;
 mod progress;
 mod queries;
+mod recommend;
 mod resume;
 mod rows;
+mod rules;
 mod run_folder;
 mod signals;
 mod staged;
@@ -69,6 +71,10 @@ enum Command {
     Analogy(analogy::Flags),
     /// Find the word that does not belong with the others.
     Odd(odd::Flags),
+    /// Recommend items to users, from ratings or histories.
+    Recommend(Box<recommend::Flags>),
+    /// Find goods that are bought together, from baskets.
+    Rules(rules::Flags),
     /// Score vectors against questions and human judgements.
     #[command(subcommand)]
     Eval(eval::Command),
@@ -100,6 +106,8 @@ Ask:
   nearest    the words nearest to a word
   analogy    A is to B as C is to what?
   odd        the word that does not belong with the others
+  recommend  items for users, from ratings or histories
+  rules      goods that are bought together, from baskets
 
 Measure:
   eval       analogy: questions; similarity: human judgements
@@ -165,6 +173,8 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Nearest(flags) => nearest::run(&flags, globals),
         Command::Analogy(flags) => analogy::run(&flags, globals),
         Command::Odd(flags) => odd::run(&flags, globals),
+        Command::Recommend(flags) => recommend::run(&flags, globals, &typed),
+        Command::Rules(flags) => rules::run(&flags, globals, &typed),
         Command::Eval(command) => eval::run(&command, globals),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),

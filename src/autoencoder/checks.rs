@@ -38,6 +38,12 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
     if config.predict == Predict::Hidden && !(std::ptr::eq(input, target) && matches!(input, Samples::Sparse(_))) {
         return Err(Error::config("--predict", "hidden needs sparse rows that are their own target"));
     }
+    if settings.loss == Loss::Bce && settings.target == Weighting::Tfidf {
+        return Err(Error::config(
+            "--target-input",
+            "tfidf exceeds 1, --loss bce expects numbers from 0 to 1; use binary",
+        ));
+    }
     if let Corruption::Block { image: [rows, cols], .. } = settings.noise
         && !input.cols().is_multiple_of(rows * cols)
     {
@@ -47,7 +53,8 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
     let is_counting = |weighting| matches!(weighting, Weighting::Log | Weighting::Tfidf);
     let in_range = |value: f32| match settings.loss {
         Loss::Multinomial => value >= 0.0,
-        Loss::Bce => !matches!(settings.target, Weighting::Counts) || (0.0..=1.0).contains(&value),
+        // Above 1 the loss has no lowest value.
+        Loss::Bce => settings.target == Weighting::Binary || (0.0..=1.0).contains(&value),
         Loss::Mse => !is_counting(settings.target) || value >= 0.0,
     };
     let mut empty = Vec::new();
@@ -70,7 +77,7 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
         }
         if let Some(&value) = wanted.iter().find(|&&value| !in_range(value)) {
             let expected = match settings.loss {
-                Loss::Bce => "expected numbers from 0 to 1 for --loss bce; use --loss mse",
+                Loss::Bce => "expected numbers from 0 to 1 for --loss bce; use --target-input binary or --loss mse",
                 _ => {
                     "expected counts of 0 or more for this loss; use --loss mse --target-input counts for measurements"
                 }
@@ -143,7 +150,7 @@ mod tests {
         let log = AutoencoderConfig { loss: Some(Loss::Mse), ..plain.clone() };
         assert_eq!(refusal(log.clone(), &rows, &rows), expected);
         let measured = AutoencoderConfig { target_input: Some(Weighting::Counts), ..log };
-        assert_eq!(check(measured, &rows, &rows).expect("measurements may be negative"), []);
+        assert_eq!(check(measured, &rows, &rows).expect("measurements may be negative"), [0; 0]);
     }
 
     #[test]
@@ -154,16 +161,16 @@ mod tests {
             let expected = format!("row 2 of the target holds {value}, expected numbers from 0 to 1 for --loss bce");
             assert!(message.starts_with(&expected), "{message}");
         }
-        assert_eq!(check(with(Loss::Bce), &input, &dense(2, 2, &[0.0, 1.0, 0.5, 0.2])).expect("from 0 to 1"), []);
+        assert_eq!(check(with(Loss::Bce), &input, &dense(2, 2, &[0.0, 1.0, 0.5, 0.2])).expect("from 0 to 1"), [0; 0]);
         // Whatever a weighting makes of them.
         let counts = sparse(3, &[&[(0, 1.0)], &[(1, 5.0)]]);
-        for weighting in [Weighting::Log, Weighting::Tfidf] {
-            let config = AutoencoderConfig { target_input: Some(weighting), ..with(Loss::Bce) };
-            let message = refusal(config, &counts, &counts);
-            assert!(message.starts_with("row 2 of the target holds 5, expected"), "{message}");
-        }
+        let config = |weighting| AutoencoderConfig { target_input: Some(weighting), ..with(Loss::Bce) };
+        let message = refusal(config(Weighting::Log), &counts, &counts);
+        assert!(message.starts_with("row 2 of the target holds 5, expected numbers from 0 to 1"), "{message}");
+        let message = refusal(config(Weighting::Tfidf), &counts, &counts);
+        assert_eq!(message, "--target-input: tfidf exceeds 1, --loss bce expects numbers from 0 to 1; use binary");
         let binary = AutoencoderConfig { target_input: Some(Weighting::Binary), ..with(Loss::Bce) };
-        assert_eq!(check(binary, &counts, &counts).expect("zeros and ones"), []);
+        assert_eq!(check(binary, &counts, &counts).expect("zeros and ones"), [0; 0]);
     }
 
     #[test]
@@ -183,7 +190,7 @@ mod tests {
             "--noise: block:1x1:2x2: an image of 2 x 2 does not fit rows of 3"
         );
         let colours = dense(1, 12, &[1.0; 12]);
-        assert_eq!(check(block, &colours, &colours).expect("three channels"), []);
+        assert_eq!(check(block, &colours, &colours).expect("three channels"), [0; 0]);
     }
 
     #[test]
@@ -201,7 +208,7 @@ mod tests {
     fn only_what_was_hidden_in_the_target_itself_can_be_predicted() {
         let rows = sparse(3, &[&[(0, 1.0)], &[(1, 2.0)]]);
         let hidden = AutoencoderConfig { predict: Predict::Hidden, ..Default::default() };
-        assert_eq!(check(hidden.clone(), &rows, &rows).expect("its own target"), []);
+        assert_eq!(check(hidden.clone(), &rows, &rows).expect("its own target"), [0; 0]);
         let expected = "--predict: hidden needs sparse rows that are their own target";
         assert_eq!(refusal(hidden.clone(), &rows, &rows.clone()), expected);
         let (rows, noise) = (dense(1, 2, &[1.0; 2]), Some(Corruption::Mask(0.5)));
@@ -218,7 +225,7 @@ mod tests {
         let (rows, zeros) = (dense(2, 2, &[1.0; 4]), dense(2, 2, &[1.0, 0.0, 0.0, 0.0]));
         assert_eq!(check(with(Loss::Mse), &zeros, &rows).expect("one row is left"), [1]);
         assert_eq!(check(with(Loss::Multinomial), &rows, &zeros).expect("one row is left"), [1]);
-        assert_eq!(check(with(Loss::Mse), &rows, &zeros).expect("zeros can be learnt"), []);
+        assert_eq!(check(with(Loss::Mse), &rows, &zeros).expect("zeros can be learnt"), [0; 0]);
         let none = sparse(3, &[]);
         assert_eq!(refusal(AutoencoderConfig::default(), &none, &none), expected);
     }

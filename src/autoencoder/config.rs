@@ -493,7 +493,7 @@ mod tests {
         let text = AutoencoderConfig::default().resolved(true)?.settings();
         assert_eq!((text.code, text.batch, text.epochs), (100, 128, 8));
         assert_eq!((text.input, text.target, text.loss), (Weighting::Tfidf, Weighting::Log, Loss::Multinomial));
-        assert_eq!((text.sif, text.lr, text.decay, text.noise), (1e-3, 1e-2, 0.7, Corruption::Mask(0.5)));
+        assert_eq!((text.sif, text.lr, text.noise), (1e-3, 1e-2, Corruption::Mask(0.5)));
         assert_eq!(text.code_activation, Activation::Tanh);
         let images = AutoencoderConfig::default().resolved(false)?.settings();
         assert_eq!((images.code, images.loss, images.noise), (64, Loss::Mse, Corruption::None));

@@ -151,7 +151,7 @@ impl Plain {
                     moved[table][at] = tables[table][at] + by;
                     self.total(&moved, input, target)
                 };
-                *gradient = (loss(1e-5) - loss(-1e-5)) / 2e-5;
+                *gradient = (loss(1e-6) - loss(-1e-6)) / 2e-6;
                 moved[table][at] = tables[table][at];
             }
         }
@@ -228,7 +228,7 @@ impl Case {
         let mut rng = Rng::stream(7, &[]);
         let input = grid(ROWS, COLS, 0.1, 1.0, if is_sparse { 0.5 } else { 0.1 }, &mut rng);
         let target = grid(ROWS, COLS, 0.1, 1.0, if is_sparse { 0.5 } else { 0.1 }, &mut rng);
-        let tables = shape.layout().iter().map(|spec| {
+        let tables = shape.layout().into_iter().map(|spec| {
             let limit = 2.0 / (spec.cols as f64).sqrt();
             grid(1, spec.rows * spec.cols, -limit, limit, 0.0, &mut rng).concat()
         });

@@ -151,7 +151,16 @@ impl<'s> Stack<'s> {
     fn contract(&self, layers: &[Tensor], contractive: Contractive<'_>) -> Result<(Tensor, Contraction)> {
         let units = self.shape.first_units();
         let gram = tensor(contractive.gram, units)?;
-        let slope = |at: usize| slope(&layers[at], self.shape.activation_of(at));
+        let slope = |at: usize| {
+            let slope = slope(&layers[at], self.shape.activation_of(at))?;
+            match self.shape.sparse {
+                // Silenced units do not move with the input, whatever the slope of their activation at zero.
+                Sparsity::TopK(_) if at == self.encoder.len() => {
+                    Ok::<_, Error>((slope * layers[at].ne(0f32)?.to_dtype(DType::F32)?)?)
+                }
+                _ => Ok(slope),
+            }
+        };
         let (penalty, moments) = if self.encoder.is_empty() {
             let slopes = slope(0)?.sqr()?;
             let lengths: Vec<f32> = (0..units).map(|unit| contractive.gram[unit * units + unit]).collect();

@@ -18,11 +18,11 @@ use super::saved;
 use super::step::Model;
 use super::streams;
 use super::table::Clock;
+use super::told::{Summary, Watch};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::math::{Rng, Samples};
 use crate::train::checkpoint::{Place, SCHEMA, write};
-use crate::train::watch::REPORT;
 use crate::train::{Every, Observer, Progress};
 
 /// Steps over which the loss is averaged before it is judged.
@@ -94,49 +94,6 @@ struct Record {
     /// Checksums of input and target, in hexadecimal.
     data: [String; 2],
     state: State,
-}
-
-/// What a finished run did.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// Always `autoencoder`.
-    pub task: &'static str,
-    /// Rows that were trained on.
-    pub documents: u64,
-    /// Rows that were not: nothing in them to learn from.
-    pub empty_documents: u64,
-    /// Sum of the counts of one epoch (text), or rows (matrices).
-    pub tokens: u64,
-    /// The same, over all epochs.
-    pub words_trained: u64,
-    /// Epochs done.
-    pub epochs: usize,
-    /// Columns.
-    pub vocabulary: usize,
-    /// Units of the code.
-    pub dim: usize,
-    /// Workers.
-    pub threads: usize,
-    /// How threads share the work: `batch`, parts of a step, with the same result for any number of them.
-    pub strategy: &'static str,
-    /// The learning rate at the start.
-    pub lr: f64,
-    /// Seconds of training alone.
-    pub train_seconds: f64,
-    /// Tokens a second: tokens x epochs / train_seconds.
-    pub words_per_second: f64,
-    /// The mean loss of a row in the last epoch.
-    pub loss: f64,
-    /// The mean loss of each epoch.
-    pub epoch_losses: Vec<f64>,
-    /// The mean loss on held-out rows after each epoch; empty without `--heldout`.
-    pub heldout_losses: Vec<f64>,
-    /// The epoch, from 1, whose weights these are.
-    pub epoch: usize,
-    /// The start, from 1, whose weights these are.
-    pub restart: usize,
-    /// A checksum of the weights, bit by bit.
-    pub fingerprint: String,
 }
 
 /// A checkpoint that was read.
@@ -504,7 +461,7 @@ impl<'a> Trainer<'a> {
         Network { shape, input, center: self.center.clone(), tables }
     }
 
-    fn progress(&self, seconds: f64, here: f64) -> Progress {
+    pub(super) fn progress(&self, seconds: f64, here: f64) -> Progress {
         let (tokens, state) = (self.tokens_done(), &self.state);
         let total = self.tokens * (self.epochs() * self.config.restarts) as u64;
         let speed = (tokens - self.resumed_tokens) as f64 / here.max(1e-9);
@@ -611,34 +568,4 @@ fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> Vec<f32> {
         }
     };
     sums.iter().map(|sum| bias(sum) as f32).collect()
-}
-
-/// The observer, and the times at which it is told and checkpoints are written.
-struct Watch<'o> {
-    observer: &'o mut dyn Observer,
-    started: Instant,
-    told: Instant,
-    saved: Instant,
-    seconds_before: f64,
-}
-
-impl<'o> Watch<'o> {
-    fn new(observer: &'o mut dyn Observer, seconds_before: f64) -> Self {
-        let now = Instant::now();
-        Self { observer, started: now, told: now, saved: now, seconds_before }
-    }
-
-    fn seconds(&self) -> f64 {
-        self.seconds_before + self.started.elapsed().as_secs_f64()
-    }
-
-    fn is_time_to_tell(&self) -> bool {
-        self.told.elapsed() >= REPORT
-    }
-
-    fn tell(&mut self, trainer: &Trainer<'_>) -> ControlFlow<()> {
-        self.told = Instant::now();
-        let progress = trainer.progress(self.seconds(), self.started.elapsed().as_secs_f64());
-        self.observer.progress(&progress)
-    }
 }

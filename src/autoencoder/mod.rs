@@ -9,6 +9,8 @@ mod batch;
 mod checks;
 mod config;
 mod fit;
+#[cfg(test)]
+mod gradients;
 mod heldout;
 mod model;
 mod network;
@@ -16,14 +18,17 @@ mod output;
 mod prepare;
 mod product;
 mod saved;
+mod spelling;
 mod stack;
 mod step;
 mod table;
+mod told;
 
 pub use bags::{Bag, Rare, Words};
 pub use config::{Activation, AutoencoderConfig, Corruption, Loss, Predict, Sparsity, Weighting};
-pub use fit::{Checkpoint, Summary, Trainer};
+pub use fit::{Checkpoint, Trainer};
 pub use model::{Autoencoder, FILE};
+pub use told::Summary;
 
 /// Names of the random streams that a run draws from.
 mod streams {

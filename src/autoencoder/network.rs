@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Activation, AutoencoderConfig, Loss, Sparsity};
 use super::prepare::Preparation;
-use super::stack::Stack;
+use super::stack::{Stack, backend};
 use crate::error::{Error, Result};
 use crate::math::{Matrix, Rng, Samples, View, multiply, vector};
 
@@ -181,7 +181,7 @@ pub(super) enum Block<'a> {
 impl Network {
     fn stack(&self) -> Result<Stack<'_>> {
         let middle: Vec<&[f32]> = self.tables[self.shape.middle()].iter().map(Vec::as_slice).collect();
-        Stack::new(&self.shape, &middle)
+        Stack::new(&self.shape, &middle).map_err(backend)
     }
 
     fn check(&self, what: &str, expected: usize, found: usize) -> Result<()> {
@@ -230,7 +230,8 @@ impl Network {
                 Samples::Sparse(_) => Block::Sparse { ends: &ends, columns: &columns, values: &values },
                 Samples::Dense(matrix) => Block::Dense { cols: matrix.cols(), values: &values },
             };
-            let mut codes = stack.codes(&first_sums(&self.tables[0], stride, &self.tables[1], block))?;
+            let mut codes =
+                stack.codes(&first_sums(&self.tables[0], stride, &self.tables[1], block)).map_err(backend)?;
             self.shift(&mut codes, -1.0);
             Ok(codes)
         });
@@ -247,7 +248,7 @@ impl Network {
         let sums = codes.as_slice().par_chunks((ROWS * self.shape.code).max(1)).map(|codes| {
             let mut codes = codes.to_vec();
             self.shift(&mut codes, 1.0);
-            let hidden = with_ones(&stack.hidden_of(&codes)?, units);
+            let hidden = with_ones(&stack.hidden_of(&codes).map_err(backend)?, units);
             let rows = hidden.len() / (units + 1);
             let mut sums = vec![0.0; rows * outputs];
             let last = View::new(last, outputs, units + 1, units + 1).transposed();

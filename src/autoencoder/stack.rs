@@ -69,7 +69,7 @@ impl<'s> Stack<'s> {
         let mut var = |rows: usize, cols: usize| -> Result<Var> {
             let numbers = next.next().expect("as many as in the layout");
             let dims = if rows == 0 { vec![cols] } else { vec![rows, cols] };
-            Ok(Var::from_tensor(&Tensor::from_slice(numbers, dims, &Device::Cpu)?)?)
+            Var::from_tensor(&Tensor::from_slice(numbers, dims, &Device::Cpu)?)
         };
         let pairs = shape.encoder_widths();
         let encoder = pairs.iter().map(|&[from, to]| Ok([var(to, from)?, var(0, to)?])).collect::<Result<_>>()?;
@@ -87,7 +87,7 @@ impl<'s> Stack<'s> {
             Some(weights) => product(rows, &weights.t()?)?,
             None => product(rows, &self.encoder[self.encoder.len() - 1 - at][0])?,
         };
-        Ok(product.broadcast_add(bias)?)
+        product.broadcast_add(bias)
     }
 
     /// The activations of all layers up to the code, the code last.
@@ -217,11 +217,11 @@ impl<'s> Stack<'s> {
 }
 
 fn tensor(numbers: &[f32], cols: usize) -> Result<Tensor> {
-    Ok(Tensor::from_slice(numbers, (numbers.len() / cols.max(1), cols), &Device::Cpu)?)
+    Tensor::from_slice(numbers, (numbers.len() / cols.max(1), cols), &Device::Cpu)
 }
 
 fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.flatten_all()?.to_vec1()?)
+    tensor.flatten_all()?.to_vec1()
 }
 
 fn activated(sums: &Tensor, activation: Activation) -> Result<Tensor> {
@@ -256,7 +256,7 @@ fn mask_of_largest(code: &Tensor, units: usize) -> Result<Tensor> {
         }
         order[..units.min(cols)].iter().for_each(|&unit| mask[unit] = 1.0);
     }
-    Ok(Tensor::from_vec(mask, (rows, cols), &Device::Cpu)?)
+    Tensor::from_vec(mask, (rows, cols), &Device::Cpu)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! Tables of weights, a row for each column of the data, with an optimiser that costs only what a step touches.
 //!
 //! AdamW (Loshchilov and Hutter, 2019), made lazy: a row that steps did not touch gets, when next it is needed, the decay and
-//! the moves that they would have made, in closed form. With gradients of zero for `n` steps the first moment shrinks as β₁ⁿ
-//! and the root of the second as β₂ⁿᐟ², so that the moves sum to
+//! the moves that they would have made. With gradients of zero for `n` steps the first moment shrinks as β₁ⁿ and the root of
+//! the second as β₂ⁿᐟ², so that the moves sum to
 //!
 //! ```text
-//! rate m / √v · (q + q² + … + qⁿ)        q = β₁ / √β₂
+//! m / √v · Σₖ rateₖ qᵏ keepₖ        q = β₁ / √β₂,   k = 1 … n
 //! ```
+//!
+//! where `rateₖ` is the learning rate of the step, corrected for the moments' start, and `keepₖ` what decay has left of its
+//! move since.
 //!
 //! Without this tail rare words learn ten times more slowly than common ones.
 
@@ -16,8 +19,8 @@ use crate::math::vector::{self, AdamStep};
 
 /// How much of the first and of the second moment stays from step to step.
 const BETAS: [f64; 2] = [0.9, 0.999];
-/// After so many steps without a gradient nothing is left of the first moment.
-const FORGOTTEN: usize = 512;
+/// After so many steps without a gradient a row does not move any more: a millionth is left of its momentum.
+const FORGOTTEN: usize = 128;
 
 /// Steps, and what belongs to each of them: learning rate, decay, corrections.
 #[derive(Debug, Clone)]
@@ -29,26 +32,24 @@ pub(super) struct Clock {
     pub step: usize,
     /// The logarithm of what decay has left of a weight after each number of steps.
     log_keep: Vec<f64>,
-    /// For each number of steps without a gradient: the sum of the tail, and what is left of the moments.
-    tails: Vec<[f32; 3]>,
+    /// For each step, from 1: its corrected learning rate, and what its decay leaves of a weight.
+    rates: Vec<[f64; 2]>,
+    /// For each step, the tail of rows that were touched in it and then never again, after as many steps as it lasts.
+    tails: Vec<[f64; 2]>,
 }
 
 impl Clock {
     /// The steps of a run; `decay` is that of an epoch at the full learning rate.
     pub fn new(lr: f64, min_lr: f64, decay: f64, steps_per_epoch: usize, steps: usize) -> Self {
-        let mut clock = Self { lr, min_lr, steps, step: 1, log_keep: vec![0.0], tails: Vec::new() };
+        let mut clock =
+            Self { lr, min_lr, steps, step: 1, log_keep: vec![0.0], rates: vec![[0.0; 2]], tails: Vec::new() };
         let mut log_keep = 0.0;
         for step in 1..=steps {
             log_keep += (-decay * clock.lr_at(step) / (lr * steps_per_epoch as f64)).max(-1.0);
+            clock.rates.push([clock.rate(step), (log_keep - clock.log_keep[step - 1]).exp()]);
             clock.log_keep.push(log_keep);
         }
-        let ratio = BETAS[0] / BETAS[1].sqrt();
-        clock.tails = (0..=FORGOTTEN as i32)
-            .map(|idle| {
-                let sum = ratio * (1.0 - ratio.powi(idle)) / (1.0 - ratio);
-                [sum, BETAS[0].powi(idle), BETAS[1].powi(idle)].map(|number| number as f32)
-            })
-            .collect();
+        clock.tails = (FORGOTTEN..=steps).map(|end| clock.tail(end - FORGOTTEN, end)).collect();
         clock
     }
 
@@ -73,15 +74,31 @@ impl Clock {
         AdamStep { rate: self.rate(self.step) as f32, keep: keep as f32, betas: BETAS.map(|beta| beta as f32) }
     }
 
-    /// What the steps after `touched` and before the one at hand have done to a row; `None` if there were none.
-    fn since(&self, touched: usize) -> Option<AdamStep> {
+    /// The sums of the moves from one step to another, of numbers that decay and of those that do not.
+    fn tail(&self, touched: usize, end: usize) -> [f64; 2] {
+        let ratio = BETAS[0] / BETAS[1].sqrt();
+        let (mut decaying, mut plain, mut power) = (0.0, 0.0, 1.0);
+        for [rate, keep] in &self.rates[touched + 1..=end] {
+            power *= ratio;
+            decaying = decaying * keep + rate * power;
+            plain += rate * power;
+        }
+        [decaying, plain]
+    }
+
+    /// What the steps after `touched` and before the one at hand have done to the weights of a row, and to its biases; `None`
+    /// if there were none.
+    fn since(&self, touched: usize) -> Option<[AdamStep; 2]> {
         let done = self.step - 1;
         if touched >= done {
             return None;
         }
-        let [sum, first, second] = self.tails[(done - touched).min(FORGOTTEN)];
-        let keep = (self.log_keep[done] - self.log_keep[touched]).exp() as f32;
-        Some(AdamStep { rate: self.rate(touched + 1) as f32 * sum, keep, betas: [first, second] })
+        let (idle, moving) = (done - touched, done.min(touched + FORGOTTEN));
+        let [decaying, plain] = if idle >= FORGOTTEN { self.tails[touched] } else { self.tail(touched, moving) };
+        let keep = |from: usize| (self.log_keep[done] - self.log_keep[from]).exp();
+        let betas = BETAS.map(|beta| beta.powi(idle.min(100_000) as i32) as f32);
+        let weights = AdamStep { rate: (decaying * keep(moving)) as f32, keep: keep(touched) as f32, betas };
+        Some([weights, AdamStep { rate: plain as f32, keep: 1.0, betas }])
     }
 }
 
@@ -191,11 +208,13 @@ impl Part<'_> {
     /// Brings a row up to date with all steps before the one at hand.
     pub fn refresh(&mut self, row: u32, clock: &Clock) {
         let at = row as usize - self.start;
-        if let Some(step) = clock.since(self.touched[at] as usize) {
-            let range = at * self.cols..(at + 1) * self.cols;
-            let [weights, first, second] =
-                [&mut *self.weights, self.first, self.second].map(|numbers| &mut numbers[range.clone()]);
-            vector::adam_tail(weights, first, second, self.biases, step);
+        if let Some(steps) = clock.since(self.touched[at] as usize) {
+            let (start, middle, end) = (at * self.cols, (at + 1) * self.cols - self.biases, (at + 1) * self.cols);
+            for (range, step) in [start..middle, middle..end].into_iter().zip(steps) {
+                let [weights, first, second] =
+                    [&mut *self.weights, self.first, self.second].map(|numbers| &mut numbers[range.clone()]);
+                vector::adam_tail(weights, first, second, step);
+            }
             self.touched[at] = clock.step as u32 - 1;
         }
     }
@@ -213,5 +232,113 @@ impl Part<'_> {
             [&mut *self.weights, self.first, self.second].map(|numbers| &mut numbers[range.clone()]);
         vector::adam(weights, first, second, gradient, self.biases, clock.now());
         self.touched[at] = clock.step as u32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Rng;
+
+    const ROWS: usize = 40;
+    const COLS: usize = 4;
+    const STEPS: usize = 200;
+    /// Steps of an epoch.
+    const EPOCH: usize = 50;
+    const LR: f64 = 0.01;
+
+    /// The rows of a step, about one in seven, and their gradients.
+    fn gradients(step: usize) -> (Vec<u32>, Vec<f32>) {
+        let mut rng = Rng::stream(1, &[step as u64]);
+        let rows: Vec<u32> = (0..ROWS as u32).filter(|_| rng.below(7) == 0).collect();
+        // Each row has a direction of its own, or all moves would cancel out.
+        let gradient =
+            |row: u32| (0..COLS).map(move |col| if (row as usize + col).is_multiple_of(2) { 1.0 } else { -0.5 });
+        let noise = rows.iter().flat_map(|&row| gradient(row)).map(|mean| mean + 2.0 * rng.uniform() - 1.0);
+        let noise = noise.collect();
+        (rows, noise)
+    }
+
+    fn start() -> Vec<f32> {
+        let mut rng = Rng::stream(2, &[]);
+        (0..ROWS * COLS).map(|_| 2.0 * rng.uniform() - 1.0).collect()
+    }
+
+    /// AdamW as Loshchilov and Hutter write it, on every row in every step; the last number of a row is a bias.
+    fn dense(decay: f64) -> Vec<f64> {
+        let mut weights: Vec<f64> = start().into_iter().map(f64::from).collect();
+        let (mut first, mut second) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
+        for step in 1..=STEPS {
+            let mut all = vec![0.0; weights.len()];
+            let (rows, gradient) = gradients(step);
+            for (row, gradient) in rows.iter().zip(gradient.chunks(COLS)) {
+                all[*row as usize * COLS..][..COLS].copy_from_slice(gradient);
+            }
+            let lr = LR * (1.0 - step as f64 / STEPS as f64).max(0.05);
+            for (at, gradient) in all.into_iter().map(f64::from).enumerate() {
+                first[at] = 0.9 * first[at] + 0.1 * gradient;
+                second[at] = 0.999 * second[at] + 0.001 * gradient * gradient;
+                if at % COLS != COLS - 1 {
+                    weights[at] *= (-decay * lr / (LR * EPOCH as f64)).exp();
+                }
+                let corrected =
+                    [first[at] / (1.0 - 0.9f64.powi(step as i32)), second[at] / (1.0 - 0.999f64.powi(step as i32))];
+                weights[at] -= lr * corrected[0] / (corrected[1].sqrt() + 1e-12);
+            }
+        }
+        weights
+    }
+
+    /// The same by touched rows alone, brought up to date before they are needed or not.
+    fn lazy(decay: f64, refreshes: bool) -> Vec<f32> {
+        let mut table = Table::new(COLS, 1, start());
+        let mut clock = Clock::new(LR, 0.05, decay, EPOCH, STEPS);
+        for step in 1..=STEPS {
+            let (rows, gradient) = gradients(step);
+            if refreshes {
+                table.refresh(&rows, &clock);
+            }
+            for (rows, mut part) in table.parts(&rows, 3) {
+                for &row in rows {
+                    let at = gradients(step).0.iter().position(|&other| other == row).expect("a row of the step");
+                    part.update(row, &gradient[at * COLS..][..COLS], &clock);
+                }
+            }
+            clock.step += 1;
+        }
+        if refreshes { table.settled(&clock) } else { table.weights }
+    }
+
+    /// The distance of two tables, relative to the way that training went.
+    fn distance(found: &[f32], expected: &[f64]) -> f64 {
+        let norm = |pairs: Vec<(f64, f64)>| pairs.iter().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let way = norm(start().into_iter().map(f64::from).zip(expected.iter().copied()).collect());
+        norm(found.iter().copied().map(f64::from).zip(expected.iter().copied()).collect()) / way
+    }
+
+    #[test]
+    fn lazy_steps_come_to_where_dense_ones_come() {
+        for decay in [0.0, 0.7] {
+            let off = distance(&lazy(decay, true), &dense(decay));
+            assert!(off < 1e-3, "decay {decay}: off by {off} of the way");
+        }
+    }
+
+    #[test]
+    fn without_the_tail_rows_stay_behind() {
+        for decay in [0.0, 0.7] {
+            let off = distance(&lazy(decay, false), &dense(decay));
+            assert!(off > 0.3, "decay {decay}: off by {off} of the way");
+        }
+    }
+
+    #[test]
+    fn weights_decay_as_stated_per_epoch_and_biases_do_not() {
+        let mut clock = Clock::new(LR, 1.0, 0.7, EPOCH, STEPS);
+        clock.step = EPOCH + 1;
+        let settled = Table::new(COLS, 1, vec![1.0; COLS]).settled(&clock);
+        let expected = (-0.7f32).exp();
+        assert!(settled[..COLS - 1].iter().all(|weight| (weight - expected).abs() < 1e-6), "{settled:?}");
+        assert_eq!(settled[COLS - 1], 1.0);
     }
 }

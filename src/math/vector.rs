@@ -110,16 +110,12 @@ widths! {
         }
     }
 
-    /// The moves that Adam would have made on a row in steps that did not touch it: `rate` is that of the moments' sum, and
-    /// `betas` are what remains of them.
-    pub fn adam_tail(weights: &mut [f32], first: &mut [f32], second: &mut [f32], undecayed: usize, step: AdamStep) {
+    /// The moves that Adam would have made on numbers in steps that did not touch them: `rate` is that of all moves together,
+    /// and `betas` are what remains of the moments.
+    pub fn adam_tail(weights: &mut [f32], first: &mut [f32], second: &mut [f32], step: AdamStep) {
         let AdamStep { rate, keep, betas: [beta1, beta2] } = step;
-        let decayed = weights.len() - undecayed;
-        for weight in &mut weights[..decayed] {
-            *weight *= keep;
-        }
         for (weight, (first, second)) in weights.iter_mut().zip(first.iter_mut().zip(second)) {
-            *weight -= rate * *first / (second.sqrt() + EPSILON);
+            *weight = keep * *weight - rate * *first / (second.sqrt() + EPSILON);
             *first *= beta1;
             *second *= beta2;
         }

@@ -151,7 +151,16 @@ impl<'s> Stack<'s> {
     fn contract(&self, layers: &[Tensor], contractive: Contractive<'_>) -> Result<(Tensor, Contraction)> {
         let units = self.shape.first_units();
         let gram = tensor(contractive.gram, units)?;
-        let slope = |at: usize| slope(&layers[at], self.shape.activation_of(at));
+        let slope = |at: usize| {
+            let slope = slope(&layers[at], self.shape.activation_of(at))?;
+            match self.shape.sparse {
+                // Silenced units do not move with the input, whatever the slope of their activation at zero.
+                Sparsity::TopK(_) if at == self.encoder.len() => {
+                    Ok::<_, Error>((slope * layers[at].ne(0f32)?.to_dtype(DType::F32)?)?)
+                }
+                _ => Ok(slope),
+            }
+        };
         let (penalty, moments) = if self.encoder.is_empty() {
             let slopes = slope(0)?.sqr()?;
             let lengths: Vec<f32> = (0..units).map(|unit| contractive.gram[unit * units + unit]).collect();
@@ -248,4 +257,52 @@ fn mask_of_largest(code: &Tensor, units: usize) -> Result<Tensor> {
         order[..units.min(cols)].iter().for_each(|&unit| mask[unit] = 1.0);
     }
     Ok(Tensor::from_vec(mask, (rows, cols), &Device::Cpu)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(sparse: Sparsity) -> Shape {
+        Shape {
+            inputs: 1,
+            outputs: 1,
+            hidden: Vec::new(),
+            code: 8,
+            tied: false,
+            activation: Activation::Tanh,
+            code_activation: Activation::Tanh,
+            sparse,
+        }
+    }
+
+    #[test]
+    fn top_k_keeps_the_largest_in_size_and_nothing_else() -> Result<()> {
+        let sums = [0.1f32, -2.0, 0.3, 1.5, -0.2, 0.0, 0.4, -0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+        let full = Stack::new(&shape(Sparsity::None), &[])?.codes(&sums)?;
+        for (units, kept) in [(1, vec![1]), (3, vec![1, 3, 7]), (8, (0..8).collect())] {
+            let shape = shape(Sparsity::TopK(units));
+            let stack = Stack::new(&shape, &[])?;
+            let codes = stack.codes(&sums)?;
+            let expected = |unit: usize| if kept.contains(&unit) { full[unit] } else { 0.0 };
+            assert_eq!(codes[..8], (0..8).map(expected).collect::<Vec<_>>(), "{units}");
+            // Of equals as many, the first ones.
+            let first = (0..8).map(|unit| if unit < units { full[8] } else { 0.0 });
+            assert_eq!(codes[8..], first.collect::<Vec<_>>(), "{units}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn passes_that_train_and_passes_that_encode_give_the_same_numbers() -> Result<()> {
+        let shape = Shape { hidden: vec![3], code: 2, ..shape(Sparsity::TopK(1)) };
+        let tables: Vec<Vec<f32>> =
+            [6, 2, 6, 3].map(|count| (0..count).map(|at| 0.7 - 0.3 * at as f32).collect()).into();
+        let stack = Stack::new(&shape, &tables.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+        let sums = [0.5, -1.0, 2.0, 0.1, 0.2, -0.3];
+        let pass = stack.forward(&sums, None)?;
+        assert_eq!(pass.codes, stack.codes(&sums)?);
+        assert_eq!(pass.hidden, stack.hidden_of(&pass.codes)?);
+        Ok(())
+    }
 }

@@ -193,7 +193,9 @@ impl Model {
 
     /// Which columns are scored and which rows of the first layer are needed.
     fn choose(&mut self, batch: &Batch, path: [u64; 3]) {
-        if self.is_sampled() && !batch.target.is_dense() {
+        // Contraction moves every row of the first layer; tied, that is every row of the last.
+        let moves_all = self.shape.tied && self.contractive > 0.0;
+        if self.is_sampled() && !batch.target.is_dense() && !moves_all {
             let mut rng = Rng::stream(self.seed, &[streams::SAMPLE, path[0], path[1], path[2]]);
             // Tied, the first layer's rows are moved with the last's.
             let input: &[u32] = if self.shape.tied { &batch.input.columns } else { &[] };
@@ -343,4 +345,39 @@ fn joined(gradients: Vec<(Vec<f32>, Vec<Vec<f32>>)>) -> (Vec<f32>, Vec<Vec<f32>>
         }
     }
     (sums, weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::autoencoder::config::{Predict, Weighting};
+    use crate::autoencoder::prepare::Preparation;
+    use crate::math::{Samples, SparseMatrix};
+
+    #[test]
+    fn contraction_moves_every_row_even_where_columns_are_sampled() -> Result<()> {
+        let columns = FULL + 100;
+        let mut matrix = SparseMatrix::empty(columns);
+        (0..4).for_each(|row| matrix.push([(row, 1.0), (row + 10, 2.0)]));
+        let samples: Samples = matrix.into();
+        for tied in [false, true] {
+            let config = AutoencoderConfig { code: Some(3), tied, contractive: 0.1, samples: 50, ..Default::default() };
+            let config = config.resolved(true)?;
+            let data = Data {
+                input: &samples,
+                target: &samples,
+                prepare_input: Preparation::of_input(Weighting::Counts, &samples),
+                prepare_target: Preparation::of_target(Weighting::Counts, 0.0, &samples),
+                noise: Corruption::None,
+                predict: Predict::All,
+            };
+            let mut model = Model::new(&config, Shape::new(&config, columns, columns));
+            model.begin(model.shape.start(true, 1, &[], &vec![0.0; columns]));
+            model.step(&data, &[0, 1, 2, 3], &Clock::new(1e-2, 1.0, 0.0, 10, 10), [0; 3])?;
+            let table = &model.tables[0];
+            let moved = table.first.chunks(table.cols()).filter(|row| row[..3].iter().any(|&m| m != 0.0)).count();
+            assert_eq!(moved, columns, "tied {tied}");
+        }
+        Ok(())
+    }
 }

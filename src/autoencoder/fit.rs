@@ -376,7 +376,10 @@ impl<'a> Trainer<'a> {
 
     /// The end of a start: its last weights count if nothing is held out; then the next start begins.
     fn end_start(&mut self) -> Result<()> {
-        if !self.model.is_finite() {
+        // Short runs end before their steps are judged.
+        let (last, chance) = (self.state.losses.last().copied(), self.state.chance.unwrap_or(f64::INFINITY));
+        let is_far_off = last.is_some_and(|loss| loss > WORSE_THAN_CHANCE * chance.max(1e-9));
+        if is_far_off || !self.model.is_finite() {
             return Err(self.diverged());
         }
         if self.heldout.is_empty() {

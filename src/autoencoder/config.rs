@@ -283,18 +283,13 @@ impl AutoencoderConfig {
 
     fn check(&self, is_sparse: bool) -> Result<()> {
         let count = |option: &str, value: usize, low: usize, most: usize| {
-            if (low..=most).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::config(option, format!("{value} is out of range, expected {low} to {most}")))
-            }
+            let expected = || Error::config(option, format!("{value} is out of range, expected {low} to {most}"));
+            if (low..=most).contains(&value) { Ok(()) } else { Err(expected()) }
         };
-        let number = |option: &str, value: f64, low: f64, most: f64| {
-            if (low..=most).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::config(option, format!("{value} is out of range, expected {low} to {most}")))
-            }
+        let number = |option: &str, value: f64, most: f64| {
+            let range = if most < f64::MAX { format!("0 to {most}") } else { "0 or more".into() };
+            let expected = || Error::config(option, format!("{value} is out of range, expected {range}"));
+            if (0.0..=most).contains(&value) { Ok(()) } else { Err(expected()) }
         };
         let settings = self.settings();
         count("--code", settings.code, 1, MOST_UNITS)?;
@@ -305,18 +300,18 @@ impl AutoencoderConfig {
             let reason = format!("{} layers are too many, expected at most {MOST_LAYERS}", self.hidden.len());
             return Err(Error::config("--hidden", reason));
         }
-        number("--sif", settings.sif, 0.0, 1.0)?;
-        number("--contractive", self.contractive, 0.0, f64::MAX)?;
+        number("--sif", settings.sif, 1.0)?;
+        number("--contractive", self.contractive, f64::MAX)?;
         count("--samples", self.samples, 0, 1_000_000)?;
         if !(settings.lr.is_finite() && settings.lr > 0.0) {
             return Err(Error::config("--lr", format!("{} is out of range, expected a number above 0", settings.lr)));
         }
-        number("--min-lr", self.min_lr, 0.0, 1.0)?;
-        number("--decay", settings.decay, 0.0, 100.0)?;
+        number("--min-lr", self.min_lr, 1.0)?;
+        number("--decay", settings.decay, 100.0)?;
         count("--batch", settings.batch, 1, 65_536)?;
         count("--epochs", settings.epochs, 1, 100_000)?;
         count("--restarts", self.restarts, 1, 1000)?;
-        number("--heldout", self.heldout, 0.0, 0.5)?;
+        number("--heldout", self.heldout, 0.5)?;
         count("--patience", self.patience, 0, 10_000)?;
         count("--keep", self.keep, 1, 1000)?;
         count("--threads", self.threads, 1, 1024)?;
@@ -343,7 +338,7 @@ impl AutoencoderConfig {
             _ => {}
         }
         match self.sparse {
-            Sparsity::L1(weight) => number("--sparse", weight, 0.0, f64::MAX)?,
+            Sparsity::L1(weight) => number("--sparse", weight, f64::MAX)?,
             Sparsity::Kl { rho, beta } => {
                 if !(rho > 0.0 && rho < 1.0) {
                     return Err(Error::config(
@@ -351,7 +346,7 @@ impl AutoencoderConfig {
                         format!("an activation of {rho} is out of range, expected above 0 to below 1"),
                     ));
                 }
-                number("--sparse", beta, 0.0, f64::MAX)?;
+                number("--sparse", beta, f64::MAX)?;
                 if settings.code_activation != Activation::Sigmoid {
                     let reason = "kl compares activations with a probability; add --code-activation sigmoid";
                     return Err(Error::config("--sparse", reason));
@@ -480,5 +475,124 @@ impl TryFrom<String> for Sparsity {
 impl From<Sparsity> for String {
     fn from(sparsity: Sparsity) -> Self {
         sparsity.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(change: impl FnOnce(&mut AutoencoderConfig), is_sparse: bool) -> String {
+        let mut config = AutoencoderConfig::default();
+        change(&mut config);
+        config.resolved(is_sparse).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn what_is_left_open_follows_the_kind_of_data() -> Result<()> {
+        let text = AutoencoderConfig::default().resolved(true)?.settings();
+        assert_eq!((text.code, text.batch, text.epochs), (100, 128, 8));
+        assert_eq!((text.input, text.target, text.loss), (Weighting::Tfidf, Weighting::Log, Loss::Multinomial));
+        assert_eq!((text.sif, text.lr, text.noise), (1e-3, 1e-2, Corruption::Mask(0.5)));
+        assert_eq!(text.code_activation, Activation::Tanh);
+        let images = AutoencoderConfig::default().resolved(false)?.settings();
+        assert_eq!((images.code, images.loss, images.noise), (64, Loss::Mse, Corruption::None));
+        let sigmoid = AutoencoderConfig { activation: Some(Activation::Sigmoid), ..Default::default() };
+        assert_eq!(sigmoid.resolved(false)?.settings().code_activation, Activation::Sigmoid);
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused_with_the_range() {
+        type Change = fn(&mut AutoencoderConfig);
+        let cases: &[(Change, &str)] = &[
+            (|c| c.code = Some(65_537), "--code: 65537 is out of range, expected 1 to 65536"),
+            (|c| c.hidden = vec![8; 17], "--hidden: 17 layers are too many, expected at most 16"),
+            (|c| c.lr = Some(0.0), "--lr: 0 is out of range, expected a number above 0"),
+            (|c| c.lr = Some(f64::NAN), "--lr: NaN is out of range, expected a number above 0"),
+            (|c| c.epochs = Some(0), "--epochs: 0 is out of range, expected 1 to 100000"),
+            (|c| c.heldout = f64::NAN, "--heldout: NaN is out of range, expected 0 to 0.5"),
+            (
+                |c| c.noise = Some(Corruption::Mask(1.0)),
+                "--noise: a probability of 1 is out of range, expected 0 to below 1",
+            ),
+            (
+                |c| c.noise = Some(Corruption::Salt(f64::NAN)),
+                "--noise: a probability of NaN is out of range, expected 0 to below 1",
+            ),
+            (
+                |c| c.noise = Some(Corruption::Gauss(-1.0)),
+                "--noise: a deviation of -1 is out of range, expected 0 or more",
+            ),
+            (
+                |c| c.noise = Some(Corruption::Block { size: [3, 1], image: [2, 2] }),
+                "--noise: block:3x1:2x2: the block does not fit the image",
+            ),
+            (
+                |c| c.sparse = Sparsity::Kl { rho: 0.1, beta: 1.0 },
+                "--sparse: kl compares activations with a probability; add --code-activation sigmoid",
+            ),
+            (|c| (c.code, c.sparse) = (Some(8), Sparsity::TopK(9)), "--sparse: 9 is out of range, expected 1 to 8"),
+            (|c| c.contractive = -1.0, "--contractive: -1 is out of range, expected 0 or more"),
+            (|c| c.contractive = f64::NAN, "--contractive: NaN is out of range, expected 0 or more"),
+            (|c| c.sparse = Sparsity::L1(f64::INFINITY), "--sparse: inf is out of range, expected 0 or more"),
+            (|c| c.sparse = Sparsity::TopK(0), "--sparse: 0 is out of range, expected 1 to 64"),
+            (|c| c.predict = Predict::Hidden, "--predict: hidden needs something hidden: --noise mask:0.5"),
+        ];
+        for (change, expected) in cases {
+            assert_eq!(refusal(change, false), *expected);
+        }
+    }
+
+    #[test]
+    fn sparse_rows_can_be_masked_and_nothing_else() {
+        for noise in ["gauss:0.3", "salt:0.1", "block:1x1:2x2"] {
+            let message = refusal(|config| config.noise = Some(noise.parse().expect("a noise")), true);
+            assert_eq!(message, format!("--noise: {noise} needs dense rows; sparse ones can be masked: mask:0.5"));
+        }
+    }
+
+    #[test]
+    fn noise_and_sparsity_are_read_as_they_are_written() {
+        for text in ["none", "mask:0.5", "gauss:0.3", "salt:0.1", "block:4x5:28x29"] {
+            assert_eq!(text.parse::<Corruption>().expect("a noise").to_string(), text);
+        }
+        for text in ["none", "l1:0.1", "kl:0.05:1", "topk:32"] {
+            assert_eq!(text.parse::<Sparsity>().expect("a sparsity").to_string(), text);
+        }
+        for text in ["", "mask", "mask:x", "gauss:0.3:1", "block:4:28x28", "block:4x4", "block:-1x4:8x8", "blur:1"] {
+            let message = text.parse::<Corruption>().expect_err("no noise");
+            assert!(message.contains(&format!("{text:?}")) && message.contains("expected mask:0.5"), "{message}");
+        }
+        for text in ["", "l1", "kl:0.1", "topk:1.5", "topk:-1", "l2:1"] {
+            let message = text.parse::<Sparsity>().expect_err("no sparsity");
+            assert!(message.contains(&format!("{text:?}")) && message.contains("expected l1:0.1"), "{message}");
+        }
+    }
+
+    #[test]
+    fn settings_come_back_from_toml_as_they_were() -> Result<()> {
+        let set = AutoencoderConfig {
+            code: Some(12),
+            hidden: vec![64, 32],
+            activation: Some(Activation::Relu),
+            code_activation: Some(Activation::Sigmoid),
+            tied: true,
+            noise: Some(Corruption::Block { size: [2, 3], image: [8, 9] }),
+            sparse: Sparsity::Kl { rho: 0.05, beta: 0.1 },
+            contractive: 0.3,
+            heldout: 0.1,
+            checkpoint_every: Every::Epochs(3),
+            seed: 9,
+            ..Default::default()
+        };
+        for config in [AutoencoderConfig::default(), set.clone(), set.resolved(false)?] {
+            let text = toml::to_string(&config).expect("settings can be written");
+            assert_eq!(toml::from_str::<AutoencoderConfig>(&text).expect("and read"), config, "{text}");
+        }
+        let message = toml::from_str::<AutoencoderConfig>("sparse = \"l3:1\"").expect_err("no sparsity").to_string();
+        assert!(message.contains("expected l1:0.1"), "{message}");
+        assert!(toml::from_str::<AutoencoderConfig>("codes = 3").is_err());
+        Ok(())
     }
 }

@@ -218,4 +218,40 @@ mod tests {
         assert!(zeros.iter().all(|at| at / 5 - zeros[0] / 5 < 2 && at % 5 - zeros[0] % 5 < 3));
         assert_eq!(spoilt(Corruption::None, &row), row);
     }
+
+    #[test]
+    fn what_is_spoilt_differs_from_epoch_to_epoch_and_the_target_stays_clean() {
+        use super::super::config::Weighting;
+        use crate::math::SparseMatrix;
+
+        let mut matrix = SparseMatrix::empty(200);
+        (0..3).for_each(|_| matrix.push((0..200).map(|column| (column, 2.0))));
+        let samples: Samples = matrix.into();
+        let plain = || Preparation::of_input(Weighting::Counts, &samples);
+        let data = |predict| Data {
+            input: &samples,
+            target: &samples,
+            prepare_input: plain(),
+            prepare_target: plain(),
+            noise: Corruption::Mask(0.5),
+            predict,
+        };
+        let spoilt = |epoch| data(Predict::All).batch(&[0, 2], Some((1, [0, 0, epoch])));
+        let (batch, again, next) = (spoilt(0), spoilt(0), spoilt(1));
+        assert_eq!(batch.input.columns, again.input.columns);
+        assert_ne!(batch.input.columns, next.input.columns);
+        assert_ne!(batch.input.columns[..batch.input.ends[0]], batch.input.columns[batch.input.ends[0]..]);
+        assert!((150..250).contains(&batch.input.columns.len()));
+        // Half is hidden, so the rest counts double.
+        assert!(batch.input.values.iter().all(|&value| value == 4.0));
+        assert_eq!((batch.target.values.len(), batch.target.ends.clone()), (400, vec![200, 400]));
+        let hidden = data(Predict::Hidden).batch(&[0, 2], Some((1, [0, 0, 0])));
+        assert_eq!(hidden.input.columns, batch.input.columns);
+        for row in 0..2 {
+            let mut all = hidden.input.columns[hidden.input.entries(row)].to_vec();
+            all.extend_from_slice(&hidden.target.columns[hidden.target.entries(row)]);
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..200), "seen or asked for, never both");
+        }
+    }
 }

@@ -9,6 +9,8 @@ mod batch;
 mod checks;
 mod config;
 mod fit;
+#[cfg(test)]
+mod gradients;
 mod heldout;
 mod model;
 mod network;

@@ -292,3 +292,148 @@ impl Task {
         multiply(sums, View::new(&self.weights, count, width - 1, width), &mut self.hidden);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor, Var};
+
+    use super::*;
+    use crate::error::Result;
+
+    /// Columns of more than one task.
+    const COLUMNS: usize = PIECE + 44;
+    const UNITS: usize = 5;
+    const ROWS: usize = 3;
+
+    fn numbers(count: usize, low: f32, high: f32, stream: u64) -> Vec<f32> {
+        let mut rng = Rng::stream(stream, &[]);
+        (0..count).map(|_| low + (high - low) * rng.uniform()).collect()
+    }
+
+    fn hidden() -> Vec<f32> {
+        super::super::network::with_ones(&numbers(ROWS * UNITS, -1.0, 1.0, 1), UNITS)
+    }
+
+    fn table() -> Table {
+        Table::new(UNITS + 1, 1, numbers(COLUMNS * (UNITS + 1), -1.0, 1.0, 2))
+    }
+
+    /// Targets of about ten columns a row, as rows of both kinds.
+    fn targets() -> (Rows, Rows) {
+        let (mut rng, mut sparse) = (Rng::stream(3, &[]), Rows::default());
+        let mut dense = vec![0.0; ROWS * COLUMNS];
+        for row in 0..ROWS {
+            for column in (0..COLUMNS).filter(|_| rng.below(30) == 0).collect::<Vec<_>>() {
+                let value = rng.uniform();
+                dense[row * COLUMNS + column] = value;
+                sparse.columns.push(column as u32);
+                sparse.values.push(value);
+            }
+            sparse.ends.push(sparse.columns.len());
+        }
+        (sparse, Rows { cols: COLUMNS, values: dense, ..Rows::default() })
+    }
+
+    fn clock() -> Clock {
+        Clock::new(0.1, 1.0, 0.0, 1, 1)
+    }
+
+    /// Loss and gradients of the candidates' rows and of what the layer reads, by candle in `f64`.
+    fn by_candle(candidates: &Candidates, targets: &Rows, loss: Loss) -> Result<(f64, Vec<f64>, Vec<f64>)> {
+        let device = &Device::Cpu;
+        let tensor = |numbers: &[f32], rows: usize| {
+            let numbers: Vec<f64> = numbers.iter().map(|&x| f64::from(x)).collect();
+            Tensor::from_slice(&numbers, (rows, numbers.len() / rows), device)
+        };
+        let rows = Tensor::from_slice(&candidates.rows, candidates.rows.len(), device)?;
+        let weights = Var::from_tensor(&tensor(&table().weights, COLUMNS)?.index_select(&rows, 0)?)?;
+        let hidden = Var::from_tensor(&tensor(&hidden(), ROWS)?)?;
+        let target = tensor(&targets.values, ROWS)?.index_select(&rows, 1)?;
+        let sums = hidden.matmul(&weights.t()?)?;
+        let losses = match loss {
+            Loss::Multinomial => {
+                let counts = tensor(&candidates.weights, 1)?;
+                let normaliser = sums.exp()?.broadcast_mul(&counts)?.sum_keepdim(1)?.log()?;
+                (&target * normaliser.broadcast_sub(&sums)?)?
+            }
+            Loss::Mse => (&sums - &target)?.sqr()?,
+            Loss::Bce => (sums.exp()?.affine(1.0, 1.0)?.log()? - (&target * &sums)?)?,
+        };
+        let loss = (losses.sum_all()? * (1.0 / ROWS as f64))?;
+        let gradients = loss.backward()?;
+        let of = |var: &Var| gradients.get(var).expect("part of the graph").flatten_all()?.to_vec1::<f64>();
+        let hidden = of(&hidden)?.chunks(UNITS + 1).flat_map(|row| row[..UNITS].to_vec()).collect();
+        Ok((loss.to_scalar()?, of(&weights)?, hidden))
+    }
+
+    fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        let size = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        for (at, (&found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((f64::from(found) - expected).abs() < 1e-5 * size, "{what} {at}: {found}, expected {expected}");
+        }
+    }
+
+    fn check(candidates: &Candidates, loss: Loss) -> Result<()> {
+        let (sparse, dense) = targets();
+        let (expected, weights, hidden_gradient) = by_candle(candidates, &dense, loss)?;
+        let is_full = candidates.rows.len() == COLUMNS;
+        for targets in [Some(&sparse), is_full.then_some(&dense)].into_iter().flatten() {
+            let mut output = Output::default();
+            // Twice, since work space stays from step to step.
+            for _ in 0..2 {
+                let found = output.step(&mut table(), candidates, &clock(), &hidden(), targets, loss);
+                let what = format!("{loss:?}, dense targets {}", targets.is_dense());
+                assert!((found / expected - 1.0).abs() < 1e-5, "{what}: {found}, expected {expected}");
+                assert_close(&format!("{what}, weight"), &output.gradient, &weights);
+                assert_close(&format!("{what}, hidden"), &output.hidden, &hidden_gradient);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn losses_over_all_columns_follow_their_gradients() -> Result<()> {
+        let mut all = Candidates::new(COLUMNS);
+        all.all();
+        [Loss::Multinomial, Loss::Mse, Loss::Bce].into_iter().try_for_each(|loss| check(&all, loss))
+    }
+
+    #[test]
+    fn sampled_columns_follow_the_gradient_of_the_weighted_normaliser() -> Result<()> {
+        let (sparse, _) = targets();
+        let mut candidates = Candidates::new(COLUMNS);
+        candidates.choose([&sparse.columns[..]].into_iter(), 20, &mut Rng::stream(4, &[]));
+        let others = candidates.weights.iter().filter(|&&weight| weight > 1.0).count();
+        assert!((10..=20).contains(&others), "{others} others");
+        check(&candidates, Loss::Multinomial)
+    }
+
+    #[test]
+    fn the_sampled_normaliser_has_the_full_one_as_its_mean() {
+        let own = [3u32, 77, 200];
+        let powers: Vec<f64> = numbers(COLUMNS, -2.0, 2.0, 5).iter().map(|&x| f64::from(x).exp()).collect();
+        let full: f64 = powers.iter().sum();
+        let (mut candidates, draws) = (Candidates::new(COLUMNS), 4000);
+        let mut mean = 0.0;
+        for draw in 0..draws {
+            candidates.choose([&own[..]].into_iter(), 20, &mut Rng::stream(6, &[draw]));
+            assert!(candidates.rows.is_sorted() && own.iter().all(|column| candidates.rows.contains(column)));
+            let weighted = candidates.rows.iter().zip(&candidates.weights);
+            mean += weighted.map(|(&column, &w)| f64::from(w) * powers[column as usize]).sum::<f64>() / draws as f64;
+        }
+        assert!((mean / full - 1.0).abs() < 0.01, "mean {mean}, full {full}");
+    }
+
+    #[test]
+    fn a_sample_as_large_as_the_whole_is_the_whole_and_the_next_one_is_a_sample_again() {
+        let mut candidates = Candidates::new(COLUMNS);
+        candidates.choose([&[5u32][..]].into_iter(), COLUMNS, &mut Rng::stream(1, &[]));
+        assert_eq!(candidates.rows.len(), COLUMNS);
+        assert!(candidates.weights.iter().all(|&weight| weight == 1.0));
+        candidates.choose([&[5u32][..]].into_iter(), 4, &mut Rng::stream(1, &[]));
+        assert!(candidates.rows.len() <= 5 && candidates.rows[candidates.slot(5)] == 5);
+        candidates.all();
+        assert!((0..COLUMNS).all(|column| candidates.slot(column as u32) == column));
+    }
+}

@@ -1,0 +1,7 @@
+//! The family of autoencoders, trained: each variant does what it is for, and runs can be repeated and resumed.
+
+mod data;
+mod measures;
+mod real;
+mod runs;
+mod variants;

@@ -40,6 +40,7 @@ const UNSAFE: &[&str] = &[
     "math/scalar.rs",
     "math/shared.rs",
     "math/simd.rs",
+    "math/vector.rs",
 ];
 
 /// A reason stands at most so many lines above its `unsafe`.

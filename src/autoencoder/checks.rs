@@ -6,6 +6,8 @@ use crate::math::Samples;
 
 /// Numbers of all tables together that are refused as a slip; 2³⁸ bytes with their moments.
 const MOST_WEIGHTS: u64 = 1 << 34;
+/// Steps of a run that are refused as a slip; some gigabytes of learning rates.
+const MOST_STEPS: u64 = 1 << 26;
 
 /// Refuses data that the settings cannot learn from, and finds the rows without anything in them.
 pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples) -> Result<Vec<usize>> {
@@ -30,6 +32,11 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
             input.cols()
         );
         return Err(Error::config(if config.hidden.is_empty() { "--code" } else { "--hidden" }, reason));
+    }
+    let steps = (input.rows().div_ceil(settings.batch) as u64).saturating_mul(settings.epochs as u64);
+    if steps > MOST_STEPS {
+        let reason = format!("{} make {steps} steps, at most {MOST_STEPS} are possible; lower it", settings.epochs);
+        return Err(Error::config("--epochs", reason));
     }
     if config.tied && input.cols() != target.cols() {
         let reason = format!("one table cannot serve {} columns in and {} out", input.cols(), target.cols());

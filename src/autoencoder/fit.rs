@@ -213,7 +213,7 @@ impl<'a> Trainer<'a> {
         }
         trainer.state = record.state;
         trainer.best = saved.install(&trainer.model.shape, &mut trainer.model.tables)?;
-        trainer.clock.step = trainer.state.epoch * trainer.steps() + trainer.state.step + 1;
+        trainer.clock.go_to(trainer.state.epoch * trainer.steps() + trainer.state.step + 1);
         trainer.resumed_tokens = trainer.tokens_done();
         Ok(trainer)
     }
@@ -241,7 +241,7 @@ impl<'a> Trainer<'a> {
             .iter()
             .map(|(column, row)| (*column as u32, row.iter().map(|number| number * factor).collect()))
             .collect();
-        if self.state.restart == 0 && self.clock.step == 1 {
+        if self.state.restart == 0 && self.clock.step() == 1 {
             self.begin();
         }
         Ok(self.start.len())
@@ -302,7 +302,7 @@ impl<'a> Trainer<'a> {
             self.state.sum += loss * rows.len() as f64;
             self.state.seen += rows.len() as u64;
             self.state.step += 1;
-            self.clock.step += 1;
+            self.clock.go_to(self.clock.step() + 1);
             let stops = watch.is_time_to_tell() && watch.tell(self) == ControlFlow::Break(());
             let is_due = matches!(self.config.checkpoint_every, Every::Time(time) if watch.saved.elapsed() >= time);
             if stops || is_due {
@@ -340,7 +340,10 @@ impl<'a> Trainer<'a> {
 
     /// The end of a start: its last weights count if nothing is held out; then the next start begins.
     fn end_start(&mut self) -> Result<()> {
-        if !self.model.is_finite() {
+        // Short runs end before their steps are judged.
+        let (last, chance) = (self.state.losses.last().copied(), self.state.chance.unwrap_or(f64::INFINITY));
+        let is_far_off = last.is_some_and(|loss| loss > WORSE_THAN_CHANCE * chance.max(1e-9));
+        if is_far_off || !self.model.is_finite() {
             return Err(self.diverged());
         }
         if self.heldout.is_empty() {
@@ -380,7 +383,7 @@ impl<'a> Trainer<'a> {
             tables[0][*row as usize * cols..][..numbers.len()].copy_from_slice(numbers);
         }
         self.model.begin(tables);
-        self.clock.step = 1;
+        self.clock.go_to(1);
     }
 
     fn has_lost_patience(&self) -> bool {

@@ -29,20 +29,30 @@ pub(super) struct Clock {
     min_lr: f64,
     steps: usize,
     /// The step at hand, from 1; steps before it are done.
-    pub step: usize,
+    step: usize,
     /// The logarithm of what decay has left of a weight after each number of steps.
     log_keep: Vec<f64>,
     /// For each step, from 1: its corrected learning rate, and what its decay leaves of a weight.
     rates: Vec<[f64; 2]>,
     /// For each step, the tail of rows that were touched in it and then never again, after as many steps as it lasts.
     tails: Vec<[f64; 2]>,
+    /// The tails of rows that were touched so many steps before those that are done now.
+    recent: Vec<[f64; 2]>,
 }
 
 impl Clock {
     /// The steps of a run; `decay` is that of an epoch at the full learning rate.
     pub fn new(lr: f64, min_lr: f64, decay: f64, steps_per_epoch: usize, steps: usize) -> Self {
-        let mut clock =
-            Self { lr, min_lr, steps, step: 1, log_keep: vec![0.0], rates: vec![[0.0; 2]], tails: Vec::new() };
+        let mut clock = Self {
+            lr,
+            min_lr,
+            steps,
+            step: 1,
+            log_keep: vec![0.0],
+            rates: vec![[0.0; 2]],
+            tails: Vec::new(),
+            recent: Vec::new(),
+        };
         let mut log_keep = 0.0;
         for step in 1..=steps {
             log_keep += (-decay * clock.lr_at(step) / (lr * steps_per_epoch as f64)).max(-1.0);
@@ -50,7 +60,28 @@ impl Clock {
             clock.log_keep.push(log_keep);
         }
         clock.tails = (FORGOTTEN..=steps).map(|end| clock.tail(end - FORGOTTEN, end)).collect();
+        clock.go_to(1);
         clock
+    }
+
+    /// The step at hand, from 1.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Makes another step the one at hand.
+    pub fn go_to(&mut self, step: usize) {
+        self.step = step;
+        let (done, ratio) = (step - 1, BETAS[0] / BETAS[1].sqrt());
+        self.recent = vec![[0.0; 2]];
+        // From one touched later to one touched a step before: one more move, the first, and the others weaker by one step.
+        for idle in 1..=FORGOTTEN.min(done) {
+            let [decaying, plain] = self.recent[idle - 1];
+            let first = done + 1 - idle;
+            let [rate, _] = self.rates[first];
+            let keep = (self.log_keep[done] - self.log_keep[first]).exp();
+            self.recent.push([ratio * (rate * keep + decaying), ratio * (rate + plain)]);
+        }
     }
 
     fn lr_at(&self, step: usize) -> f64 {
@@ -94,7 +125,7 @@ impl Clock {
             return None;
         }
         let (idle, moving) = (done - touched, done.min(touched + FORGOTTEN));
-        let [decaying, plain] = if idle >= FORGOTTEN { self.tails[touched] } else { self.tail(touched, moving) };
+        let [decaying, plain] = if idle >= FORGOTTEN { self.tails[touched] } else { self.recent[idle] };
         let keep = |from: usize| (self.log_keep[done] - self.log_keep[from]).exp();
         let betas = BETAS.map(|beta| beta.powi(idle.min(100_000) as i32) as f32);
         let weights = AdamStep { rate: (decaying * keep(moving)) as f32, keep: keep(touched) as f32, betas };
@@ -304,7 +335,7 @@ mod tests {
                     part.update(row, &gradient[at * COLS..][..COLS], &clock);
                 }
             }
-            clock.step += 1;
+            clock.go_to(clock.step() + 1);
         }
         if refreshes { table.settled(&clock) } else { table.weights }
     }

@@ -91,6 +91,39 @@ impl Probe {
     }
 }
 
+/// The study's probe: softmax regression with a penalty of half the squared weights, by Adam on all rows.
+pub fn fit_softmax(codes: &Matrix, digits: &[usize]) -> Probe {
+    let mut probe = Probe::fit(codes, digits);
+    let rows: Vec<Vec<f64>> = codes.iter_rows().map(|row| probe.features(row)).collect();
+    let size = codes.cols() + 1;
+    let mut weights = vec![[0.0; 10]; size];
+    let mut moments = vec![[[0.0f64; 2]; 10]; size];
+    for step in 1..=300 {
+        let mut gradient = weights.clone();
+        gradient[size - 1] = [0.0; 10];
+        for (row, &digit) in rows.iter().zip(digits) {
+            let mut sums = [0.0; 10];
+            row.iter().zip(&weights).for_each(|(x, w)| (0..10).for_each(|at| sums[at] += x * w[at]));
+            let greatest = sums.iter().copied().fold(f64::MIN, f64::max);
+            let powers = sums.map(|sum| (sum - greatest).exp());
+            let mut errors = powers.map(|power| power / powers.iter().sum::<f64>());
+            errors[digit] -= 1.0;
+            row.iter().zip(&mut gradient).for_each(|(x, g)| (0..10).for_each(|at| g[at] += x * errors[at]));
+        }
+        let corrections = [0.9f64, 0.999].map(|beta| 1.0 - beta.powi(step));
+        for (feature, gradient) in gradient.iter().enumerate() {
+            for (at, g) in gradient.iter().enumerate() {
+                let [first, second] = &mut moments[feature][at];
+                *first = 0.9 * *first + 0.1 * g;
+                *second = 0.999 * *second + 0.001 * g * g;
+                weights[feature][at] -= 0.02 * *first / corrections[0] / ((*second / corrections[1]).sqrt() + 1e-8);
+            }
+        }
+    }
+    probe.weights = weights;
+    probe
+}
+
 /// Solves `gram x = right` in place by Cholesky's decomposition; only the lower half is read.
 fn solve(gram: &mut [f64], right: &mut [[f64; 10]]) {
     let size = right.len();
@@ -101,6 +134,7 @@ fn solve(gram: &mut [f64], right: &mut [[f64; 10]]) {
             gram[a * size + b] = if a == b { rest.sqrt() } else { rest / gram[b * size + b] };
         }
     }
+    #[allow(clippy::needless_range_loop)] // The formula has indices.
     for at in 0..10 {
         for a in 0..size {
             let rest: f64 = (0..a).map(|b| gram[a * size + b] * right[b][at]).sum();

@@ -11,7 +11,7 @@ use firth::autoencoder::{Activation, Autoencoder, AutoencoderConfig, Corruption,
 use firth::math::{Matrix, Rng, Samples};
 
 use crate::data::{Images, PIXELS, noisy};
-use crate::measures::{Probe, active, jacobian};
+use crate::measures::{active, fit_softmax, jacobian};
 use crate::variants::train;
 
 /// 1297 digits to train on and 500 others; `None` if they are not there.
@@ -50,7 +50,7 @@ fn the_studys_targets_for_digits_are_reached() -> Result<()> {
     let fit = |config: AutoencoderConfig| Ok::<_, firth::Error>(train(config, &learnt.images)?.0);
     let spoilt = noisy(&others.images, 0.3);
     let probe = |model: &Autoencoder, images: &Samples| {
-        let probe = Probe::fit(&model.encode(&learnt.images)?, &learnt.digits);
+        let probe = fit_softmax(&model.encode(&learnt.images)?, &learnt.digits);
         Ok::<_, firth::Error>(probe.accuracy(&model.encode(images)?, &others.digits))
     };
 

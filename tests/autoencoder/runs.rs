@@ -135,7 +135,7 @@ impl Observer for Impatient {
 #[test]
 fn an_interrupted_run_leaves_a_checkpoint_to_go_on_from() -> Result<()> {
     let rows = images(300, 6)?.images;
-    let config = AutoencoderConfig { code: Some(32), epochs: Some(120), ..Default::default() };
+    let config = AutoencoderConfig { code: Some(32), epochs: Some(2000), ..Default::default() };
     let folder = tempfile::tempdir().expect("a folder");
     let stopped = Trainer::new(&config, &rows, None, None)?.run(&mut Impatient(folder.path().into()));
     assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");

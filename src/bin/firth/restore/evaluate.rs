@@ -126,9 +126,12 @@ fn spoilt(bag: Bag, noise: &AliasTable, mut rng: Rng) -> Document {
     Document { rest, hidden, mixed, foreign }
 }
 
+/// Shares of the hidden words that were found: recall and precision.
+type Found = [f64; 2];
+
 /// The share of the hidden words among the first 50, of 50 at most, and of the first 10 that are hidden; not of documents
 /// that hide none.
-fn found(scores: &[f32], document: &Document) -> Option<[f64; 2]> {
+fn found(scores: &[f32], document: &Document) -> Option<Found> {
     let Document { rest, hidden, .. } = document;
     if hidden.is_empty() {
         return None;
@@ -149,7 +152,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / count.max(1) as f64
 }
 
-fn figures(name: String, found: &[Option<[f64; 2]>], told: &[Option<f64>]) -> Figures {
+fn figures(name: String, found: &[Option<Found>], told: &[Option<f64>]) -> Figures {
     Figures {
         name,
         recall: mean(found.iter().flatten().map(|found| found[0])),
@@ -200,16 +203,16 @@ fn best_prior(lsa: &LsaModel, components: usize, logs: &[f32], documents: &[Docu
             documents.iter().zip(mixed.iter_rows()).map(|(one, row)| told(one, |word| -f64::from(row[word as usize])));
         let told: Vec<_> = told.collect();
         let rest = scores(&mut documents.iter().map(|one| &one.rest))?;
-        let with = |prior: f32| -> Vec<Option<[f64; 2]>> {
+        let with = |prior: f32| -> Vec<Option<Found>> {
             let score = |row: &[f32]| row.iter().zip(logs).map(|(x, log)| x / size + prior * log).collect::<Vec<f32>>();
             documents.iter().zip(rest.iter_rows()).map(|(one, row)| found(&score(row), one)).collect()
         };
         Ok((PRIORS.map(with), told))
     });
-    let parts: Vec<([Vec<Option<[f64; 2]>>; 5], Vec<Option<f64>>)> = parts.collect::<firth::Result<_>>()?;
+    let parts: Vec<(_, Vec<_>)> = parts.collect::<firth::Result<_>>()?;
     let told: Vec<Option<f64>> = parts.iter().flat_map(|(_, told)| told.clone()).collect();
     let with = |at: usize| {
-        let found: Vec<Option<[f64; 2]>> = parts.iter().flat_map(|(found, _)| found[at].clone()).collect();
+        let found: Vec<Option<Found>> = parts.iter().flat_map(|(found, _)| found[at].clone()).collect();
         figures(format!("LSA {components}"), &found, &told)
     };
     let best = (0..PRIORS.len()).map(with).max_by(|a, b| a.recall.total_cmp(&b.recall));

@@ -21,7 +21,7 @@ const MARGIN: (i32, i32) = (112, 36);
 /// Width and height of a cloud of points.
 const CLOUD: i32 = 300;
 /// Points of a cloud that are drawn, the first ones: they suffice for the eye, and keep the file small.
-const POINTS: usize = 700;
+const POINTS: usize = 560;
 const INK: RGBColor = RGBColor(34, 34, 34);
 const PAPER: RGBColor = RGBColor(244, 244, 244);
 /// The name under which the font that comes with firth is registered.

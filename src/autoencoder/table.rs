@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn weights_decay_as_stated_per_epoch_and_biases_do_not() {
         let mut clock = Clock::new(LR, 1.0, 0.7, EPOCH, STEPS);
-        clock.step = EPOCH + 1;
+        clock.go_to(EPOCH + 1);
         let settled = Table::new(COLS, 1, vec![1.0; COLS]).settled(&clock);
         let expected = (-0.7f32).exp();
         assert!(settled[..COLS - 1].iter().all(|weight| (weight - expected).abs() < 1e-6), "{settled:?}");

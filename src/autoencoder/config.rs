@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::math::Samples;
 use crate::train::Every;
 
 /// What squashes the units of a layer.
@@ -179,7 +180,8 @@ pub struct AutoencoderConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "ROWS"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
-    /// Passes over the rows [1 to 100000] [default: text 8, matrices 100]
+    /// Passes over the rows [1 to 100000] [default: text 8, or up to 100 until there are 100 steps; matrices 100, or up to 1000
+    /// until there are 4000 steps]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<usize>,
@@ -286,6 +288,17 @@ impl AutoencoderConfig {
         };
         resolved.check(is_sparse)?;
         Ok(resolved)
+    }
+
+    /// With as many epochs as these rows need, if that was left open: the usual, or more where there are so few rows that
+    /// training would end before much is learnt.
+    pub fn with_epochs_for(&self, rows: &Samples) -> Self {
+        let is_sparse = matches!(rows, Samples::Sparse(_));
+        let (steps, most) = if is_sparse { (100, 100) } else { (4000, 1000) };
+        let Ok(usual) = self.resolved(is_sparse) else { return self.clone() };
+        let Settings { batch, epochs, .. } = usual.settings();
+        let enough = epochs.max((steps / rows.rows().div_ceil(batch).max(1)).min(most));
+        Self { epochs: self.epochs.or(Some(enough)), ..self.clone() }
     }
 
     fn check(&self, is_sparse: bool) -> Result<()> {

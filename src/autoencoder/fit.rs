@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
         words: Option<Words>,
     ) -> Result<Self> {
         let is_sparse = matches!(input, Samples::Sparse(_));
-        let config = config.resolved(is_sparse)?;
+        let config = config.with_epochs_for(input).resolved(is_sparse)?;
         let settings = config.settings();
         let target = target.unwrap_or(input);
         let empty = checks::data(&config, input, target)?;

@@ -100,7 +100,7 @@ fn threads_and_an_encoded_corpus_change_nothing() -> Tested {
     let folder = trained("");
     folder.firth("corpus build a.txt -o corpus --min-count 1").expect_code(0);
     for (run, train) in [
-        ("two", "train autoencoder a.txt -o two --code 8 --epochs 3 --threads 2".to_owned()),
+        ("two", "train autoencoder a.txt -o two --max-documents 100% --code 8 --epochs 3 --threads 2".to_owned()),
         ("encoded", format!("train autoencoder corpus -o encoded {QUICK}")),
     ] {
         folder.firth(&train).expect_code(0);

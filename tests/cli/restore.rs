@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::Folder;
 
-const QUICK: &str = "--code 8 --epochs 20 --threads 1";
+const QUICK: &str = "--max-documents 100% --code 8 --decay 0.2 --epochs 40 --threads 1";
 
 fn trained() -> Folder {
     let folder = Folder::new();
@@ -39,7 +39,7 @@ fn missing_words_are_of_the_kind_and_foreign_ones_are_not() {
 #[test]
 fn it_is_measured_beside_frequency_and_lsa() {
     let folder = Folder::new();
-    folder.firth("corpus generate topics -o planted --documents 2000").expect_code(0);
+    folder.firth("corpus generate topics -o planted").expect_code(0);
     folder.firth("train autoencoder planted/text.txt -o run --code 20 --threads 1").expect_code(0);
     let told = folder.json("restore run planted/text.txt --evaluate");
     assert_eq!(told["documents"], 1500);
@@ -69,7 +69,7 @@ fn noise_is_taken_out_of_a_matrix() {
     let folder = Folder::new();
     folder.write("clean.csv", table(0.0));
     folder.write("noisy.csv", table(0.3));
-    let train = "train autoencoder noisy.csv --target clean.csv -o run --code 4 --epochs 100 --threads 1";
+    let train = "train autoencoder noisy.csv --target clean.csv -o run --code 4 --threads 1";
     folder.firth(train).expect_code(0);
     let told = folder.json("restore run noisy.csv -o out.npy --target clean.csv");
     let psnr = |name: &str| told[name]["psnr"].as_f64().unwrap_or(f64::NAN);

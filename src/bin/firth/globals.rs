@@ -60,18 +60,20 @@ impl Typed {
             let Some(found) = command.find_subcommand(name) else { break };
             (command, matches) = (found, inner);
         }
-        let spelt = |long: &str| {
+        let spelt = |flag: &clap::Arg| {
             arguments.iter().any(|argument| {
                 let text = argument.to_string_lossy();
-                text.strip_prefix("--").is_some_and(|rest| rest.split('=').next() == Some(long))
+                let is_long = text.strip_prefix("--").is_some_and(|rest| rest.split('=').next() == flag.get_long());
+                let starts_so = |short| text.strip_prefix('-').is_some_and(|rest| rest.starts_with(short));
+                is_long || flag.get_short().is_some_and(starts_so)
             })
         };
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let flags = command
             .get_arguments()
             .filter(|argument| given(argument.get_id().as_str()))
+            .filter(|argument| spelt(argument))
             .filter_map(|argument| argument.get_long())
-            .filter(|long| spelt(long))
             .map(str::to_owned)
             .collect();
         let settings = command

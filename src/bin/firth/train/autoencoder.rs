@@ -78,10 +78,11 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     config.threads = globals.threads();
     config.seed = globals.seed;
     if !matches!(input, Input::Matrix(_)) {
-        config = resolved(&config, true, typed)?;
+        // Of text the kind is known, and what does not fit it is told before hours of reading.
+        resolved(&config, true, typed)?;
     }
     let init_words = flags.init_words.as_deref().map(model::read).transpose()?;
-    if let (Some(words), Some(units)) = (&init_words, config.hidden.first().copied().or(config.code))
+    if let (Some(words), Some(units)) = (&init_words, config.hidden.first().copied().or(config.resolved(true)?.code))
         && words.dim() != units
     {
         let flag = if config.hidden.is_empty() { "code" } else { "hidden" };
@@ -109,9 +110,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         Input::Encoded(path) => Rows::of_corpus(EncodedCorpus::open(path).map_err(Failure::Input)?, flags.spread)?,
         Input::Matrix(path) => Rows::of_matrix(path, flags.target.as_deref())?,
     };
-    if matches!(input, Input::Matrix(_)) {
-        config = resolved(&config, matches!(rows.input, Samples::Sparse(_)), typed)?;
-    }
+    let config = resolved(&config.with_epochs_for(&rows.input), matches!(rows.input, Samples::Sparse(_)), typed)?;
     let plan = Plan::from_needs(needs(&config, &rows), target)?;
     if flags.dry_run {
         return plan.print(globals);

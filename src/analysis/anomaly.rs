@@ -190,7 +190,7 @@ impl<'a> Detector<'a> {
     /// The surprise of counts under probabilities.
     fn surprised(&self, rows: &Samples, row: usize, bag: Option<&Bag>, given: &[f32]) -> Parts {
         let [unseen_price, known_price] = self.prices;
-        let (mut sum, mut excess, mut total, mut blamed) = (0.0, 0.0, 0.0, Vec::new());
+        let (mut sum, mut excess, mut total, mut known, mut blamed) = (0.0, 0.0, 0.0, 0.0, Vec::new());
         let values = self.model.target_values(rows, row);
         for (column, weight) in columns(rows, row).zip(values).filter(|(_, weight)| *weight > 0.0) {
             let (weight, log) = (f64::from(weight), f64::from(given[column as usize].max(f32::MIN_POSITIVE)).ln());
@@ -198,6 +198,7 @@ impl<'a> Detector<'a> {
             sum += weight * surprise;
             excess += weight * (f64::from(self.chance[column as usize]) - log);
             total += weight;
+            known += weight;
             blamed.push((weight * surprise, Term { word: Blamed::Column(column), surprise }));
         }
         let mut unseen: Vec<&String> = bag.iter().flat_map(|bag| &bag.unseen).collect();
@@ -209,8 +210,8 @@ impl<'a> Detector<'a> {
             let term = Term { word: Blamed::Unseen(same[0].clone()), surprise: unseen_price };
             blamed.push((weight * unseen_price, term));
         }
-        let total = if total > 0.0 { total } else { 1.0 };
-        Parts { surprise: sum / total, excess: excess / total, terms: self.worst(blamed), ..Parts::default() }
+        let [total, known] = [total, known].map(|weight| if weight > 0.0 { weight } else { 1.0 });
+        Parts { surprise: sum / total, excess: excess / known, terms: self.worst(blamed), ..Parts::default() }
     }
 
     /// The squared errors of measurements.

@@ -56,10 +56,7 @@ impl Words {
         let most = (max_share * documents as f64).max(1.0);
         let is_chosen = |&word: &usize| with[word] >= min_documents && f64::from(with[word]) <= most;
         let mut columns = vec![None; words];
-        let (mut keys, mut common) = (Keys::new(), Keys::new());
-        for word in (0..words).filter(|&word| f64::from(with[word]) > most) {
-            common.push(corpus.vocabulary.keys().get(word));
-        }
+        let mut keys = Keys::new();
         for (column, word) in (0..words).filter(is_chosen).enumerate() {
             columns[word] = Some(column as u32);
             keys.push(corpus.vocabulary.keys().get(word));

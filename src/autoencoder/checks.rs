@@ -94,6 +94,11 @@ pub(super) fn data(config: &AutoencoderConfig, input: &Samples, target: &Samples
             };
             return fault("target", value, expected);
         }
+        if settings.sif > 0.0
+            && let Some(&value) = wanted.iter().find(|&&value| value < 0.0)
+        {
+            return fault("target", value, "expected counts of 0 or more, whose frequencies --sif weighs; use --sif 0");
+        }
         let is_zero = |values: &[f32]| values.iter().all(|&value| value == 0.0);
         if is_zero(read) || settings.loss == Loss::Multinomial && is_zero(wanted) {
             empty.push(row);

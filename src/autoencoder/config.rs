@@ -134,7 +134,7 @@ pub struct AutoencoderConfig {
     #[cfg_attr(feature = "cli", arg(long, value_enum))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_input: Option<Weighting>,
-    /// Weigh a target's column of frequency p by A / (A + p) (Arora et al., 2017); 0 does not [0 to 1] [default: text 1e-3, matrices 0]
+    /// Weigh a target's column of frequency p by A / (A + p) (Arora et al., 2017); 0 does not [0 to 1] [default: text 1e-3, matrices and other losses 0]
     #[cfg_attr(feature = "cli", arg(long, value_name = "A"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sif: Option<f64>,
@@ -269,6 +269,7 @@ impl AutoencoderConfig {
     /// baskets), dense ones for measurements (images).
     pub fn resolved(&self, is_sparse: bool) -> Result<Self> {
         let activation = self.activation.unwrap_or(if is_sparse { Activation::Tanh } else { Activation::Relu });
+        let loss = self.loss.unwrap_or(if is_sparse { Loss::Multinomial } else { Loss::Mse });
         let weighting = |text| if is_sparse { text } else { Weighting::Counts };
         let resolved = Self {
             code: Some(self.code.unwrap_or(if is_sparse { 100 } else { 64 })),
@@ -276,8 +277,8 @@ impl AutoencoderConfig {
             code_activation: Some(self.code_activation.unwrap_or(activation)),
             input: Some(self.input.unwrap_or(weighting(Weighting::Tfidf))),
             target_input: Some(self.target_input.unwrap_or(weighting(Weighting::Log))),
-            sif: Some(self.sif.unwrap_or(if is_sparse { 1e-3 } else { 0.0 })),
-            loss: Some(self.loss.unwrap_or(if is_sparse { Loss::Multinomial } else { Loss::Mse })),
+            sif: Some(self.sif.unwrap_or(if loss == Loss::Multinomial && is_sparse { 1e-3 } else { 0.0 })),
+            loss: Some(loss),
             noise: Some(self.noise.unwrap_or(if is_sparse { Corruption::Mask(0.5) } else { Corruption::None })),
             lr: Some(self.lr.unwrap_or(if is_sparse { 1e-2 } else { 2e-3 })),
             center: Some(self.center.unwrap_or(is_sparse && self.sparse == Sparsity::None)),
@@ -377,6 +378,10 @@ impl AutoencoderConfig {
         }
         if self.predict == Predict::Hidden && !matches!(settings.noise, Corruption::Mask(p) if p > 0.0) {
             return Err(Error::config("--predict", "hidden needs something hidden: --noise mask:0.5"));
+        }
+        if self.predict == Predict::Hidden && self.heldout > 0.0 {
+            let reason = "with --predict hidden there is no fixed question to measure; drop one of them";
+            return Err(Error::config("--heldout", reason));
         }
         Ok(())
     }

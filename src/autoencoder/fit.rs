@@ -27,7 +27,9 @@ use crate::train::{Every, Observer, Progress};
 
 /// Steps over which the loss is averaged before it is judged.
 const JUDGED: usize = 50;
-/// A mean loss so many times that of the first step, before anything was learnt, is no learning any more.
+/// And rows at least.
+const JUDGED_ROWS: usize = 1000;
+/// A mean loss so many times that of the start biases alone, before anything was learnt, is no learning any more.
 const WORSE_THAN_CHANCE: f64 = 2.0;
 
 /// One training run: an input, perhaps another matrix as target, and a network.
@@ -38,6 +40,8 @@ pub struct Trainer<'a> {
     words: Option<Words>,
     /// The last layer's biases at the start: the target's mean, as the loss sees it.
     bias: Vec<f32>,
+    /// A mean loss beyond which nothing is learnt.
+    worst: f64,
     /// Positions of the rows to train on, to measure on, and without anything to learn from.
     rows: Vec<u32>,
     heldout: Vec<u32>,
@@ -63,8 +67,6 @@ pub(super) struct State {
     /// Loss, summed over the rows of the epoch at hand, and their number.
     pub sum: f64,
     pub seen: u64,
-    /// The loss of the first step of this start, before anything was learnt.
-    pub chance: Option<f64>,
     /// Mean loss of each epoch, and on held-out rows after it, of this start.
     pub losses: Vec<f64>,
     pub heldout: Vec<f64>,
@@ -165,7 +167,9 @@ impl<'a> Trainer<'a> {
             Samples::Sparse(_) => rows.iter().map(|&row| total(input, row)).sum::<f64>() as u64,
             Samples::Dense(_) => rows.len() as u64,
         };
-        let bias = start_bias(settings.loss, &data, &rows);
+        let (bias, chance) = start_bias(settings.loss, &data, &rows);
+        // Penalties come on top; where the target never changes, anything is worse than chance.
+        let worst = if chance > 0.0 { WORSE_THAN_CHANCE * chance } else { f64::INFINITY };
         let shape = Shape::new(&config, input.cols(), target.cols());
         let model = Model::new(&config, shape);
         let steps = rows.len().div_ceil(settings.batch);
@@ -176,6 +180,7 @@ impl<'a> Trainer<'a> {
             data,
             words,
             bias,
+            worst,
             rows,
             heldout,
             empty,
@@ -228,6 +233,9 @@ impl<'a> Trainer<'a> {
         let Some(words) = &self.words else {
             return Err(Error::config("--init-words", "the rows of a matrix have no words"));
         };
+        if self.config.restarts > 1 {
+            return Err(Error::config("--init-words", "every start would begin alike; drop --restarts"));
+        }
         if vectors.dim() != units {
             let reason = format!("vectors of {} numbers do not fit a first layer of {units} units", vectors.dim());
             return Err(Error::config("--init-words", reason));
@@ -341,8 +349,7 @@ impl<'a> Trainer<'a> {
     /// The end of a start: its last weights count if nothing is held out; then the next start begins.
     fn end_start(&mut self) -> Result<()> {
         // Short runs end before their steps are judged.
-        let (last, chance) = (self.state.losses.last().copied(), self.state.chance.unwrap_or(f64::INFINITY));
-        let is_far_off = last.is_some_and(|loss| loss > WORSE_THAN_CHANCE * chance.max(1e-9));
+        let is_far_off = self.state.losses.last().is_some_and(|&loss| loss > self.worst);
         if is_far_off || !self.model.is_finite() {
             return Err(self.diverged());
         }
@@ -387,19 +394,21 @@ impl<'a> Trainer<'a> {
     }
 
     fn has_lost_patience(&self) -> bool {
-        let best = self.state.best.as_ref().filter(|best| best.restart == self.state.restart + 1);
-        let since = self.state.epoch - best.map_or(0, |best| best.epoch);
-        self.config.patience > 0 && !self.state.heldout.is_empty() && since >= self.config.patience
+        let heldout = &self.state.heldout;
+        let best = (0..heldout.len()).min_by(|&a, &b| heldout[a].total_cmp(&heldout[b]));
+        self.config.patience > 0 && best.is_some_and(|best| heldout.len() - 1 - best >= self.config.patience)
     }
 
     /// Fails if the loss has left all bounds.
     fn judge(&mut self, loss: f64) -> Result<()> {
-        let state = &mut self.state;
-        let chance = *state.chance.get_or_insert(loss);
-        state.judged.push(loss);
-        let is_far_off = state.judged.len() >= JUDGED && {
-            let mean = state.judged.drain(..).sum::<f64>() / JUDGED as f64;
-            mean > WORSE_THAN_CHANCE * chance.max(1e-9)
+        let rows = self.config.settings().batch;
+        let judged = &mut self.state.judged;
+        judged.push(loss);
+        // Rows differ in length, and with it in loss: of a few nothing is said.
+        let is_far_off = judged.len() >= JUDGED && judged.len() * rows >= JUDGED_ROWS && {
+            let mean = judged.iter().sum::<f64>() / judged.len() as f64;
+            judged.clear();
+            mean > self.worst
         };
         if loss.is_finite() && !is_far_off { Ok(()) } else { Err(self.diverged()) }
     }
@@ -515,12 +524,12 @@ impl<'a> Trainer<'a> {
     pub fn finish(self) -> Autoencoder {
         let network = self.network();
         let sums = sums(self.data.target);
-        let all = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        let all = sums.iter().map(|sum| sum.max(0.0)).sum::<f64>().max(f64::MIN_POSITIVE);
         Autoencoder {
             config: self.config,
             words: self.words,
             counts: super::prepare::sums(self.data.input).iter().map(|&sum| sum.max(0.0) as u64).collect(),
-            unigram: sums.iter().map(|sum| (sum / all) as f32).collect(),
+            unigram: sums.iter().map(|sum| (sum.max(0.0) / all) as f32).collect(),
             target: self.data.prepare_target,
             network,
         }
@@ -535,9 +544,9 @@ fn total(samples: &Samples, row: u32) -> f64 {
     samples.stored(row as usize).iter().map(|&value| f64::from(value)).sum()
 }
 
-/// The last layer's biases at which, without any code, the loss is least: of the targets' means.
-fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> Vec<f32> {
-    let mut sums = vec![0f64; data.target.cols()];
+/// The last layer's biases at which, without any code, the loss is least, of the targets' means; and that loss, of a row.
+fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> (Vec<f32>, f64) {
+    let (mut sums, mut squares) = (vec![0f64; data.target.cols()], 0f64);
     // Weighted as in training, and whole, whatever part of it will be asked for.
     let whole = Data {
         prepare_input: data.prepare_input.clone(),
@@ -548,6 +557,7 @@ fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> Vec<f32> {
     };
     for rows in rows.chunks(1024) {
         let target = whole.batch(rows, None).target;
+        squares += target.values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
         if target.is_dense() {
             for row in target.values.chunks_exact(target.cols) {
                 sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
@@ -570,5 +580,12 @@ fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> Vec<f32> {
             (share / (1.0 - share)).ln()
         }
     };
-    sums.iter().map(|sum| bias(sum) as f32).collect()
+    let (biases, count) = (sums.iter().map(bias).collect::<Vec<f64>>(), rows.len().max(1) as f64);
+    let linear: f64 = sums.iter().zip(&biases).map(|(sum, bias)| sum * bias).sum();
+    let total = match loss {
+        Loss::Multinomial => all * biases.iter().map(|bias| bias.exp()).sum::<f64>().ln() - linear,
+        Loss::Mse => squares - 2.0 * linear + count * biases.iter().map(|bias| bias * bias).sum::<f64>(),
+        Loss::Bce => count * biases.iter().map(|bias| bias.exp().ln_1p()).sum::<f64>() - linear,
+    };
+    (biases.iter().map(|&bias| bias as f32).collect(), total / count)
 }

@@ -9,7 +9,7 @@ use super::model::FILE;
 use super::network::Shape;
 use super::table::Table;
 use crate::error::{Error, Result};
-use crate::io::{Container, ContainerWriter};
+use crate::io::{Container, ContainerWriter, checksum};
 use crate::math::fingerprint;
 
 /// The kind in the header.
@@ -46,7 +46,8 @@ impl Tables {
         }
         // In the order in which they will be read.
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let sum = fingerprint(all.iter().map(|(_, numbers)| *numbers));
+        touched.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let sum = Self::sum(all.iter().map(|(_, numbers)| *numbers), touched.iter().map(|(_, steps)| *steps));
         let metadata = BTreeMap::from([(FINGERPRINT.to_owned(), format!("{sum:016x}"))]);
         let tensors: Vec<(&str, Dtype, Vec<usize>)> = all
             .iter()
@@ -74,9 +75,16 @@ impl Tables {
         Self { numbers, touched }.checked(&container)
     }
 
+    /// A checksum of all numbers, in the order of their names.
+    fn sum<'a>(numbers: impl Iterator<Item = &'a [f32]>, touched: impl Iterator<Item = &'a [u32]>) -> u64 {
+        let steps = touched.map(|steps| (checksum::part(steps, 0, |step| u64::from(step) + 1), steps.len() as u64));
+        checksum::join(&[(fingerprint(numbers), 0)].into_iter().chain(steps).collect::<Vec<_>>())
+    }
+
     fn checked(self, container: &Container) -> Result<Self> {
         let expected = container.entry(FINGERPRINT).unwrap_or_default().to_owned();
-        let found = format!("{:016x}", fingerprint(self.numbers.values().map(Vec::as_slice)));
+        let sum = Self::sum(self.numbers.values().map(Vec::as_slice), self.touched.values().map(Vec::as_slice));
+        let found = format!("{sum:016x}");
         if found == expected {
             return Ok(self);
         }

@@ -55,7 +55,7 @@ impl Clock {
         };
         let mut log_keep = 0.0;
         for step in 1..=steps {
-            log_keep += (-decay * clock.lr_at(step) / (lr * steps_per_epoch as f64)).max(-1.0);
+            log_keep -= decay * clock.lr_at(step) / (lr * steps_per_epoch as f64);
             clock.rates.push([clock.rate(step), (log_keep - clock.log_keep[step - 1]).exp()]);
             clock.log_keep.push(log_keep);
         }
@@ -85,7 +85,7 @@ impl Clock {
     }
 
     fn lr_at(&self, step: usize) -> f64 {
-        self.lr * (1.0 - step as f64 / self.steps as f64).max(self.min_lr)
+        self.lr * (1.0 - (step - 1) as f64 / self.steps as f64).max(self.min_lr)
     }
 
     /// The learning rate of the step at hand.

@@ -21,7 +21,7 @@ fn number(value: &Value) -> f64 {
 #[test]
 fn planted_anomalies_are_found_and_told_beside_trivial_baselines() {
     let folder = Folder::new();
-    folder.firth("corpus generate topics -o planted --documents 3000").expect_code(0);
+    folder.firth("corpus generate topics -o planted").expect_code(0);
     let planted: Vec<String> = folder
         .read("planted/anomalies.tsv")
         .lines()
@@ -31,7 +31,7 @@ fn planted_anomalies_are_found_and_told_beside_trivial_baselines() {
         .collect();
     assert!(planted.len() > 5, "{planted:?}");
     let (mut normal, mut test) = (String::new(), String::new());
-    for (at, line) in folder.read("planted/documents.tsv").lines().skip(1).enumerate() {
+    for (at, line) in folder.read("planted/documents.tsv").lines().skip(1).take(3000).enumerate() {
         let cells: Vec<&str> = line.split('\t').collect();
         let is_planted = planted.iter().any(|id| id == cells[0]);
         let kind = if is_planted { "odd" } else { "usual" };
@@ -99,8 +99,11 @@ fn what_does_not_depend_on_the_batch_nor_on_threads() {
     assert!(!folder.firth("anomaly run c.txt --score distance").stderr.contains("ranks"));
     let all = folder.json("anomaly run b.txt --score surprise --threads 1");
     let alone = folder.json("anomaly run c.txt --score surprise --threads 2");
-    let same = all.as_array().into_iter().flatten().find(|found| found["id"] == "1");
-    assert_eq!(same, alone.get(0));
+    let same = all.as_array().into_iter().flatten().find(|found| found["id"] == "1").expect("the document");
+    // Products of matrices of other shapes round otherwise.
+    for part in ["surprise", "distance", "unseen", "excess"] {
+        assert!((number(&same[part]) - number(&alone[0][part])).abs() < 1e-5, "{part}: {same} {alone}");
+    }
     assert_eq!(
         folder.firth("anomaly run b.txt --threads 2").stdout,
         folder.firth("anomaly run b.txt --threads 1").stdout
@@ -137,7 +140,9 @@ fn rows_of_a_matrix_are_scored_by_their_error() {
     let folder = Folder::new();
     folder.write("x.npy", npy(100, false));
     folder.write("odd.npy", npy(40, true));
-    folder.firth("train autoencoder x.npy -o run --code 2 --epochs 60 --threads 1").expect_code(0);
+    folder
+        .firth("train autoencoder x.npy -o run --code 2 --epochs 300 --activation tanh --lr 0.01 --threads 1")
+        .expect_code(0);
     let found = folder.json("anomaly run odd.npy --terms 1");
     assert_eq!((&found[0]["id"], &found[0]["terms"][0]["term"]), (&"40".into(), &"3".into()), "{}", found[0]);
     assert!(found[0].get("unseen").is_none() && found.as_array().map(Vec::len) == Some(40));

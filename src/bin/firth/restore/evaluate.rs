@@ -206,7 +206,7 @@ fn best_prior(lsa: &LsaModel, components: usize, logs: &[f32], documents: &[Docu
         };
         Ok((PRIORS.map(with), told))
     });
-    let parts: Vec<([Vec<Option<[f64; 2]>>; 5], Vec<Option<f64>>)> = parts.collect::<firth::Result<_>>()?;
+    let parts: Vec<_> = parts.collect::<firth::Result<_>>()?;
     let told: Vec<Option<f64>> = parts.iter().flat_map(|(_, told)| told.clone()).collect();
     let with = |at: usize| {
         let found: Vec<Option<[f64; 2]>> = parts.iter().flat_map(|(found, _)| found[at].clone()).collect();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::support::Folder;
 
-const QUICK: &str = "--max-documents 100% --code 8 --decay 0.2 --epochs 30 --threads 1";
+const QUICK: &str = "--max-documents 100% --code 8 --epochs 10 --threads 1";
 
 /// A run on animals and ships, and documents of which the last is neither.
 fn trained() -> Folder {
@@ -31,7 +31,7 @@ fn planted_anomalies_are_found_and_told_beside_trivial_baselines() {
         .collect();
     assert!(planted.len() > 5, "{planted:?}");
     let (mut normal, mut test) = (String::new(), String::new());
-    for (at, line) in folder.read("planted/documents.tsv").lines().skip(1).enumerate() {
+    for (at, line) in folder.read("planted/documents.tsv").lines().skip(1).take(3000).enumerate() {
         let cells: Vec<&str> = line.split('\t').collect();
         let is_planted = planted.iter().any(|id| id == cells[0]);
         let kind = if is_planted { "odd" } else { "usual" };
@@ -99,9 +99,11 @@ fn what_does_not_depend_on_the_batch_nor_on_threads() {
     assert!(!folder.firth("anomaly run c.txt --score distance").stderr.contains("ranks"));
     let all = folder.json("anomaly run b.txt --score surprise --threads 1");
     let alone = folder.json("anomaly run c.txt --score surprise --threads 2");
-    let same = all.as_array().into_iter().flatten().find(|found| found["id"] == "1");
-    let rounded = |found: Option<&Value>| found.map(|found| (number(&found["score"]) * 1e5).round());
-    assert_eq!(rounded(same), rounded(alone.get(0)));
+    let same = all.as_array().into_iter().flatten().find(|found| found["id"] == "1").expect("the document");
+    // Products of matrices of other shapes round otherwise.
+    for part in ["surprise", "distance", "unseen", "excess"] {
+        assert!((number(&same[part]) - number(&alone[0][part])).abs() < 1e-5, "{part}: {same} {alone}");
+    }
     assert_eq!(
         folder.firth("anomaly run b.txt --threads 2").stdout,
         folder.firth("anomaly run b.txt --threads 1").stdout
@@ -111,7 +113,7 @@ fn what_does_not_depend_on_the_batch_nor_on_threads() {
 #[test]
 fn words_in_most_documents_are_not_unseen() {
     let folder = trained();
-    folder.firth("train autoencoder a.txt -o few --max-documents 20% --code 8 --epochs 10 --threads 1").expect_code(0);
+    folder.firth("train autoencoder a.txt -o few --code 8 --epochs 10 --threads 1 --max-documents 20%").expect_code(0);
     folder.write("b.txt", "the farm\n");
     assert_eq!(number(&folder.json("anomaly few b.txt --score unseen")[0]["unseen"]), 0.0);
 }
@@ -138,7 +140,9 @@ fn rows_of_a_matrix_are_scored_by_their_error() {
     let folder = Folder::new();
     folder.write("x.npy", npy(100, false));
     folder.write("odd.npy", npy(40, true));
-    folder.firth("train autoencoder x.npy -o run --code 2 --activation tanh --threads 1").expect_code(0);
+    folder
+        .firth("train autoencoder x.npy -o run --code 2 --epochs 300 --activation tanh --lr 0.01 --threads 1")
+        .expect_code(0);
     let found = folder.json("anomaly run odd.npy --terms 1");
     assert_eq!((&found[0]["id"], &found[0]["terms"][0]["term"]), (&"40".into(), &"3".into()), "{}", found[0]);
     assert!(found[0].get("unseen").is_none() && found.as_array().map(Vec::len) == Some(40));

@@ -67,7 +67,13 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         return of_matrix(flags, &model, path, globals);
     }
     let why = format!("{} has learnt from text", flags.run.display());
-    ["output", "target", "force"].iter().try_for_each(|flag| typed.refuse(flag, &why))?;
+    // Short spellings, too, are refused.
+    for (flag, is_given) in [("output", flags.output.is_some()), ("target", flags.target.is_some())] {
+        if is_given {
+            return Err(Failure::usage(format!("--{flag}: has no effect, since {why}")));
+        }
+    }
+    typed.refuse("force", &why)?;
     if flags.evaluate {
         ["missing", "foreign"].iter().try_for_each(|flag| typed.refuse(flag, "--evaluate prints figures only"))?;
         return evaluate::run(flags, &model, globals);

@@ -305,7 +305,7 @@ mod tests {
             for (row, gradient) in rows.iter().zip(gradient.chunks(COLS)) {
                 all[*row as usize * COLS..][..COLS].copy_from_slice(gradient);
             }
-            let lr = LR * (1.0 - step as f64 / STEPS as f64).max(0.05);
+            let lr = LR * (1.0 - (step - 1) as f64 / STEPS as f64).max(0.05);
             for (at, gradient) in all.into_iter().map(f64::from).enumerate() {
                 first[at] = 0.9 * first[at] + 0.1 * gradient;
                 second[at] = 0.999 * second[at] + 0.001 * gradient * gradient;

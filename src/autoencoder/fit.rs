@@ -29,7 +29,7 @@ use crate::train::{Every, Observer, Progress};
 const JUDGED: usize = 50;
 /// And rows at least.
 const JUDGED_ROWS: usize = 1000;
-/// A mean loss so many times that of the start biases alone, before anything was learnt, is no learning any more.
+/// A mean loss so many times that of the start, before anything was learnt, is no learning any more.
 const WORSE_THAN_CHANCE: f64 = 2.0;
 
 /// One training run: an input, perhaps another matrix as target, and a network.
@@ -40,8 +40,8 @@ pub struct Trainer<'a> {
     words: Option<Words>,
     /// The last layer's biases at the start: the target's mean, as the loss sees it.
     bias: Vec<f32>,
-    /// A mean loss beyond which nothing is learnt.
-    worst: f64,
+    /// The mean loss of the start biases alone.
+    chance: f64,
     /// Positions of the rows to train on, to measure on, and without anything to learn from.
     rows: Vec<u32>,
     heldout: Vec<u32>,
@@ -64,6 +64,8 @@ pub(super) struct State {
     pub restart: usize,
     pub epoch: usize,
     pub step: usize,
+    /// The loss of the first step of this start: random weights may begin worse than none.
+    pub first: Option<f64>,
     /// Loss, summed over the rows of the epoch at hand, and their number.
     pub sum: f64,
     pub seen: u64,
@@ -168,8 +170,6 @@ impl<'a> Trainer<'a> {
             Samples::Dense(_) => rows.len() as u64,
         };
         let (bias, chance) = start_bias(settings.loss, &data, &rows);
-        // Penalties come on top; where the target never changes, anything is worse than chance.
-        let worst = if chance > 0.0 { WORSE_THAN_CHANCE * chance } else { f64::INFINITY };
         let shape = Shape::new(&config, input.cols(), target.cols());
         let model = Model::new(&config, shape);
         let steps = rows.len().div_ceil(settings.batch);
@@ -180,7 +180,7 @@ impl<'a> Trainer<'a> {
             data,
             words,
             bias,
-            worst,
+            chance,
             rows,
             heldout,
             empty,
@@ -349,7 +349,7 @@ impl<'a> Trainer<'a> {
     /// The end of a start: its last weights count if nothing is held out; then the next start begins.
     fn end_start(&mut self) -> Result<()> {
         // Short runs end before their steps are judged.
-        let is_far_off = self.state.losses.last().is_some_and(|&loss| loss > self.worst);
+        let is_far_off = self.state.losses.last().is_some_and(|&loss| self.is_far_off(loss));
         if is_far_off || !self.model.is_finite() {
             return Err(self.diverged());
         }
@@ -402,15 +402,22 @@ impl<'a> Trainer<'a> {
     /// Fails if the loss has left all bounds.
     fn judge(&mut self, loss: f64) -> Result<()> {
         let rows = self.config.settings().batch;
+        self.state.first.get_or_insert(loss);
         let judged = &mut self.state.judged;
         judged.push(loss);
         // Rows differ in length, and with it in loss: of a few nothing is said.
         let is_far_off = judged.len() >= JUDGED && judged.len() * rows >= JUDGED_ROWS && {
             let mean = judged.iter().sum::<f64>() / judged.len() as f64;
             judged.clear();
-            mean > self.worst
+            self.is_far_off(mean)
         };
         if loss.is_finite() && !is_far_off { Ok(()) } else { Err(self.diverged()) }
+    }
+
+    /// Is a mean loss far worse than that of no learning?
+    fn is_far_off(&self, loss: f64) -> bool {
+        // Where the target never changes, anything is worse than its mean.
+        self.chance > 0.0 && loss > WORSE_THAN_CHANCE * self.chance.max(self.state.first.unwrap_or(0.0))
     }
 
     fn diverged(&self) -> Error {

@@ -71,7 +71,7 @@ fn the_studys_targets_for_digits_are_reached() -> Result<()> {
         ..overcomplete
     };
     let free = fit(sigmoid.clone())?;
-    let tight = fit(AutoencoderConfig { contractive: 0.3, ..sigmoid })?;
+    let tight = fit(AutoencoderConfig { contractive: 0.1, ..sigmoid })?;
     let (before, after) = (jacobian(&free, &others.images, 200)?, jacobian(&tight, &others.images, 200)?);
     let (without, with) = (probe(&free, &others.images)?, probe(&tight, &others.images)?);
     println!("14. contractive: Jacobian {before:.2} to {after:.2}, probe {without:.3} to {with:.3}");

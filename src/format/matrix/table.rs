@@ -48,13 +48,15 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Matrix> {
     }
 }
 
-/// Does the second line, or the only one, hold numbers only?
+/// Does the second line, or the only one, hold mostly numbers? A few that are none are faults to be told, not text.
 pub(super) fn recognizes(bytes: &[u8]) -> bool {
     let body = bytes.strip_prefix(text::BOM).unwrap_or(bytes);
     let first = text::line_at(body, 0);
     let second = text::trimmed(text::line_at(body, first.len() + 1));
     let line = if second.is_empty() { text::trimmed(first) } else { second };
-    fields(line, separator(first)).all(|field| text::number(field).is_some())
+    let separator = separator(first);
+    let numbers = fields(line, separator).filter(|field| text::number(field).is_some()).count();
+    2 * numbers > fields(line, separator).count()
 }
 
 /// What stands between the fields of a file with this first line.
@@ -62,11 +64,12 @@ fn separator(line: &[u8]) -> u8 {
     [b'\t', b';'].into_iter().find(|&separator| fields(line, separator).nth(1).is_some()).unwrap_or(b',')
 }
 
-/// Has the first line names instead of numbers? An empty name is one of the first column only, as pandas leaves it above
+/// Has the first line names instead of numbers, in half of its fields at least? Fewer are faults among numbers. An empty name is one of the first column only, as pandas leaves it above
 /// an index; elsewhere it is a number that is missing.
 fn is_header(line: &[u8], separator: u8) -> bool {
     let is_name = |(column, field): (usize, &[u8])| text::number(field).is_none() && (column == 0 || !field.is_empty());
-    !line.trim_ascii().is_empty() && fields(line, separator).enumerate().any(is_name)
+    let names = fields(line, separator).enumerate().filter(|field| is_name(*field)).count();
+    names > 0 && 2 * names >= fields(line, separator).count() && !line.trim_ascii().is_empty()
 }
 
 /// The fields of a line, without blanks and quotes around them.
@@ -132,6 +135,9 @@ mod tests {
         }
         assert_eq!(of("x\n1\n2\n3\n"), Ok((3, vec![1.0, 2.0, 3.0])));
         assert_eq!(of("7"), Ok((1, vec![7.0])));
+        // Neither a header nor text: one fault among numbers, in whichever line.
+        assert!(of("x,2,3\n4,5,6\n").is_err_and(|error| error.starts_with("a.csv, line 1: column 1")));
+        assert!(recognizes(b"1,2,3\n4,x,6\n") && recognizes(b"1,2,3\n,5,6\n") && !recognizes(b"a,b\nc,some text\n"));
         // Not a header: a gap among numbers is no name.
         assert_eq!(
             of("1,,3\n4,5,6\n"),

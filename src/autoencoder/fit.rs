@@ -74,6 +74,8 @@ pub(super) struct State {
     pub heldout: Vec<f64>,
     pub best: Option<Best>,
     pub seconds: f64,
+    /// Epochs done, of all starts.
+    pub epochs: usize,
     /// Losses of the last steps, not yet judged.
     pub judged: Vec<f64>,
 }
@@ -332,6 +334,7 @@ impl<'a> Trainer<'a> {
         state.losses.push(state.sum / state.seen.max(1) as f64);
         (state.sum, state.seen, state.step) = (0.0, 0, 0);
         state.epoch += 1;
+        state.epochs += 1;
         if self.heldout.is_empty() {
             return Ok(());
         }
@@ -358,8 +361,8 @@ impl<'a> Trainer<'a> {
             let tables = self.model.settled(&self.clock);
             self.keep_if_best(loss, || tables);
         }
-        let State { restart, best, seconds, .. } = std::mem::take(&mut self.state);
-        self.state = State { restart: restart + 1, best, seconds, ..State::default() };
+        let State { restart, best, seconds, epochs, .. } = std::mem::take(&mut self.state);
+        self.state = State { restart: restart + 1, best, seconds, epochs, ..State::default() };
         if self.state.restart < self.config.restarts {
             self.begin();
         }
@@ -502,7 +505,7 @@ impl<'a> Trainer<'a> {
 
     fn summary(&self) -> Summary {
         let best = self.state.best.as_ref().expect("a start has ended");
-        let tokens_trained = self.tokens * (self.epochs() * self.config.restarts) as u64;
+        let tokens_trained = self.tokens * self.state.epochs as u64;
         let tables = self.best.iter().flatten().map(Vec::as_slice);
         Summary {
             task: "autoencoder",

@@ -210,10 +210,19 @@ impl Table {
 
     /// The weights after all steps before the one at hand.
     pub fn settled(&self, clock: &Clock) -> Vec<f32> {
-        let mut copy = self.clone();
-        let rows: Vec<u32> = (0..self.rows() as u32).collect();
-        copy.refresh(&rows, clock);
-        copy.weights
+        let cols = self.cols.max(1);
+        let mut weights = self.weights.clone();
+        weights.par_chunks_mut(PIECE * cols).enumerate().for_each(|(piece, weights)| {
+            let from = piece * PIECE;
+            let range = from * cols..from * cols + weights.len();
+            let (mut first, mut second) = (self.first[range.clone()].to_vec(), self.second[range].to_vec());
+            let mut touched = self.touched[from..from + weights.len() / cols].to_vec();
+            let rows = from as u32..(from + touched.len()) as u32;
+            let (first, second, touched) = (&mut first[..], &mut second[..], &mut touched[..]);
+            let mut part = Part { start: from, cols: self.cols, biases: self.biases, weights, first, second, touched };
+            rows.for_each(|row| part.refresh(row, clock));
+        });
+        weights
     }
 
     pub fn is_finite(&self) -> bool {

@@ -66,7 +66,7 @@ pub fn matrix<'a>(model: &Autoencoder, run: &Path, inputs: &'a [PathBuf], typed:
                 return Err(Failure::usage(format!("{why}; give one matrix of {} columns", model.columns())));
             };
             if matrix.is_none() && input.is_file() {
-                let message = format!("{}: is no matrix, but {why}; give one (.npy, .npz)", input.display());
+                let message = format!("{}: is no matrix, but {why}; give one (.npy, .npz, .csv)", input.display());
                 return Err(Failure::usage(message));
             }
             Ok(Some(input))

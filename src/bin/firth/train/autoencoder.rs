@@ -25,7 +25,7 @@ use crate::{model, place, signals};
 #[derive(Debug, clap::Args)]
 pub struct Flags {
     /// Text (files, folders, globs, - for standard input; .gz .zst .bz2 .xz too), one encoded corpus, or one matrix
-    /// (.npy, .npz)
+    /// (.npy, .npz, .csv)
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<PathBuf>,
     #[command(flatten, next_help_heading = "Training")]

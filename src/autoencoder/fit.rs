@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Words;
 use super::batch::Data;
+use super::bias::start_bias;
 use super::checks;
-use super::config::{AutoencoderConfig, Corruption, Loss, Predict};
+use super::config::AutoencoderConfig;
 use super::heldout;
 use super::model::Autoencoder;
 use super::network::{Network, Shape};
@@ -75,7 +76,7 @@ pub(super) struct State {
     pub best: Option<Best>,
     pub seconds: f64,
     /// Epochs done, of all starts.
-    pub epochs: usize,
+    pub all_epochs: usize,
     /// Losses of the last steps, not yet judged.
     pub judged: Vec<f64>,
 }
@@ -334,7 +335,7 @@ impl<'a> Trainer<'a> {
         state.losses.push(state.sum / state.seen.max(1) as f64);
         (state.sum, state.seen, state.step) = (0.0, 0, 0);
         state.epoch += 1;
-        state.epochs += 1;
+        state.all_epochs += 1;
         if self.heldout.is_empty() {
             return Ok(());
         }
@@ -361,8 +362,8 @@ impl<'a> Trainer<'a> {
             let tables = self.model.settled(&self.clock);
             self.keep_if_best(loss, || tables);
         }
-        let State { restart, best, seconds, epochs, .. } = std::mem::take(&mut self.state);
-        self.state = State { restart: restart + 1, best, seconds, epochs, ..State::default() };
+        let State { restart, best, seconds, all_epochs, .. } = std::mem::take(&mut self.state);
+        self.state = State { restart: restart + 1, best, seconds, all_epochs, ..State::default() };
         if self.state.restart < self.config.restarts {
             self.begin();
         }
@@ -505,7 +506,7 @@ impl<'a> Trainer<'a> {
 
     fn summary(&self) -> Summary {
         let best = self.state.best.as_ref().expect("a start has ended");
-        let tokens_trained = self.tokens * self.state.epochs as u64;
+        let tokens_trained = self.tokens * self.state.all_epochs as u64;
         let tables = self.best.iter().flatten().map(Vec::as_slice);
         Summary {
             task: "autoencoder",
@@ -552,50 +553,4 @@ const START_SIZE: f64 = 0.005 / 1.732_050_8;
 /// The sum of a row.
 fn total(samples: &Samples, row: u32) -> f64 {
     samples.stored(row as usize).iter().map(|&value| f64::from(value)).sum()
-}
-
-/// The last layer's biases at which, without any code, the loss is least, of the targets' means; and that loss, of a row.
-fn start_bias(loss: Loss, data: &Data<'_>, rows: &[u32]) -> (Vec<f32>, f64) {
-    let (mut sums, mut squares) = (vec![0f64; data.target.cols()], 0f64);
-    // Weighted as in training, and whole, whatever part of it will be asked for.
-    let whole = Data {
-        prepare_input: data.prepare_input.clone(),
-        prepare_target: data.prepare_target.clone(),
-        noise: Corruption::None,
-        predict: Predict::All,
-        ..*data
-    };
-    for rows in rows.chunks(1024) {
-        let target = whole.batch(rows, None).target;
-        squares += target.values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>();
-        if target.is_dense() {
-            for row in target.values.chunks_exact(target.cols) {
-                sums.iter_mut().zip(row).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
-        } else {
-            target
-                .columns
-                .iter()
-                .zip(&target.values)
-                .for_each(|(&column, &value)| sums[column as usize] += f64::from(value));
-        }
-    }
-    let all: f64 = sums.iter().sum();
-    let least = sums.iter().copied().filter(|&sum| sum > 0.0).fold(f64::INFINITY, f64::min);
-    let bias = |sum: &f64| match loss {
-        Loss::Multinomial => ((sum + 0.5 * least.min(1.0)) / all.max(f64::MIN_POSITIVE)).ln().max(-30.0),
-        Loss::Mse => sum / rows.len().max(1) as f64,
-        Loss::Bce => {
-            let share = (sum / rows.len().max(1) as f64).clamp(1e-4, 1.0 - 1e-4);
-            (share / (1.0 - share)).ln()
-        }
-    };
-    let (biases, count) = (sums.iter().map(bias).collect::<Vec<f64>>(), rows.len().max(1) as f64);
-    let linear: f64 = sums.iter().zip(&biases).map(|(sum, bias)| sum * bias).sum();
-    let total = match loss {
-        Loss::Multinomial => all * biases.iter().map(|bias| bias.exp()).sum::<f64>().ln() - linear,
-        Loss::Mse => squares - 2.0 * linear + count * biases.iter().map(|bias| bias * bias).sum::<f64>(),
-        Loss::Bce => count * biases.iter().map(|bias| bias.exp().ln_1p()).sum::<f64>() - linear,
-    };
-    (biases.iter().map(|&bias| bias as f32).collect(), total / count)
 }

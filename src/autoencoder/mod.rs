@@ -6,6 +6,7 @@
 
 mod bags;
 mod batch;
+mod bias;
 mod checks;
 mod config;
 mod fit;

@@ -430,10 +430,12 @@ def train_codes(run, documents):
 def firth(options, protocol, split, flags, seed):
     """Trains, encodes the test documents and scores both."""
     form = ["--format", "tsv", "--text-field", "2", "--label-field", "1", "--threads", "1", "--quiet"]
+    flags = shlex.split(flags)
+    task = flags.pop(0) if flags and not flags[0].startswith("-") else "autoencoder"
     with tempfile.TemporaryDirectory(dir=split.folder) as scratch:
         run, encoded = os.path.join(scratch, "run"), os.path.join(scratch, "test.npy")
-        report, fit = call([options.firth, "train", "autoencoder", split.train.path, "-o", run, *form, "--seed",
-                            str(seed), "--json", *shlex.split(flags)])
+        report, fit = call([options.firth, "train", task, split.train.path, "-o", run, *form, "--seed",
+                            str(seed), "--json", *flags])
         _, encode = call([options.firth, "embed", run, split.test.path, "-o", encoded, *form])
         report, train, test = json.loads(report), train_codes(run, len(split.train.labels)), np.load(encoded)
     if len(test) != len(split.test.labels):
@@ -450,7 +452,7 @@ def measured(options, protocol, split):
     for row in options.rows.split(","):
         if row == "firth":
             for name, _, flags in (text.partition("=") for text in options.firth_row):
-                flags = f"{options.flags} {flags}"
+                flags = f"{flags} {options.flags}"
                 try:
                     yield name, [firth(options, protocol, split, flags, seed) for seed in options.seeds]
                 except RuntimeError as error:

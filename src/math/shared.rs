@@ -53,25 +53,16 @@ impl SharedTable {
         Ok(table)
     }
 
-    /// The numbers of a matrix, as when vectors from elsewhere are trained on.
-    pub fn from_matrix(matrix: &Matrix) -> Result<Self> {
-        let mut table = Self::zeros(matrix.rows(), matrix.cols())?;
-        let (dim, stride) = (table.dim, table.stride.max(1));
-        for (row, values) in table.buffer.as_mut_slice().chunks_exact_mut(stride).zip(matrix.iter_rows()) {
-            row[..dim].copy_from_slice(values);
-        }
-        Ok(table)
-    }
-
-    /// Copies the rows of a matrix of the same width to rows from `first` on.
+    /// Copies rows of the same width to those from `first` on; nobody trains on them meanwhile.
     ///
     /// # Panics
     /// If they do not fit.
-    pub fn set_rows(&mut self, first: usize, matrix: &Matrix) {
-        assert!(matrix.cols() == self.dim && first + matrix.rows() <= self.rows, "rows that do not fit the table");
+    pub fn set_rows<'a>(&mut self, first: usize, rows: impl IntoIterator<Item = &'a [f32]>) {
         let (dim, stride) = (self.dim, self.stride);
-        let rows = self.buffer.as_mut_slice()[first * stride..].chunks_exact_mut(stride);
-        rows.zip(matrix.iter_rows()).for_each(|(row, values)| row[..dim].copy_from_slice(values));
+        let numbers = self.buffer.as_mut_slice();
+        for (at, row) in rows.into_iter().enumerate() {
+            numbers[(first + at) * stride..][..dim].copy_from_slice(row);
+        }
     }
 
     /// The number of rows.
@@ -417,12 +408,13 @@ mod tests {
     fn a_matrix_comes_back_and_its_rows_are_padded_with_zeros() -> Result<()> {
         for dim in [1, 16, 17] {
             let numbers: Vec<f32> = (1..=3 * dim).map(|x| x as f32).collect();
-            let table = SharedTable::from_matrix(&Matrix::from_vec(3, dim, numbers.clone())?)?;
+            let mut table = SharedTable::zeros(3, dim)?;
+            table.set_rows(0, Matrix::from_vec(3, dim, numbers.clone())?.iter_rows());
             let padding = table.buffer.as_slice().chunks_exact(table.stride).flat_map(|row| &row[dim..]);
             assert!(padding.copied().all(|x| x == 0.0));
             assert_eq!(table.into_matrix().as_slice(), numbers);
         }
-        assert_eq!(SharedTable::from_matrix(&Matrix::zeros(2, 0))?.into_matrix().rows(), 2);
+        assert_eq!(SharedTable::zeros(2, 0)?.into_matrix().rows(), 2);
         Ok(())
     }
 

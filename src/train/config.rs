@@ -120,7 +120,8 @@ pub struct TrainConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
-    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04, cbow 0.15]
+    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram and pv-dbow 0.04,
+    /// cbow 0.15, pv-dm 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -289,7 +290,7 @@ impl TrainConfig {
             (None, Task::SkipGram) => 0.04,
             (None, Task::Cbow) => 0.15,
             (None, Task::PvDbow) => 0.04,
-            (None, Task::PvDm) => 0.05,
+            (None, Task::PvDm) => 0.1,
         })
     }
 
@@ -340,6 +341,15 @@ impl TrainConfig {
     pub(super) fn kernel_name(&self, kernel: Kernel) -> String {
         let name = kernel.name();
         if self.kernel == KernelChoice::Reference { format!("reference ({name})") } else { name.into() }
+    }
+
+    /// Passes that vectors of documents need over so many tokens: twenty, as is usual, or as many as it takes for the words
+    /// of a small corpus to settle (`docs/benchmarks.md`).
+    pub fn document_epochs(tokens: u64) -> usize {
+        const PASSES: u64 = 20;
+        const MOST: u64 = 100;
+        const ENOUGH_TOKENS: u64 = 5_000_000;
+        ENOUGH_TOKENS.div_ceil(tokens.max(1)).clamp(PASSES, MOST) as usize
     }
 
     /// The pretext task.

@@ -8,14 +8,16 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::common::{COMMON, Common};
 use super::config::TrainConfig;
 use super::layout::CONTEXT;
 use super::streams;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::{Format, native};
-use crate::math::{AliasTable, Matrix, Rng, RowId, dot, vector};
-use crate::pretext::{Examples, PretextTask};
+use crate::math::{AliasTable, Kernel, Matrix, Rng, RowId, SharedTable, Tables, Worker};
+use crate::objective::Noise;
+use crate::pretext::{Example, Examples, Hidden, PretextTask};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::{Subsampling, Vocabulary, WordId};
 
@@ -24,11 +26,13 @@ use crate::vocabulary::{Subsampling, Vocabulary, WordId};
 pub struct ParagraphVectors {
     config: TrainConfig,
     task: Box<dyn PretextTask>,
+    kernel: Kernel,
     words: Embeddings,
     /// The output table, if it is not the words' own.
     context: Option<Embeddings>,
     subsampling: Subsampling,
     noise: AliasTable,
+    common: Common,
 }
 
 /// A document as the words that a model knows, line by line.
@@ -54,11 +58,6 @@ impl ParagraphVectors {
         let config = words.metadata.get("firth.config").and_then(|text| serde_json::from_str::<TrainConfig>(text).ok());
         let config = config.filter(|config| config.task.has_documents());
         let config = config.ok_or_else(|| wrong("is no run of paragraph vectors (train pv-dbow or pv-dm)"))?;
-        let config = config.resolved()?;
-        let counts = words.counts().ok_or_else(|| wrong("does not tell how often its words occur; train anew"))?;
-        let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(config.ns_exponent())).collect();
-        let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
-        let subsampling = Subsampling::new(&vocabulary, config.sample());
         let context = if config.words_predict() { Some(native::Native.read(&run.join(CONTEXT))?) } else { None };
         if let Some(context) = &context
             && (context.len(), context.dim()) != (words.len(), words.dim())
@@ -67,8 +66,22 @@ impl ParagraphVectors {
             let what = format!("{}: vectors", run.join(CONTEXT).display());
             return Err(Error::mismatch(what, shape(&words), shape(context)));
         }
-        let task = config.pretext();
-        Ok(Self { config, task, words, context, subsampling, noise: AliasTable::new(&weights) })
+        let common = Common::open(&run.join(COMMON), words.dim())?;
+        Self::new(&config, words, context, common).map_err(|error| match error {
+            Error::Data { reason } => wrong(&reason),
+            error => error,
+        })
+    }
+
+    fn new(config: &TrainConfig, words: Embeddings, context: Option<Embeddings>, common: Common) -> Result<Self> {
+        let config = config.resolved()?;
+        let missing = || Error::data("does not tell how often its words occur; train anew");
+        let counts = words.counts().ok_or_else(missing)?;
+        let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(config.ns_exponent())).collect();
+        let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
+        let subsampling = Subsampling::new(&vocabulary, config.sample());
+        let (task, kernel) = (config.pretext(), config.kernel()?);
+        Ok(Self { config, task, kernel, words, context, subsampling, noise: AliasTable::new(&weights), common })
     }
 
     /// The length of each vector.
@@ -99,88 +112,108 @@ impl ParagraphVectors {
 
     /// A vector for each document, on the current rayon pool: as many passes, at the same rates, as in training. Those
     /// without a known word have zeros.
-    pub fn infer(&self, documents: &[KnownWords]) -> Matrix {
+    ///
+    /// # Errors
+    /// If there is no memory for a few rows.
+    pub fn infer(&self, documents: &[KnownWords]) -> Result<Matrix> {
         let dim = self.dim();
         let mut vectors = Matrix::zeros(documents.len(), dim);
-        let rows = vectors.as_mut_slice().par_chunks_mut(dim).zip(documents);
-        rows.for_each_init(Buffers::default, |buffers, (row, document)| self.learn(document, row, buffers));
-        vectors
+        let rows = vectors.as_mut_slice().par_chunks_mut(dim * DOCUMENTS).zip(documents.par_chunks(DOCUMENTS));
+        rows.try_for_each(|(rows, documents)| {
+            let mut copies = Copies::new(self)?;
+            rows.chunks_mut(dim).zip(documents).for_each(|(row, document)| self.learn(document, row, &mut copies));
+            Ok::<_, Error>(())
+        })?;
+        Ok(vectors)
     }
 
-    fn learn(&self, document: &KnownWords, row: &mut [f32], buffers: &mut Buffers) {
+    fn learn(&self, document: &KnownWords, row: &mut [f32], copies: &mut Copies) {
         if document.words.is_empty() {
             return;
         }
-        let Buffers { kept, examples, hidden, gradient } = buffers;
-        // FNV's, on words for bytes.
+        // FNV's hash, on words for bytes.
         let name = document.words.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, word| {
             (hash ^ u64::from(word.0)).wrapping_mul(0x100_0000_01b3).rotate_left(23)
         });
-        let stream = |epoch: usize| Rng::stream(self.config.seed, &[streams::INFERRED, name, epoch as u64]);
-        let mut rng = stream(0);
-        let dim = self.dim() as f32;
+        let path = |part: u64| [streams::INFERRED, name, part];
+        let (mut rng, dim) = (Rng::stream(self.config.seed, &path(0)), self.dim() as f32);
         row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
+        copies.set(0, [&*row]);
+        let mut noise = Noise::new(&self.noise, self.config.negative, Rng::stream(self.config.seed, &path(1)));
         let (epochs, rate) = (self.config.epochs, self.config.lr());
-        let lowest = rate * self.config.min_lr;
-        for epoch in 1..=epochs {
-            let lr = (rate * (1.0 - (epoch - 1) as f64 / epochs as f64)).max(lowest) as f32;
-            let (mut rng, mut start) = (stream(epoch), 0);
+        let (mut kept, mut examples) = (Vec::new(), Examples::default());
+        for epoch in 0..epochs {
+            let left = 1.0 - epoch as f64 / epochs as f64;
+            let lr = (rate * left).max(rate * self.config.min_lr) as f32;
+            let mut start = 0;
             for &end in &document.line_ends {
-                self.subsampling.keep(&document.words[start..end], &mut rng, kept);
+                self.subsampling.keep(&document.words[start..end], &mut rng, &mut kept);
                 start = end;
                 examples.clear();
-                self.task.examples(kept, DOCUMENT, &mut rng, examples);
-                for example in examples.iter() {
-                    self.step(example.rows, example.target, row, lr, &mut rng, (hidden, gradient));
-                }
+                self.task.examples(&kept, DOCUMENT, &mut rng, &mut examples);
+                examples.iter().for_each(|example| self.step(example, &mut noise, lr, copies));
             }
         }
+        row.copy_from_slice(copies.document());
+        self.common.take_off(row);
     }
 
-    /// The document's row, with the words around the target where these are part of one mean, predicts the target.
-    fn step(
-        &self,
-        rows: &[RowId],
-        target: WordId,
-        document: &mut [f32],
-        lr: f32,
-        rng: &mut Rng,
-        (hidden, gradient): (&mut Vec<f32>, &mut Vec<f32>),
-    ) {
-        let is_mean = self.task.hidden() == crate::pretext::Hidden::Mean;
-        hidden.clear();
-        hidden.extend_from_slice(document);
-        let mut share = 1.0;
-        if is_mean {
-            let words = rows.iter().filter(|&&row| row != DOCUMENT);
-            words.for_each(|row| vector::add_scaled(hidden, 1.0, self.words.vectors().row(row.0 as usize)));
-            vector::scale(hidden, 1.0 / rows.len() as f32);
-            share = if self.config.divides_mean() { 1.0 / rows.len() as f32 } else { 1.0 };
+    /// The document's row, with the words around the target where these are part of one mean, predicts the target. The
+    /// kernel moves all rows; of the words' it moves copies, which are thrown away.
+    fn step(&self, example: Example<'_>, noise: &mut Noise<'_>, lr: f32, copies: &mut Copies) {
+        fn of(table: &Embeddings, row: RowId) -> &[f32] {
+            table.vectors().row(row.0 as usize)
         }
-        gradient.clear();
-        gradient.resize(document.len(), 0.0);
-        let outputs = self.context.as_ref().unwrap_or(&self.words).vectors();
-        for noise in 0..=self.config.negative {
-            let (row, label) = if noise == 0 { (target.0, 1.0) } else { (self.noise.draw(rng), 0.0) };
-            if noise > 0 && row == target.0 {
-                continue;
+        let outputs = noise.fresh(example.target, self.config.negative);
+        let table = self.context.as_ref().unwrap_or(&self.words);
+        copies.set(1, outputs.iter().map(|&row| of(table, row)));
+        let Copies { tables, worker, ids } = copies;
+        let outputs = &ids[..outputs.len()];
+        match self.task.hidden() {
+            // Of rows that predict apart, the document's is the only one to move.
+            Hidden::Each => tables.step_rows(&ids[..1], outputs, lr, worker),
+            Hidden::Mean => {
+                let [input, _] = tables.parts_mut();
+                input.set_rows(1, example.rows[1..].iter().map(|&row| of(&self.words, row)));
+                let rows = &ids[..example.rows.len()];
+                let share = if self.config.divides_mean() { 1.0 / rows.len() as f32 } else { 1.0 };
+                tables.step_mean(rows, share, outputs, lr, worker);
             }
-            let output = outputs.row(row as usize);
-            let odds = 1.0 / (1.0 + (-dot(hidden, output)).exp());
-            vector::add_scaled(gradient, lr * (label - odds), output);
         }
-        vector::add_scaled(document, share, gradient);
     }
 }
+
+/// Rows at hand: the document's first among the input rows, then those of the words around a target; and the output rows.
+struct Copies {
+    tables: Tables,
+    worker: Worker,
+    ids: Vec<RowId>,
+}
+
+impl Copies {
+    fn new(model: &ParagraphVectors) -> Result<Self> {
+        let (dim, config) = (model.dim(), &model.config);
+        let rows = [1 + 2 * config.window, 1 + config.negative];
+        let [input, output] = rows.map(|rows| SharedTable::zeros(rows, dim));
+        let tables = Tables::new(input?, output?, model.kernel)?;
+        let worker = tables.worker()?;
+        let most = rows.into_iter().max().unwrap_or(1);
+        Ok(Self { tables, worker, ids: (0..most as u32).map(RowId).collect() })
+    }
+
+    /// Copies rows into a table: 0 the input rows, 1 the output rows.
+    fn set<'a>(&mut self, table: usize, rows: impl IntoIterator<Item = &'a [f32]>) {
+        self.tables.parts_mut()[table].set_rows(0, rows);
+    }
+
+    fn document(&mut self) -> &[f32] {
+        let [input, _] = self.tables.parts_mut();
+        input.as_rows().iter().next().expect("the document's row")
+    }
+}
+
+/// Documents that share copies.
+const DOCUMENTS: usize = 32;
 
 /// No word's row.
 const DOCUMENT: RowId = RowId(u32::MAX);
-
-/// What one thread needs: nothing is allocated per word.
-#[derive(Default)]
-struct Buffers {
-    kept: Vec<WordId>,
-    examples: Examples,
-    hidden: Vec<f32>,
-    gradient: Vec<f32>,
-}

@@ -6,6 +6,7 @@
 //! With one worker, or with replicas, the result is a function of corpus, configuration and seed, resumed or not.
 
 pub(crate) mod checkpoint;
+mod common;
 mod config;
 mod continued;
 mod heldout;
@@ -38,10 +39,11 @@ use std::time::Instant;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::math::{Kernel, Matrix, SharedTable, Tables, fingerprint};
+use crate::math::{Kernel, SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{DocId, Subsampling, Vocabulary};
 use checkpoint::{Record, State};
+use common::Common;
 use layout::Part;
 use progress::{Live, Tally};
 use replicas::Replicas;
@@ -83,6 +85,8 @@ pub struct Trainer<'a> {
     state: State,
     /// Turns that were done when this process took over.
     resumed_at: u64,
+    /// What was taken off the vectors of documents, when training was over.
+    common: Option<Common>,
 }
 
 impl<'a> Trainer<'a> {
@@ -96,10 +100,10 @@ impl<'a> Trainer<'a> {
         let mut input = SharedTable::uniform(rows, dim, seed)?;
         if config.task.has_documents() {
             // What nothing will ever move must not look like a vector that was learnt.
-            let first = layout::before_documents(&config, words);
+            let (first, nothing) = (layout::before_documents(&config, words), vec![0.0; dim]);
             (0..dataset.documents_len()).filter(|&doc| dataset.document(DocId(doc as u32)).is_empty()).for_each(
                 |doc| {
-                    input.set_rows(first + doc as usize, &Matrix::zeros(1, dim));
+                    input.set_rows(first + doc as usize, [nothing.as_slice()]);
                 },
             );
         }
@@ -134,7 +138,7 @@ impl<'a> Trainer<'a> {
                 let what = format!("{shown}: table of {file}");
                 return Err(Error::mismatch(what, shape(part.rows.len(), config.dim), shape(table.len(), table.dim())));
             }
-            laid[part.table].set_rows(part.rows.start, table.vectors());
+            laid[part.table].set_rows(part.rows.start, table.vectors().iter_rows());
         }
         // Another kernel rounds differently: the one that the run began with goes on, if this processor has it.
         let begun = Kernel::choose(Some(&record.kernel)).filter(|_| config.kernel == KernelChoice::Auto);
@@ -178,7 +182,7 @@ impl<'a> Trainer<'a> {
         let schedule = Schedule::new(&config, dataset);
         let heldout = heldout::held_out(config.heldout, config.seed, dataset)?;
         let state = State::default();
-        Ok(Self { config, vocabulary, dataset, step, schedule, tables, heldout, state, resumed_at: 0 })
+        Ok(Self { config, vocabulary, dataset, step, schedule, tables, heldout, state, resumed_at: 0, common: None })
     }
 
     /// The settings in force.
@@ -230,6 +234,7 @@ impl<'a> Trainer<'a> {
         }
         self.check_finite()?;
         let epoch = self.take_best(watch.observer)?;
+        self.settle();
         // Told once more, at the end; what it answers no longer matters.
         let _ = watch.tell(self, Tally::default());
         Ok(self.summary(epoch))
@@ -434,6 +439,16 @@ impl<'a> Trainer<'a> {
             watch.observer.saved()?;
         }
         Ok(())
+    }
+
+    /// The rows of documents become their vectors, when training is over.
+    fn settle(&mut self) {
+        if let Some(part) = self.parts().into_iter().find(Part::is_documents) {
+            let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
+            let (dim, stride) = (table.dim(), table.stride());
+            let rows = &mut table.as_padded_mut()[part.rows.start * stride..part.rows.end * stride];
+            self.common = Some(Common::settle(rows, dim, stride));
+        }
     }
 
     fn parts(&self) -> Vec<Part> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Trainer;
+use super::common::COMMON;
 use super::layout::DOCUMENTS;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -26,6 +27,9 @@ impl Trainer<'_> {
     /// Writes the tables as they are now into a folder, `words.safetensors` last, whose presence says that the run is
     /// finished. Documents without `names` are numbered from 1.
     pub fn save(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
+        if let (Some(common), Some(_)) = (&self.common, names) {
+            common.save(&folder.join(COMMON))?;
+        }
         let metadata = self.metadata();
         let unnamed =
             if names.is_none() && self.config.task.has_documents() { self.dataset.documents_len() } else { 0 };

@@ -76,7 +76,7 @@ impl Embedder {
                 let read = |waiting: &Waiting| model.read(&waiting.text, &self.tokenizer);
                 let documents: Vec<KnownWords> = block.par_iter().map(read).collect::<Result<_, _>>()?;
                 let known = documents.iter().map(|document| document.words.len() as u32).collect();
-                Ok(Embedded { vectors: model.infer(&documents), known })
+                Ok(Embedded { vectors: model.infer(&documents)?, known })
             }
         }
     }

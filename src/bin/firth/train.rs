@@ -45,7 +45,9 @@ pub enum Command {
     /// vectors.
     #[command(
         allow_negative_numbers = true,
-        mut_arg("epochs", |flag| flag.default_value(DOCUMENT_EPOCHS)),
+        mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
+        // A word that two documents share tells something of both.
+        mut_arg("min_count", |flag| flag.default_value("2")),
         after_help = "Example:\n  firth train pv-dbow docs.txt -o run && firth nearest run --documents \"a few words\""
     )]
     PvDbow(Flags),
@@ -53,7 +55,9 @@ pub enum Command {
     /// word vectors.
     #[command(
         allow_negative_numbers = true,
-        mut_arg("epochs", |flag| flag.default_value(DOCUMENT_EPOCHS)),
+        mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
+        // A word that two documents share tells something of both.
+        mut_arg("min_count", |flag| flag.default_value("2")),
         mut_arg("dbow_words", |flag| flag.hide(true)),
         after_help = "Example:\n  firth train pv-dm docs.txt -o run && firth nearest run --documents \"a few words\""
     )]
@@ -70,7 +74,7 @@ pub enum Command {
 }
 
 /// A document is seen once in each pass, a word as often as it occurs: documents need more of them.
-const DOCUMENT_EPOCHS: &str = "20";
+const DOCUMENT_EPOCHS: &str = "Passes over the corpus [1 to 10000] [default: 20, more below 250 000 tokens]";
 
 /// Flags of all tasks that predict words.
 #[derive(Debug, clap::Args)]
@@ -130,7 +134,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         TextFlags::refuse(typed, &TextFlags::is_encoded(path))?;
     }
     let earlier = flags.from.as_deref().map(Earlier::read).transpose()?;
-    let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
+    let mut config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
     if force && run_folder::is_unfinished(target) {
@@ -147,6 +151,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     };
     if let (Some(path), Some(earlier)) = (encoded_input, &earlier) {
         earlier.check(path, &corpus.vocabulary, flags.grow_vocabulary)?;
+    }
+    if task.has_documents() && !typed.has("epochs") {
+        config.epochs = TrainConfig::document_epochs(corpus.dataset.tokens());
     }
     let plan = Plan::of(&config, &corpus, target, encoded_input.is_none())?;
     if flags.dry_run {

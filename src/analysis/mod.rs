@@ -3,6 +3,7 @@
 
 pub mod anomaly;
 pub mod interactions;
+pub mod kmeans;
 mod lsa;
 mod neighbors;
 mod pca;
@@ -14,6 +15,7 @@ pub mod restore;
 pub mod rules;
 
 pub use crate::embeddings::{Method, Neighbor};
+pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
 pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};

@@ -2,6 +2,7 @@
 //! not fit, and what is missing.
 
 pub mod anomaly;
+mod describe;
 pub mod interactions;
 pub mod kmeans;
 mod lsa;
@@ -15,6 +16,7 @@ pub mod restore;
 pub mod rules;
 
 pub use crate::embeddings::{Method, Neighbor};
+pub use describe::Describe;
 pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
 pub use neighbors::Neighbors;

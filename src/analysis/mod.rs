@@ -3,6 +3,7 @@
 
 pub mod anomaly;
 mod describe;
+mod hdbscan;
 pub mod interactions;
 pub mod kmeans;
 mod lsa;
@@ -17,6 +18,7 @@ pub mod rules;
 
 pub use crate::embeddings::{Method, Neighbor};
 pub use describe::Describe;
+pub use hdbscan::{Hdbscan, HdbscanModel};
 pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
 pub use neighbors::Neighbors;

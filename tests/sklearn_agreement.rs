@@ -138,7 +138,7 @@ fn compare_words(counts: &[Vec<u32>], theirs: &Value) -> Tested {
     let mut rows = SparseMatrix::empty(30);
     counts.iter().for_each(|row| rows.push((0..).zip(row.iter().map(|&count| count as f32))));
     let assignments: Vec<Option<u32>> = (0..4).map(Some).collect();
-    let told = Describe { words: 30, root: false, ..Describe::default() }.telling_words(&rows, &assignments, 4)?;
+    let told = Describe { words: 30, plain: true, ..Describe::default() }.telling_words(&rows, &assignments, 4)?;
     for (cluster, words) in told.iter().enumerate() {
         assert_eq!(words.len(), 30);
         for &(word, score) in words {

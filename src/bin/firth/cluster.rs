@@ -91,14 +91,18 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 }
 
 fn found(flags: &Flags, items: &Items, globals: &Globals) -> Outcome<Clusters> {
-    let vectors = clustering::prepared(&items.vectors, flags.kmeans.no_normalize, items.nouns);
+    let vectors = items.vectors.vectors();
+    if !flags.kmeans.no_normalize {
+        clustering::warn_of_zeros(&items.vectors, items.nouns);
+    }
     if flags.method == Method::Hdbscan {
         let settings = Hdbscan { min_cluster_size: flags.min_cluster_size, ..Hdbscan::default() };
-        return clustering::hdbscan(&settings, &vectors, globals);
+        let vectors = if flags.kmeans.no_normalize { vectors } else { &vectors.normalized() };
+        return clustering::hdbscan(&settings, vectors, globals);
     }
     let clusters = flags.kmeans.clusters(items)?;
     let settings = flags.kmeans.kmeans(clusters, flags.method, globals.seed);
-    Ok(clustering::kmeans(&settings, &vectors, "", globals)?.into())
+    Ok(clustering::kmeans(&settings, vectors, "", globals)?.into())
 }
 
 /// The number of a cluster; that of none is -1.

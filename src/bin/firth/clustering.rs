@@ -71,7 +71,8 @@ impl KMeansFlags {
     pub fn kmeans(&self, clusters: usize, method: Method, seed: u64) -> KMeans {
         let batch = if method == Method::Minibatch { Batch::Rows(Batch::DEFAULT) } else { Batch::Auto };
         let spherical = method == Method::Spherical;
-        KMeans { clusters, restarts: self.restarts, batch, spherical, seed, ..KMeans::default() }
+        let normalize = !self.no_normalize;
+        KMeans { clusters, restarts: self.restarts, batch, normalize, spherical, seed, ..KMeans::default() }
     }
 }
 
@@ -131,15 +132,13 @@ impl Labelled {
     }
 }
 
-/// The vectors as they are clustered; tells how many of them are nothing but zeros.
-pub fn prepared(vectors: &Embeddings, no_normalize: bool, nouns: [&str; 2]) -> Matrix {
-    let vectors = vectors.vectors();
-    let zeros = vectors.iter_rows().filter(|row| row.iter().all(|&x| x == 0.0)).count() as u64;
-    if zeros > 0 && !no_normalize {
+/// Warns of vectors that are nothing but zeros, of which no length can be made one.
+pub fn warn_of_zeros(vectors: &Embeddings, nouns: [&str; 2]) {
+    let zeros = vectors.vectors().iter_rows().filter(|row| row.iter().all(|&x| x == 0.0)).count() as u64;
+    if zeros > 0 {
         let counted = counted(zeros, nouns[0], nouns[1]);
         warn(format_args!("{counted} with a vector of zeros, which has no direction, clustered all the same"));
     }
-    if no_normalize { vectors.clone() } else { vectors.normalized() }
 }
 
 /// Runs k-means with a line of progress, and tells if it found fewer clusters.

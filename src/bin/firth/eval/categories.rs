@@ -36,7 +36,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         let words = flags.categories.read(&model, file).reading()?;
         warn_of_lines(&words.file, words.skipped_lines, words.first_skipped_line);
         check_coverage(&words.file, words.positions.len() as u64, words.total, "words")?;
-        let vectors = clustering::prepared(&model.select(&words.positions)?, false, ["word", "words"]);
+        let vectors = model.select(&words.positions)?;
+        clustering::warn_of_zeros(&vectors, ["word", "words"]);
         let settings = KMeans {
             clusters: words.names.len(),
             restarts: flags.restarts,
@@ -44,7 +45,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
             seed: globals.seed,
             ..KMeans::default()
         };
-        let found = clustering::kmeans(&settings, &vectors, "", globals)?;
+        let found = clustering::kmeans(&settings, vectors.vectors(), "", globals)?;
         reports.push(words.score(&found.assignments)?);
     }
     if globals.json {

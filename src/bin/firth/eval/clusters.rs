@@ -52,13 +52,15 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let nouns = items.nouns;
     let Labelled { vectors, labels, without } = Labelled::of(items)?;
     let kinds = labels.iter().max().map_or(0, |&most| most as usize + 1);
-    let points = clustering::prepared(&vectors, flags.kmeans.no_normalize, nouns);
+    if !flags.kmeans.no_normalize {
+        clustering::warn_of_zeros(&vectors, nouns);
+    }
     let clusters = flags.kmeans.clusters.unwrap_or(kinds);
     let (mut found, mut inertias) = (Vec::new(), Vec::new());
     for at in 0..flags.seeds {
         let settings = flags.kmeans.kmeans(clusters, flags.method, globals.seed.wrapping_add(at as u64));
         let what = format!("  seed {}/{}", at + 1, flags.seeds);
-        let model = clustering::kmeans(&settings, &points, &what, globals)?;
+        let model = clustering::kmeans(&settings, vectors.vectors(), &what, globals)?;
         found.push(Agreement::between(&model.assignments, &labels)?);
         inertias.push(model.inertia);
     }

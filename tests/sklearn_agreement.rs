@@ -165,7 +165,7 @@ fn compare_inertia(digits: &Matrix, theirs: &Value) -> Tested {
     for (name, settings, slack) in [
         ("kmeans", KMeans { clusters: 10, ..thirty.clone() }, 1.001),
         ("many", KMeans { clusters: 100, ..thirty.clone() }, 1.01),
-        ("unit", KMeans { clusters: 10, spherical: true, ..thirty.clone() }, 1.001),
+        ("unit", KMeans { clusters: 10, normalize: true, ..thirty.clone() }, 1.001),
         ("batches", KMeans { clusters: 10, batch: Batch::Rows(1024), ..thirty.clone() }, 1.01),
     ] {
         let (ours, theirs) = (fit(settings)?, theirs[name].as_f64().expect("a number"));

@@ -5,8 +5,9 @@
 //! rows and centres have length one (Dhillon and Modha, 2001), and the inertia is twice the sum of 1 − cosine. Large inputs
 //! go by mini-batches (Sculley, 2010).
 //!
-//! Clusters are numbered from 0 by falling size. If fewer rows differ than clusters were asked for, there are as many
-//! clusters as different rows. A row of zeros has no direction; spherical k-means puts it into some cluster all the same.
+//! Clusters are numbered from 0 by falling size, of equal ones that with the first row first. If fewer rows differ than
+//! clusters were asked for, there are as many clusters as different rows. A row of zeros has no direction; spherical k-means
+//! puts it into some cluster all the same.
 //!
 //! ```
 //! # fn main() -> firth::Result<()> {
@@ -59,7 +60,7 @@ pub struct KMeans {
 /// How many rows are gone through between two moves of the centres.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Batch {
-    /// All, and from [`Batch::MANY`] rows on [`Batch::DEFAULT`] at a time.
+    /// All, and from [`Batch::MANY`] rows on [`Batch::DEFAULT`] at a time, or two for each cluster.
     #[default]
     Auto,
     /// All: Lloyd's iterations.
@@ -74,11 +75,11 @@ impl Batch {
     /// How many it then takes.
     pub const DEFAULT: usize = 4096;
 
-    fn size(self, rows: usize) -> Option<usize> {
+    fn size(self, rows: usize, clusters: usize) -> Option<usize> {
         match self {
             Self::All => None,
             Self::Rows(batch) => Some(batch),
-            Self::Auto => (rows >= Self::MANY).then_some(Self::DEFAULT),
+            Self::Auto => (rows >= Self::MANY).then_some(Self::DEFAULT.max(2 * clusters)),
         }
     }
 }
@@ -157,7 +158,7 @@ impl KMeans {
         self.check(x)?;
         let points = Points::new(x, self.normalize || self.spherical, self.spherical)?;
         let mut tell = |step: Step| observer(&step).is_continue();
-        let best = match self.batch.size(x.rows()) {
+        let best = match self.batch.size(x.rows(), self.clusters) {
             Some(batch) => batches::run(self, &points, batch, &mut tell)?,
             None => self.best_of_restarts(&points, &mut tell)?,
         };
@@ -214,10 +215,13 @@ impl KMeans {
 
     /// Clusters by falling size, without those that are empty.
     fn finished(&self, found: Lloyd, points: &Points<'_>) -> KMeansModel {
-        let mut sizes = vec![0usize; found.centers.len()];
-        found.labels.iter().for_each(|&label| sizes[label as usize] += 1);
+        let (mut sizes, mut first) = (vec![0usize; found.centers.len()], vec![usize::MAX; found.centers.len()]);
+        for (row, &label) in found.labels.iter().enumerate() {
+            sizes[label as usize] += 1;
+            first[label as usize] = first[label as usize].min(row);
+        }
         let mut order: Vec<usize> = (0..sizes.len()).filter(|&at| sizes[at] > 0).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(sizes[at]));
+        order.sort_by_key(|&at| (std::cmp::Reverse(sizes[at]), first[at]));
         let mut names = vec![0; sizes.len()];
         order.iter().zip(0..).for_each(|(&at, name)| names[at] = name);
         let all = points.restored(&found.centers);

@@ -1,7 +1,7 @@
 //! Word categories: do the clusters of words match the categories that people put them into?
 //!
-//! A file has a category and a word a line, apart by a tab, a comma or blanks. Words that the model does not know are left
-//! out and show in the coverage. Who clusters is the caller's choice; as many clusters as categories are usual (Baroni et al.,
+//! A file has a category and a word a line, apart by a tab, a comma or blanks; a line with a category alone is a heading.
+//! Words that the model does not know are left out and show in the coverage. Who clusters is the caller's choice; as many clusters as categories are usual (Baroni et al.,
 //! 2014, with purity as the score).
 
 use std::path::Path;
@@ -89,6 +89,9 @@ impl Categories {
                 words.first_skipped_line.get_or_insert(number);
                 continue;
             };
+            if word.is_empty() {
+                continue;
+            }
             words.total += 1;
             if let Some(position) = lexicon.find(word) {
                 let known = words.names.iter().position(|name| name == category);
@@ -137,7 +140,7 @@ fn fields(line: &str) -> Option<(&str, &str)> {
         None => Box::new(line.split_whitespace()),
     };
     match (fields.next(), fields.next(), fields.next()) {
-        (Some(category), Some(word), None) if !category.is_empty() && !word.is_empty() => Some((category, word)),
+        (Some(category), Some(word), None) if !category.is_empty() => Some((category, word)),
         _ => None,
     }
 }
@@ -157,9 +160,9 @@ mod tests {
 
     #[test]
     fn known_words_keep_their_categories_and_unknown_ones_show_in_the_coverage() -> Result<()> {
-        let words = read("animal\tcat\nplant\trose\nanimal\tdog\nprecious thing\tboat\nbroken\n")?;
+        let words = read("animal\t\nanimal\tcat\nplant\trose\nanimal\tdog\nprecious thing\tboat\nbroken\n")?;
         assert_eq!((&words.positions, &words.categories), (&vec![0, 1, 2], &vec![0, 0, 1]));
-        assert_eq!((words.total, words.skipped_lines, words.first_skipped_line), (4, 1, Some(5)));
+        assert_eq!((words.total, words.skipped_lines, words.first_skipped_line), (4, 1, Some(6)));
         let report = words.score(&[5, 5, 2])?;
         assert_eq!((report.agreement.purity, report.coverage, report.categories), (1.0, 0.75, 2));
         assert!(words.score(&[1]).is_err());

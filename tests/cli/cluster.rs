@@ -43,7 +43,7 @@ fn each_key_gets_a_cluster_and_labels_come_apart() {
     let one = folder.firth("cluster run --threads 1").stdout;
     assert_eq!(one, folder.firth("cluster run --threads 3").stdout);
     assert!(one.contains("\t1\n") && !one.contains("\t2\n"));
-    let words = folder.firth("cluster run --words -k 3");
+    let words = folder.firth("cluster run --words --clusters 3");
     assert!(words.expect_code(0).stdout.lines().any(|line| line.starts_with("grass\t")), "{}", words.stdout);
 }
 
@@ -68,7 +68,7 @@ fn clusters_are_told_by_their_words_labels_and_central_documents() {
     for part in ["0\tsize\t100\n", "0\twords\t", "1\tlabel\t", "1\tcentral\t"] {
         assert!(lines.expect_code(0).stdout.contains(part), "{part}: {}", lines.stdout);
     }
-    let words = folder.json("cluster run --words -k 2 --describe");
+    let words = folder.json("cluster run --words --clusters 2 --describe");
     assert!(words["words"].as_u64() > Some(10) && words["described"][0]["central"][0]["text"] == "", "{words}");
 }
 
@@ -88,8 +88,8 @@ fn density_finds_the_number_of_clusters_and_leaves_noise() {
     for (flags, parts) in [
         ("--method hdbscan --clusters 3", ["--clusters", "finds out how many"]),
         ("--method hdbscan --restarts 3", ["--restarts", "finds out how many"]),
-        ("--method kmeans -k 3 --min-cluster-size 4", ["--min-cluster-size", "density"]),
-        ("--method spherical -k 3 --no-normalize", ["--no-normalize", "directions"]),
+        ("--method kmeans --clusters 3 --min-cluster-size 4", ["--min-cluster-size", "density"]),
+        ("--method spherical --clusters 3 --no-normalize", ["--no-normalize", "directions"]),
         ("--method hdbscan --min-cluster-size 1", ["--min-cluster-size", "give 2 to 91"]),
         ("--method hdbscn", ["hdbscn", "hdbscan"]),
     ] {

@@ -57,7 +57,7 @@ fn documents_without_labels_are_refused_and_single_ones_left_out() {
     let found: Value = serde_json::from_str(&ran.expect_code(0).stdout).expect("JSON");
     assert!(found["documents"] == 40 && found["unlabelled"] == 20 && found["labels"] == 2, "{found}");
     assert!(ran.stderr.contains("left out 20 documents without a label"), "{}", ran.stderr);
-    folder.firth("eval clusters run b.tsv --label-field 1 -k 41").expect_error(2, &["41 clusters of 40 rows"]);
+    folder.firth("eval clusters run b.tsv --label-field 1 --clusters 41").expect_error(2, &["41 clusters of 40 rows"]);
     folder.write("one.tsv", "x\tthe cat\nx\tthe dog\nx\ta boat\n");
     folder.firth("eval classify run one.tsv --label-field 1 --folds 2").expect_error(3, &["1 label in 3 rows"]);
     folder.write("few.tsv", "x\tthe cat\ny\tthe dog\nx\ta boat\n");

@@ -42,7 +42,7 @@ impl Method {
 #[derive(Debug, clap::Args)]
 pub struct KMeansFlags {
     /// How many clusters [default: as many as there are labels]
-    #[arg(short = 'k', long, value_name = "K")]
+    #[arg(long, value_name = "K")]
     pub clusters: Option<usize>,
     /// Starts of k-means, of which the best is kept, from 1
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = crate::queries::parse_top)]
@@ -69,7 +69,8 @@ impl KMeansFlags {
 
     /// K-means as the flags ask for it.
     pub fn kmeans(&self, clusters: usize, method: Method, seed: u64) -> KMeans {
-        let batch = if method == Method::Minibatch { Batch::Rows(Batch::DEFAULT) } else { Batch::Auto };
+        let batch =
+            if method == Method::Minibatch { Batch::Rows(Batch::DEFAULT.max(2 * clusters)) } else { Batch::Auto };
         let spherical = method == Method::Spherical;
         let normalize = !self.no_normalize;
         KMeans { clusters, restarts: self.restarts, batch, normalize, spherical, seed, ..KMeans::default() }
@@ -152,10 +153,7 @@ pub fn kmeans(settings: &KMeans, vectors: &Matrix, what: &str, globals: &Globals
     let model = result.reading()?;
     let found = model.centers.rows();
     if found < settings.clusters {
-        warn(format_args!(
-            "no more than {found} of the vectors differ: {found} clusters instead of {}",
-            settings.clusters
-        ));
+        warn(format_args!("{found} clusters instead of {}: no more of the vectors differ enough", settings.clusters));
     }
     Ok(model)
 }

@@ -2,7 +2,10 @@
 //! not fit, and what is missing.
 
 pub mod anomaly;
+mod describe;
+mod hdbscan;
 pub mod interactions;
+pub mod kmeans;
 mod lsa;
 mod neighbors;
 mod pca;
@@ -14,6 +17,9 @@ pub mod restore;
 pub mod rules;
 
 pub use crate::embeddings::{Method, Neighbor};
+pub use describe::Describe;
+pub use hdbscan::{Hdbscan, HdbscanModel};
+pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
 pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};

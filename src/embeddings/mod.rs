@@ -1,5 +1,6 @@
 //! The one product of training: keys and a vector for each.
 
+pub mod pooling;
 mod similarity;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
+pub use pooling::{Frequencies, Pool, Pooling, PoolingModel};
 pub(crate) use similarity::BLOCK_ROWS;
 pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
 

@@ -129,11 +129,9 @@ fn number_in(field: &str) -> Option<f64> {
 
 /// The columns of the score and of the two sentences: the first column of numbers before two of text, else after two.
 fn columns(rows: &[(u64, Vec<&str>)]) -> Option<[usize; 3]> {
-    // Below a first row that may be a header.
-    let below = if rows.len() > 1 { &rows[1..] } else { rows };
-    let width = below.iter().map(|(_, row)| row.len()).max()?;
+    let width = rows.iter().map(|(_, row)| row.len()).max()?;
     let share = |column: usize, is: fn(&str) -> bool| {
-        2 * below.iter().filter(|(_, row)| row.get(column).is_some_and(|field| is(field))).count() >= below.len()
+        2 * rows.iter().filter(|(_, row)| row.get(column).is_some_and(|field| is(field))).count() >= rows.len()
     };
     let is_score: Vec<bool> = (0..width).map(|column| share(column, |field| number_in(field).is_some())).collect();
     let is_text: Vec<bool> = (0..width).map(|column| share(column, |field| number_in(field).is_none())).collect();

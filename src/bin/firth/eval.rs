@@ -1,11 +1,15 @@
 //! `firth eval`: how good vectors are, on questions and judgements that people wrote.
 
+mod outlier;
+mod retrieval;
+mod sentences;
+
 use std::path::PathBuf;
 
 use firth::eval::{Analogy, AnalogyReport, Similarity, SimilarityReport, Tally};
 
 use crate::failure::{Failure, Outcome, Reading};
-use crate::globals::Globals;
+use crate::globals::{Globals, Typed};
 use crate::model;
 use crate::output::{self, Results};
 use crate::progress::{counted, warn};
@@ -19,6 +23,15 @@ pub enum Command {
     /// Compare cosines with how alike people find pairs of words.
     #[command(after_help = "Example:\n  firth eval similarity run wordsim353.tsv simlex999.txt")]
     Similarity(SimilarityFlags),
+    /// Compare cosines with how alike people find pairs of sentences.
+    #[command(after_help = sentences::HELP)]
+    Sentences(sentences::Flags),
+    /// Find the word of a group that does not belong.
+    #[command(after_help = "Example:\n  firth eval outlier run outliers-8-8-8.tsv")]
+    Outlier(outlier::Flags),
+    /// Search documents and score what is found, beside BM25.
+    #[command(after_help = retrieval::HELP)]
+    Retrieval(Box<retrieval::Flags>),
 }
 
 /// Flags of `eval analogy`.
@@ -48,10 +61,13 @@ pub struct SimilarityFlags {
 }
 
 /// Prints scores.
-pub fn run(command: &Command, globals: &Globals) -> Outcome {
+pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     match command {
         Command::Analogy(flags) => analogy(flags, globals),
         Command::Similarity(flags) => similarity(flags, globals),
+        Command::Sentences(flags) => sentences::run(flags, globals, typed),
+        Command::Outlier(flags) => outlier::run(flags, globals),
+        Command::Retrieval(flags) => retrieval::run(flags, globals, typed),
     }
 }
 

@@ -3,18 +3,22 @@
 mod aliases;
 mod analogy;
 mod anomaly;
+mod blocks;
 mod codes;
 mod config;
 mod convert;
 mod corpus;
 mod demo;
+mod documents;
 mod earlier;
 mod embed;
+mod embedder;
 mod encoder;
 mod eval;
 mod failure;
 mod globals;
 mod info;
+mod items;
 mod model;
 mod nearest;
 mod odd;
@@ -22,6 +26,7 @@ mod output;
 mod ownership;
 mod place;
 mod plan;
+mod pooled;
 mod process;
 mod progress;
 mod queries;
@@ -119,7 +124,7 @@ Ask:
   restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
-  eval       analogy: questions; similarity: human judgements
+  eval       analogy: questions; similarity, sentences: human judgements; outlier; retrieval: queries
 
 Use elsewhere:
   embed      vectors of new documents, or of chosen words
@@ -186,7 +191,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Rules(flags) => rules::run(&flags, globals, &typed),
         Command::Anomaly(flags) => anomaly::run(&flags, globals, &typed),
         Command::Restore(flags) => restore::run(&flags, globals, &typed),
-        Command::Eval(command) => eval::run(&command, globals),
+        Command::Eval(command) => eval::run(&command, globals, &typed),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),
         Command::Info(flags) => info::run(&flags, globals),

@@ -1,22 +1,23 @@
 //! Word vectors pooled into vectors of documents: the flags, the two passes that fit, and what is kept of it in a run.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
 
 use firth::Error;
 use firth::corpus::Corpus;
 use firth::embeddings::pooling::{self, Known, Survey, has_capitals};
 use firth::embeddings::{Embeddings, Frequencies, Pool, Pooling, PoolingModel};
+use firth::format::{Format, native};
 use firth::math::Matrix;
 use firth::tokenizer::{Scratch, Tokenizer};
+use firth::vocabulary::Vocabulary;
 use rayon::prelude::*;
 
+use crate::blocks::Waiting;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::progress::{Meter, memory_now, note, short, thousands, warn};
+use crate::progress::{counted, note, thousands, warn};
 use crate::text::TokenFlags;
-use crate::{model, run_folder, signals};
+use crate::{blocks, model, run_folder};
 
 /// How words make documents.
 #[derive(Debug, clap::Args)]
@@ -63,14 +64,12 @@ impl PoolFlags {
                 typed.refuse(name, "only sif and usif take directions off and weigh by frequency")?;
             }
         }
-        Ok(Pooling {
-            pool,
-            a: self.a.unwrap_or(usual.a),
-            components: self.components,
-            frequencies: self.frequencies,
-        })
+        Ok(Pooling { pool, a: self.a.unwrap_or(usual.a), components: self.components, frequencies: self.frequencies })
     }
 }
+
+/// The name of the task in a run's settings.
+pub const TASK: &str = "pooling";
 
 /// Word vectors, and how they are pooled.
 pub struct Pooled {
@@ -78,11 +77,6 @@ pub struct Pooled {
     pub tokenizer: Tokenizer,
     pub model: PoolingModel,
 }
-
-/// Texts that are taken together.
-const BLOCK: usize = 1024;
-/// The text of a block holds no more bytes than this and one document.
-const BLOCK_BYTES: usize = 1 << 24;
 
 impl Pooled {
     /// Does a run's folder hold a pooling of its own?
@@ -104,35 +98,41 @@ impl Pooled {
         Ok(Self { words, tokenizer, model })
     }
 
-    /// Pools the word vectors of a run or of a vector file as the flags say, fitted on documents; `each_text` gives them, as
-    /// often as asked.
+    /// Pools the word vectors of a run or of a vector file as the flags say, fitted on documents.
     pub fn fit(
         path: &Path,
         flags: &PoolFlags,
+        documents: Texts<'_>,
         typed: &Typed,
         globals: &Globals,
-        mut each_text: impl FnMut(&mut dyn FnMut(&str) -> firth::Result<()>) -> firth::Result<()>,
     ) -> Outcome<Self> {
         let pooling = flags.pooling(typed)?;
         let words = model::read(path)?;
         let tokenizer = tokenizer(path, &words, &flags.tokens, typed)?;
         let mut survey = Survey::new(words.len());
+        let find = |texts: &[&str]| -> Outcome<Vec<Vec<u32>>> {
+            Ok(positions(&words, &tokenizer, texts)?.into_iter().map(|(known, _)| known).collect())
+        };
         if pooling.needs_survey() {
-            let mut pass = Pass::new("counting words", globals);
-            pass.run(&words, &tokenizer, &mut each_text, |block| survey.add(block))?;
+            documents.blocks("counting words", globals, |texts| {
+                survey.add(&find(texts)?);
+                Ok(())
+            })?;
         }
         // Wrong settings are told before a pass is made in vain.
         let mut fitting = pooling.weigh(&words, &survey)?;
         if pooling.needs_directions() {
-            let mut pass = Pass::new("finding what all documents share", globals);
-            pass.run(&words, &tokenizer, &mut each_text, |block| fitting.add(block))?;
+            documents.blocks("finding what all documents share", globals, |texts| {
+                fitting.add(&find(texts)?);
+                Ok(())
+            })?;
         }
         let model = fitting.done()?;
-        let method = format!("{:?}", pooling.pool).to_lowercase();
+        let method = Pooling::name(pooling.pool);
         if pooling.needs_directions() && model.documents() < PoolingModel::ENOUGH {
             warn(format_args!(
                 "{method}: {} with known words are too few to tell what all documents share; nothing is taken off",
-                crate::progress::counted(model.documents(), "document", "documents")
+                counted(model.documents(), "document", "documents")
             ));
         } else if pooling.needs_directions() {
             note(globals, format_args!("{method} fitted on {} documents", thousands(model.documents())));
@@ -145,22 +145,31 @@ impl Pooled {
         self.model.dim()
     }
 
-    /// The vectors of texts, and the numbers of known and of other words of each.
-    pub fn embed(&self, texts: &[&str]) -> Outcome<(Matrix, Vec<[u64; 2]>)> {
+    /// The vectors of texts, and how many of the words of each are known and how many are not.
+    pub fn embed(&self, texts: &[&str]) -> Outcome<(Matrix, Vec<u32>, Vec<u32>)> {
         let found = positions(&self.words, &self.tokenizer, texts)?;
-        let counts = found.iter().map(|(known, unknown)| [known.len() as u64, *unknown]).collect();
+        let unknown = found.iter().map(|(_, unknown)| *unknown as u32).collect();
         let documents: Vec<Vec<u32>> = found.into_iter().map(|(known, _)| known).collect();
-        Ok((self.model.pool(&self.words, &documents)?, counts))
+        let known = documents.iter().map(|document| document.len() as u32).collect();
+        Ok((self.model.pool(&self.words, &documents)?, known, unknown))
     }
 
-    /// Writes it into a run's folder: how words are pooled and how text is cut.
-    pub fn save(&self, folder: &Path) -> Outcome {
-        let settings: BTreeMap<String, String> = self.tokenizer.settings();
+    /// Writes a run into a folder: how words are pooled and text is cut, the documents, and the words, whose file says that
+    /// the run is finished.
+    pub fn save(&self, documents: &Embeddings, folder: &Path) -> Outcome {
+        let settings = self.tokenizer.settings();
         if let Some((name, json)) = self.tokenizer.file() {
             let path = folder.join(name);
             std::fs::write(&path, json).map_err(|source| Error::io(&path, source))?;
         }
-        Ok(self.model.save(&folder.join(pooling::FILE), &settings)?)
+        self.model.save(&folder.join(pooling::FILE), &settings)?;
+        // A vocabulary has a count for each word, which not every file of vectors tells.
+        if let Some(counts) = self.words.counts().filter(|counts| counts.iter().all(|&count| count > 0)) {
+            let vocabulary = Vocabulary::new(self.words.keys().clone(), counts.to_vec());
+            vocabulary.save(&folder.join(run_folder::VOCABULARY), &settings)?;
+        }
+        native::Native.write(documents, &folder.join(run_folder::DOCUMENTS))?;
+        Ok(native::Native.write(&self.words, &folder.join(native::FILE))?)
     }
 }
 
@@ -185,63 +194,26 @@ fn positions(words: &Embeddings, tokenizer: &Tokenizer, texts: &[&str]) -> Outco
     Ok(found.collect::<Result<_, _>>()?)
 }
 
-/// One pass over documents.
-struct Pass {
-    doing: &'static str,
-    meter: Meter,
-    started: Instant,
-    documents: u64,
-    words: u64,
+/// Documents to fit on, which can be read as often as asked.
+#[derive(Clone, Copy)]
+pub enum Texts<'a> {
+    /// Those of files.
+    Corpus(&'a Corpus),
+    /// Those in memory.
+    Slice(&'a [&'a str]),
 }
 
-impl Pass {
-    fn new(doing: &'static str, globals: &Globals) -> Self {
-        Self { doing, meter: Meter::new(globals), started: Instant::now(), documents: 0, words: 0 }
-    }
-
-    fn run(
-        &mut self,
-        words: &Embeddings,
-        tokenizer: &Tokenizer,
-        each_text: &mut impl FnMut(&mut dyn FnMut(&str) -> firth::Result<()>) -> firth::Result<()>,
-        mut take: impl FnMut(&[Vec<u32>]),
-    ) -> Outcome {
-        let (mut block, mut bytes): (Vec<String>, usize) = (Vec::new(), 0);
-        let (mut failure, this) = (None, &mut *self);
-        let mut flush = |block: &mut Vec<String>| -> Outcome {
-            let texts: Vec<&str> = block.iter().map(String::as_str).collect();
-            let found = positions(words, tokenizer, &texts)?;
-            this.documents += found.len() as u64;
-            this.words += found.iter().map(|(known, unknown)| known.len() as u64 + unknown).sum::<u64>();
-            take(&found.into_iter().map(|(known, _)| known).collect::<Vec<_>>());
-            block.clear();
-            let speed = this.words as f64 / this.started.elapsed().as_secs_f64().max(1e-9);
-            let (doing, documents) = (this.doing, short(this.documents as f64));
-            this.meter.show(|| format!("{doing}  {documents} documents  {} words/s{}", short(speed), memory_now()));
-            if signals::interrupted() { Err(Error::Interrupted.into()) } else { Ok(()) }
-        };
-        let read = each_text(&mut |text| {
-            bytes += text.len();
-            block.push(text.to_owned());
-            if block.len() < BLOCK && bytes < BLOCK_BYTES {
-                return Ok(());
-            }
-            bytes = 0;
-            flush(&mut block).map_err(|found| {
-                failure = Some(found);
-                Error::Interrupted
-            })
-        });
-        let rest = if read.is_ok() { flush(&mut block) } else { Ok(()) };
-        self.meter.clear();
-        match failure {
-            Some(failure) => Err(failure),
-            None => read.reading().and(rest),
+impl Texts<'_> {
+    /// Gives all texts, block by block.
+    fn blocks(self, doing: &str, globals: &Globals, mut each: impl FnMut(&[&str]) -> Outcome) -> Outcome {
+        match self {
+            Self::Corpus(corpus) => blocks::documents(corpus, doing, globals, |block| each(&texts_of(block))),
+            Self::Slice(texts) => texts.chunks(blocks::BLOCK).try_for_each(each),
         }
     }
 }
 
-/// Gives the texts of a corpus as often as asked.
-pub fn texts_of(corpus: &Corpus) -> impl FnMut(&mut dyn FnMut(&str) -> firth::Result<()>) -> firth::Result<()> + '_ {
-    |each| corpus.documents(|document| each(document.text))
+/// The texts of a block.
+pub fn texts_of(block: &[Waiting]) -> Vec<&str> {
+    block.iter().map(|waiting| waiting.text.as_str()).collect()
 }

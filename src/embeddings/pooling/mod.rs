@@ -101,6 +101,17 @@ impl Pooling {
     pub fn of(pool: Pool) -> Self {
         Self { pool, ..Self::default() }
     }
+
+    /// A method's name.
+    pub fn name(pool: Pool) -> &'static str {
+        match pool {
+            Pool::Mean => "mean",
+            Pool::Sif => "sif",
+            Pool::Usif => "usif",
+            Pool::Idf => "idf",
+            Pool::Max => "max",
+        }
+    }
 }
 
 /// What pooling learnt from documents: weights of words, and directions to take off.

@@ -33,8 +33,8 @@ pub const HELP: &str = "Example:\n  \
     With --qrels, documents and queries are known by their ids: --id-field, else the first column of a .tsv or .csv, else\n\
     the number of the line. Without, documents of a query's label are relevant; every document is a query, or those of\n\
     --test are. Measures are those of trec_eval over all documents that are found. Pooling is fitted on the documents,\n\
-    unless the run holds one. BM25 sees the words as the model's tokenizer cuts them, without stemming; hybrid joins the\n\
-    ranks of both.";
+    unless the run holds one. BM25 sees the words as the model's tokenizer cuts them, without stemming; hybrid is the sum\n\
+    of the z-scores of both.";
 
 /// Flags of `eval retrieval`.
 #[derive(Debug, clap::Args)]
@@ -229,25 +229,25 @@ fn by_label(
     Ok(Report { vectors, queries: all.len(), left_out, documents: found.vectors.rows(), missing: None, bm25, hybrid })
 }
 
-/// Asks all queries: by vectors, by BM25, and by the ranks of both.
+/// Asks all queries: by vectors, by BM25, and by both.
 fn search(queries: &[Query<'_>], found: &Side, index: Option<&Bm25Index>, globals: &Globals) -> [Option<Retrieved>; 3] {
     let ranker = Ranker::new(found.ids.iter());
     let (unit, classes) = (found.vectors.normalized(), found.class_of_each());
     let answer = |query: &Query<'_>| -> [Retrieved; 3] {
         let hide = |mut scores: Vec<f32>| {
             if let Some(itself) = query.itself {
-                scores[itself as usize] = f32::NEG_INFINITY;
+                scores[itself as usize] = f32::NAN;
             }
             scores
         };
-        let measure = |ranking: &[u32]| {
-            Retrieved::of(ranking, &query.wanted, |document| query.relevance.grade(document, &classes))
+        let measure = |scores: &[f32]| {
+            Retrieved::of(&ranker.rank(scores), &query.wanted, |at| query.relevance.grade(at, &classes))
         };
-        let by_vector = ranker.rank(&hide(cosines(query.vector, &unit)));
+        let by_vector = hide(cosines(query.vector, &unit));
         let Some(index) = index else { return [measure(&by_vector), Retrieved::default(), Retrieved::default()] };
-        let by_words = ranker.rank(&hide(index.scores(&query.terms)));
-        let both = ranker.rank(&fused(unit.rows(), [&by_vector, &by_words]));
-        [measure(&by_vector), measure(&by_words), measure(&both)]
+        let by_words = hide(index.scores(&query.terms));
+        let both = fused(&by_vector, &by_words);
+        [by_vector, by_words, both].map(|scores| measure(&scores))
     };
     let mut meter = Meter::new(globals);
     let mut all: Vec<[Retrieved; 3]> = Vec::with_capacity(queries.len());

@@ -7,21 +7,24 @@ use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
 use firth::math::{Matrix, SparseMatrix};
 use firth::tokenizer::Tokenizer;
+use firth::train::{KnownWords, ParagraphVectors};
+use rayon::prelude::*;
 
 use crate::blocks::{self, Waiting};
 use crate::documents::Known;
-use crate::encoder;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::pooled::{PoolFlags, Pooled, Texts, texts_of};
 use crate::progress::{note, thousands};
 use crate::rows::{self, NAMED};
+use crate::{encoder, run_folder};
 
 /// A model of documents.
 pub struct Embedder(Model);
 
 enum Model {
     Autoencoder(Box<Autoencoder>, Tokenizer),
+    Paragraph(Box<ParagraphVectors>, Tokenizer),
     Pooled(Box<Pooled>),
 }
 
@@ -40,6 +43,10 @@ impl Embedder {
     pub fn open(run: &Path) -> Outcome<Self> {
         if Pooled::is_stored(run) {
             return Ok(Self(Model::Pooled(Pooled::open(run)?.into())));
+        }
+        if is_paragraph(run) {
+            let model = ParagraphVectors::open(run).reading()?;
+            return Ok(Self(Model::Paragraph(model.into(), encoder::tokenizer(run)?)));
         }
         let model = encoder::open(run)?;
         if model.words().is_none() {
@@ -69,14 +76,14 @@ impl Embedder {
 
     /// Does a run make vectors of documents, with no more than it holds?
     pub fn has_own(path: &Path) -> bool {
-        Pooled::is_stored(path) || path.join(autoencoder::FILE).is_file()
+        Pooled::is_stored(path) || path.join(autoencoder::FILE).is_file() || is_paragraph(path)
     }
 
     /// The word vectors that it pools, if it does.
     pub fn pooled(&self) -> Option<&Pooled> {
         match &self.0 {
             Model::Pooled(pooled) => Some(pooled),
-            Model::Autoencoder(..) => None,
+            Model::Autoencoder(..) | Model::Paragraph(..) => None,
         }
     }
 
@@ -84,6 +91,7 @@ impl Embedder {
     pub fn dim(&self) -> usize {
         match &self.0 {
             Model::Autoencoder(model, _) => model.code(),
+            Model::Paragraph(model, _) => model.dim(),
             Model::Pooled(pooled) => pooled.dim(),
         }
     }
@@ -104,14 +112,22 @@ impl Embedder {
                 bags.into_iter().for_each(|bag| rows.push(bag.counts));
                 Ok(Embedded { vectors: model.encode(&rows.into())?, known, unknown })
             }
+            Model::Paragraph(model, tokenizer) => {
+                let read = |waiting: &Waiting| model.read(&waiting.text, tokenizer);
+                let documents: Vec<KnownWords> = block.par_iter().map(read).collect::<Result<_, _>>()?;
+                let known = documents.iter().map(|document| document.words.len() as u32).collect();
+                let unknown = documents.iter().map(|document| document.tokens - document.words.len() as u32).collect();
+                Ok(Embedded { vectors: model.infer(&documents), known, unknown })
+            }
         }
     }
 
     /// The words that it knows, in which documents can be counted.
     pub fn words(&self) -> Words {
         match &self.0 {
-            Model::Pooled(pooled) => Words::new(pooled.words.keys().clone()),
             Model::Autoencoder(model, _) => model.words().expect("checked: a run on text").clone(),
+            Model::Paragraph(model, _) => Words::new(model.words().keys().clone()),
+            Model::Pooled(pooled) => Words::new(pooled.words.keys().clone()),
         }
     }
 
@@ -123,7 +139,7 @@ impl Embedder {
     /// What cuts text into words.
     pub fn tokenizer(&self) -> &Tokenizer {
         match &self.0 {
-            Model::Autoencoder(_, tokenizer) => tokenizer,
+            Model::Autoencoder(_, tokenizer) | Model::Paragraph(_, tokenizer) => tokenizer,
             Model::Pooled(pooled) => &pooled.tokenizer,
         }
     }
@@ -148,6 +164,11 @@ impl Embedder {
         let count = known.names.keys().len();
         known.with(Matrix::from_vec(count, self.dim(), numbers)?)
     }
+}
+
+/// Does a run hold paragraph vectors?
+fn is_paragraph(run: &Path) -> bool {
+    matches!(run_folder::task(run).as_deref(), Some("pv-dbow" | "pv-dm"))
 }
 
 /// What a model does not know of documents: words, and all of the words of a few.

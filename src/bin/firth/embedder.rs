@@ -17,7 +17,8 @@ use crate::globals::{Globals, Typed};
 use crate::pooled::{PoolFlags, Pooled, Texts, texts_of};
 use crate::progress::{note, thousands};
 use crate::rows::{self, NAMED};
-use crate::{encoder, run_folder};
+use crate::text::quoted;
+use crate::{encoder, model, run_folder};
 
 /// A model of documents.
 pub struct Embedder(Model);
@@ -47,6 +48,14 @@ impl Embedder {
         if is_paragraph(run) {
             let model = ParagraphVectors::open(run).reading()?;
             return Ok(Self(Model::Paragraph(model.into(), encoder::tokenizer(run)?)));
+        }
+        if !Self::has_own(run) && !run_folder::has_rows_alone(run) && !run_folder::is_unfinished(run) {
+            // Says what is wrong with what is no model at all.
+            model::read(run)?;
+            let shown = quoted(&run.to_string_lossy());
+            return Err(Failure::usage(format!(
+                "{shown}: has vectors of words only; make a run of documents of it: firth embed {shown} TEXT --pool sif -o RUN"
+            )));
         }
         let model = encoder::open(run)?;
         if model.words().is_none() {

@@ -27,8 +27,7 @@ pub fn open(run: &Path) -> Outcome<Autoencoder> {
     // Says what is wrong with what is no model at all.
     crate::model::read(run)?;
     let message = format!(
-        "{shown}: has vectors for words only; make a run of documents of it: firth embed {shown} TEXT --pool sif -o RUN \
-         (or firth train autoencoder TEXT -o RUN)"
+        "{shown}: has vectors for words only; documents need an autoencoder: firth train autoencoder TEXT -o RUN"
     );
     Err(Failure::usage(message))
 }

@@ -76,6 +76,8 @@ pub struct Pooled {
     pub words: Embeddings,
     pub tokenizer: Tokenizer,
     pub model: PoolingModel,
+    /// Does the model tell upper from lower case?
+    is_cased: bool,
 }
 
 impl Pooled {
@@ -95,7 +97,8 @@ impl Pooled {
             let found = format!("{} words of {}", words.len(), words.dim());
             return Err(Failure::Input(Error::mismatch(what, format!("{} words of {}", shape[0], shape[1]), found)));
         }
-        Ok(Self { words, tokenizer, model })
+        let is_cased = has_capitals(words.keys());
+        Ok(Self { words, tokenizer, model, is_cased })
     }
 
     /// Pools the word vectors of a run or of a vector file as the flags say, fitted on documents.
@@ -107,11 +110,23 @@ impl Pooled {
         globals: &Globals,
     ) -> Outcome<Self> {
         let pooling = flags.pooling(typed)?;
+        let shown = path.display();
+        if run_folder::is_unfinished(path) {
+            return Err(Failure::usage(format!("{shown}: is unfinished; go on with firth resume {shown}")));
+        }
+        if run_folder::has_rows_alone(path) {
+            let message = format!("{shown}: has learnt from a matrix and knows no words; documents need a run on text");
+            return Err(Failure::usage(message));
+        }
         let words = model::read(path)?;
-        let tokenizer = tokenizer(path, &words, &flags.tokens, typed)?;
+        let is_cased = has_capitals(words.keys());
+        let tokenizer = tokenizer(path, is_cased, &flags.tokens, typed)?;
         let mut survey = Survey::new(words.len());
         let find = |texts: &[&str]| -> Outcome<Vec<Vec<u32>>> {
-            Ok(positions(&words, &tokenizer, texts)?.into_iter().map(|(known, _)| known).collect())
+            Ok(positions(Known::new(&words, &tokenizer, is_cased), texts)?
+                .into_iter()
+                .map(|(known, _)| known)
+                .collect())
         };
         if pooling.needs_survey() {
             documents.blocks("counting words", globals, |texts| {
@@ -137,7 +152,7 @@ impl Pooled {
         } else if pooling.needs_directions() {
             note(globals, format_args!("{method} fitted on {} documents", thousands(model.documents())));
         }
-        Ok(Self { words, tokenizer, model })
+        Ok(Self { words, tokenizer, model, is_cased })
     }
 
     /// The length of the vectors.
@@ -147,7 +162,7 @@ impl Pooled {
 
     /// The vectors of texts, and how many of the words of each are known and how many are not.
     pub fn embed(&self, texts: &[&str]) -> Outcome<(Matrix, Vec<u32>, Vec<u32>)> {
-        let found = positions(&self.words, &self.tokenizer, texts)?;
+        let found = positions(Known::new(&self.words, &self.tokenizer, self.is_cased), texts)?;
         let unknown = found.iter().map(|(_, unknown)| *unknown as u32).collect();
         let documents: Vec<Vec<u32>> = found.into_iter().map(|(known, _)| known).collect();
         let known = documents.iter().map(|document| document.len() as u32).collect();
@@ -174,7 +189,7 @@ impl Pooled {
 }
 
 /// What cuts text into words: what cut the text of a run, else what the flags say.
-fn tokenizer(path: &Path, words: &Embeddings, flags: &TokenFlags, typed: &Typed) -> Outcome<Tokenizer> {
+fn tokenizer(path: &Path, is_cased: bool, flags: &TokenFlags, typed: &Typed) -> Outcome<Tokenizer> {
     if path.is_dir()
         && let Some(own) = run_folder::tokenizer(path)?
     {
@@ -183,13 +198,11 @@ fn tokenizer(path: &Path, words: &Embeddings, flags: &TokenFlags, typed: &Typed)
         return Ok(own);
     }
     // Words are looked up as they are written first where the model tells upper from lower case.
-    let usual = has_capitals(words.keys()).then_some(false);
-    flags.tokenizer(usual)
+    flags.tokenizer(is_cased.then_some(false))
 }
 
 /// The positions of the known words of texts, and the numbers of the others, on the current rayon pool.
-fn positions(words: &Embeddings, tokenizer: &Tokenizer, texts: &[&str]) -> Outcome<Vec<(Vec<u32>, u64)>> {
-    let known = Known::new(words, tokenizer);
+fn positions(known: Known<'_>, texts: &[&str]) -> Outcome<Vec<(Vec<u32>, u64)>> {
     let found = texts.par_iter().map_init(Scratch::default, |scratch, text| known.find(text, scratch));
     Ok(found.collect::<Result<_, _>>()?)
 }

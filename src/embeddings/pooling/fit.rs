@@ -1,6 +1,8 @@
 //! Fitting in two passes over the documents, of which only sums are kept: one that counts words where the method asks for
 //! it, and one that finds the directions.
 
+use rayon::prelude::*;
+
 use super::{Frequencies, Pool, Pooling, PoolingModel};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -179,18 +181,24 @@ pub struct Fitting<'a> {
 }
 
 impl Fitting<'_> {
-    /// Sees documents, given as positions of words; those without words do not count.
+    /// Sees documents, given as positions of words, on the current rayon pool; those without words do not count.
     pub fn add(&mut self, documents: &[Vec<u32>]) {
         if !self.model.pooling.needs_directions() {
             return;
         }
-        let mut sum = Vec::new();
-        for document in documents.iter().filter(|document| !document.is_empty()) {
+        let known: Vec<&Vec<u32>> = documents.iter().filter(|document| !document.is_empty()).collect();
+        let gathered = |document: &&Vec<u32>| {
+            let mut sum = Vec::new();
             self.model.gather(self.words.vectors(), document, &mut sum);
-            self.waiting.extend_from_slice(&sum);
-            if self.waiting.len() >= BLOCK * self.model.dim() {
-                self.moment.add(&self.waiting);
-                self.waiting.clear();
+            sum
+        };
+        for block in known.chunks(BLOCK) {
+            for sum in block.par_iter().map(gathered).collect::<Vec<Vec<f64>>>() {
+                self.waiting.extend_from_slice(&sum);
+                if self.waiting.len() >= BLOCK * self.model.dim() {
+                    self.moment.add(&self.waiting);
+                    self.waiting.clear();
+                }
             }
         }
     }

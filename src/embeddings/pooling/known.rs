@@ -15,9 +15,9 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// Among the keys of these vectors, of text that is cut so.
-    pub fn new(words: &'a Embeddings, tokenizer: &'a Tokenizer) -> Self {
-        Self { keys: words.keys(), tokenizer, is_cased: has_capitals(words.keys()) }
+    /// Among the keys of these vectors, of text that is cut so; [`has_capitals`] says if they are cased.
+    pub fn new(words: &'a Embeddings, tokenizer: &'a Tokenizer, is_cased: bool) -> Self {
+        Self { keys: words.keys(), tokenizer, is_cased }
     }
 
     /// The positions of a text's known words in order, and the number of its other words.
@@ -54,7 +54,7 @@ mod tests {
     fn find(keys: &[&str], lowercase: bool, text: &str) -> Result<(Vec<u32>, u64)> {
         let words = Embeddings::new(keys.iter().collect(), Matrix::zeros(keys.len(), 1), None)?;
         let tokenizer = Tokenizer::new("words", Some(lowercase))?;
-        Known::new(&words, &tokenizer).find(text, &mut Scratch::default())
+        Known::new(&words, &tokenizer, has_capitals(words.keys())).find(text, &mut Scratch::default())
     }
 
     #[test]

@@ -126,6 +126,6 @@ fn searches_that_cannot_be_scored_are_told() {
     folder.firth("eval retrieval v.txt").expect_error(2, &["no labels", "--label-field"]);
     folder.firth("eval retrieval v.txt docs.tsv").expect_error(2, &["--label-field"]);
     folder.firth("eval retrieval v.txt --documents docs.tsv").expect_error(2, &["--queries"]);
-    folder.firth(&format!("{SEARCH} --k1 -1")).expect_error(2, &["--k1"]);
+    folder.firth(&format!("{SEARCH} --k1=-1")).expect_error(2, &["--k1"]);
     folder.firth(&format!("{SEARCH} --b 2")).expect_error(2, &["--b", "0 to 1"]);
 }

@@ -14,7 +14,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("tokenizer", &["error"]),
     ("vocabulary", &["error", "io", "math", "corpus", "tokenizer"]),
     ("dataset", &["error", "io", "math", "corpus", "tokenizer", "vocabulary"]),
-    ("embeddings", &["error", "math", "vocabulary"]),
+    ("embeddings", &["error", "io", "math", "tokenizer", "vocabulary"]),
     ("pretext", &["math", "vocabulary", "dataset"]),
     ("objective", &["math", "vocabulary", "pretext"]),
     ("format", &["error", "io", "math", "vocabulary", "embeddings"]),

@@ -18,13 +18,11 @@
 //! # }
 //! ```
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par, Side};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
-use crate::math::{Matrix, multiply_transposed};
+use crate::math::{Matrix, Moment, multiply_transposed};
 
 /// Principal component analysis.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,8 +49,6 @@ pub struct PcaModel {
 
 /// Rows that are taken together; fixed, so that sums do not depend on threads.
 const BLOCK: usize = 1024;
-/// Columns of the covariance that one task sums.
-const PANEL: usize = 64;
 
 impl PcaModel {
     /// The mean of each column.
@@ -94,21 +90,18 @@ impl Fit<Matrix> for Pca {
             return Err(Error::data(format!("row {row}, column {column} holds {}, no number", x.as_slice()[place])));
         }
         let mean = column_means(x);
-        let covariance = covariance(x, &mean);
-        let eigen = MatRef::from_column_major_slice(&covariance, dim, dim)
-            .self_adjoint_eigen(Side::Lower)
-            .map_err(|error| Error::Backend { source: format!("eigenvectors of the covariance: {error:?}").into() })?;
-        let (values, vectors) = (eigen.S().column_vector(), eigen.U());
-        let mut components = Vec::with_capacity(self.components * dim);
-        let mut variance = Vec::with_capacity(self.components);
-        // Eigenvalues rise; those of a flat cloud may end up a little below zero.
-        for column in (dim - self.components..dim).rev() {
-            let vector: Vec<f64> = (0..dim).map(|row| vectors[(row, column)]).collect();
-            let sign = sign_of_largest(&vector);
-            components.extend(vector.iter().map(|x| (sign * x) as f32));
-            variance.push(values[column].max(0.0));
+        let mut moment = Moment::new(dim);
+        let mut block = Vec::with_capacity(BLOCK.min(rows) * dim);
+        for rows in x.as_slice().chunks(BLOCK * dim) {
+            block.clear();
+            block.extend(centered(rows, &mean));
+            moment.add(&block);
         }
-        let total_variance = (0..dim).map(|column| covariance[column * dim + column]).sum();
+        let scale = 1.0 / (rows - 1) as f64;
+        let found = moment.directions(self.components)?;
+        let components = found.vectors.iter().map(|&x| x as f32).collect();
+        let variance = found.values.iter().map(|sum| sum * scale).collect();
+        let total_variance = moment.total() * scale;
         Ok(PcaModel { mean, components: Matrix::from_vec(self.components, dim, components)?, variance, total_variance })
     }
 }
@@ -139,39 +132,6 @@ fn column_means(x: &Matrix) -> Vec<f64> {
         sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
     }
     sums.into_iter().map(|sum| sum / x.rows() as f64).collect()
-}
-
-/// The covariance, column after column; only the part on and below the diagonal is complete.
-fn covariance(x: &Matrix, mean: &[f64]) -> Vec<f64> {
-    let dim = mean.len();
-    let mut covariance = vec![0f64; dim * dim];
-    let mut block = Vec::with_capacity(BLOCK.min(x.rows()) * dim);
-    for rows in x.as_slice().chunks(BLOCK * dim) {
-        block.clear();
-        block.extend(centered(rows, mean));
-        // Rows of the block are columns of this matrix, so that it is D x B = dim x rows.
-        let block = MatRef::from_column_major_slice(&block, dim, rows.len() / dim);
-        covariance.par_chunks_mut(PANEL * dim).enumerate().for_each(|(index, panel)| {
-            let (first, width) = (index * PANEL, panel.len() / dim);
-            let panel = MatMut::from_column_major_slice_mut(panel, dim, width).subrows_mut(first, dim - first);
-            let (left, right) = (block.subrows(first, dim - first), block.subrows(first, width));
-            matmul(panel, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
-        });
-    }
-    let scale = 1.0 / (x.rows() - 1) as f64;
-    covariance.iter_mut().for_each(|sum| *sum *= scale);
-    covariance
-}
-
-fn sign_of_largest(vector: &[f64]) -> f64 {
-    let mut largest = 0f64;
-    for &x in vector {
-        // Two numbers that are equal but for rounding: the first decides.
-        if x.abs() > largest.abs() * (1.0 + 1e-9) {
-            largest = x;
-        }
-    }
-    if largest < 0.0 { -1.0 } else { 1.0 }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The one product of training: keys and a vector for each.
 
 mod beginning;
+pub mod pooling;
 mod similarity;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
 pub use beginning::beginning;
+pub use pooling::{Frequencies, Pool, Pooling, PoolingModel};
 pub(crate) use similarity::BLOCK_ROWS;
 pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
 

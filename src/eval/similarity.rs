@@ -77,7 +77,7 @@ impl Similarity {
 }
 
 /// tanh(artanh ρ ± z √((1 + ρ²/2) / (n − 3))).
-fn interval(rho: f64, n: usize) -> Option<[f64; 2]> {
+pub(super) fn interval(rho: f64, n: usize) -> Option<[f64; 2]> {
     let half = 1.96 * ((1.0 + rho * rho / 2.0) / n.checked_sub(3).filter(|&rest| rest > 0)? as f64).sqrt();
     Some([rho.atanh() - half, rho.atanh() + half].map(f64::tanh))
 }

@@ -4,6 +4,7 @@ mod kernel;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod lanes;
 mod matrix;
+mod moment;
 mod rng;
 mod sampling;
 mod scalar;
@@ -15,6 +16,7 @@ pub(crate) mod vector;
 
 pub use kernel::Kernel;
 pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
+pub use moment::{Directions, Moment};
 pub use rng::Rng;
 pub use sampling::AliasTable;
 pub use shared::{RowId, Rows, SharedTable, Tables, Worker};

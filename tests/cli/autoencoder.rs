@@ -369,7 +369,7 @@ fn wrong_values_and_outputs_are_told() {
 fn documents_need_an_autoencoder() {
     let folder = folder();
     folder.write_vectors("v.txt");
-    folder.firth("embed v.txt a.txt").expect_error(2, &["v.txt", "firth train autoencoder"]);
+    folder.firth("anomaly v.txt a.txt").expect_error(2, &["v.txt", "firth train autoencoder"]);
     folder.firth("embed v.txt").expect_error(2, &["INPUT", "--words"]);
     folder.firth("embed v.txt a.txt --words king").expect_error(2, &["--words"]);
     folder.firth("embed v.txt --words king --format csv").expect_error(2, &["--format", "no effect"]);

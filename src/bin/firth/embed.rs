@@ -1,4 +1,4 @@
-//! `firth embed`: vectors of documents that an autoencoder has not seen, or of chosen words.
+//! `firth embed`: vectors of documents, by a run's own model or pooled from words, or of chosen words.
 
 mod documents;
 
@@ -14,27 +14,36 @@ use serde_json::json;
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Force, Results};
+use crate::pooled::PoolFlags;
 use crate::staged::Staged;
 use crate::{model, place, progress, text};
 
-/// Print or save, in any format, vectors for documents, by an autoencoder's run, or those of words.
+/// Print or save, in any format, vectors for documents, by a run's own model or pooled from words, or those of words.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  firth embed run new.txt -o new.npy\n  firth embed run --words king queen\n\n\
-    Documents get the ids of their input, or are numbered from 1, empty ones too. With --words, reads one word a\n\
-    line from a pipe; with -o and no words, takes all of the model's.")]
+#[command(
+    after_help = "Example:\n  firth embed run new.txt -o new.npy\n  firth embed words.txt docs.txt --pool sif -o pooled\n  \
+    firth embed run --words king queen\n\n\
+    Vectors of words are pooled into vectors of documents, fitted on the documents given; with -o and a name without\n\
+    an ending, into a run: a folder by which new documents are treated alike. Words are looked up as written first if\n\
+    the model tells upper from lower case. Documents get the ids of their input, or are numbered from 1, empty ones too. With --words, reads one word a\n\
+    line from a pipe; with -o and no words, takes all of the model's."
+)]
 pub struct Flags {
-    /// A run folder; for --words, a vector file of any format, too
+    /// A run folder or a vector file of any format
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Documents to encode (files, folders, globs, - for standard input), or one matrix, as the run learnt from
+    /// Documents (files, folders, globs, - for standard input), or one matrix for a run that has learnt from one
     #[arg(value_name = "INPUT")]
     inputs: Vec<PathBuf>,
     /// Words, instead of documents
     #[arg(long, value_name = "WORD", num_args = 0.., conflicts_with = "inputs")]
     words: Option<Vec<String>>,
     #[command(flatten)]
+    pool: PoolFlags,
+    #[command(flatten)]
     documents: DocumentOptions,
-    /// Where to save them [default: standard output, a key and its numbers a line]
+    /// Where to save them: a file, or for pooled documents a run's folder [default: standard output, a key and its numbers a
+    /// line]
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// The format of the file [default: what the name's ending stands for]
@@ -52,6 +61,13 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     } else if flags.force.force {
         return Err(Failure::usage("--force: has no effect without --output"));
     }
+    if let Some(path) = &flags.output
+        && flags.words.is_none()
+        && documents::is_pooled(flags)
+        && place::vectors_only(path, flags.to.as_deref())?.is_none()
+    {
+        return documents::into_run(flags, path, globals, typed);
+    }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
     if let (Some(path), Some(format)) = (&flags.output, format) {
         place::check_vectors(path, format)?;
@@ -60,11 +76,10 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     match &flags.words {
         Some(words) => {
             text::DOCUMENTS.iter().try_for_each(|flag| typed.refuse(flag, "words are no documents"))?;
+            PoolFlags::refuse(typed, "words are no documents")?;
             of_words(flags, words, place, globals)
         }
-        None if flags.inputs.is_empty() => {
-            Err(Failure::usage("missing INPUT, documents to encode, or --words (see 'firth embed --help')"))
-        }
+        None if flags.inputs.is_empty() => Err(documents::missing()),
         None => documents::run(flags, place, globals, typed),
     }
 }

@@ -3,6 +3,9 @@
 mod categories;
 mod classify;
 mod clusters;
+mod outlier;
+mod retrieval;
+mod sentences;
 
 use std::path::PathBuf;
 
@@ -32,6 +35,15 @@ pub enum Command {
     /// Learn to tell labels from vectors, by logistic regression, and count how often it is right on others.
     #[command(after_help = classify::HELP)]
     Classify(classify::Flags),
+    /// Compare cosines with how alike people find pairs of sentences.
+    #[command(after_help = sentences::HELP)]
+    Sentences(sentences::Flags),
+    /// Find the word of a group that does not belong.
+    #[command(after_help = "Example:\n  firth eval outlier run outliers-8-8-8.tsv")]
+    Outlier(outlier::Flags),
+    /// Search documents and score what is found, beside BM25.
+    #[command(after_help = retrieval::HELP)]
+    Retrieval(Box<retrieval::Flags>),
 }
 
 /// Flags of `eval analogy`.
@@ -68,6 +80,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         Command::Categories(flags) => categories::run(flags, globals),
         Command::Clusters(flags) => clusters::run(flags, globals, typed),
         Command::Classify(flags) => classify::run(flags, globals, typed),
+        Command::Sentences(flags) => sentences::run(flags, globals, typed),
+        Command::Outlier(flags) => outlier::run(flags, globals),
+        Command::Retrieval(flags) => retrieval::run(flags, globals, typed),
     }
 }
 

@@ -12,6 +12,7 @@ use firth::vocabulary::Keys;
 use crate::embedder::Embedder;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
+use crate::pooled::Pooled;
 use crate::run_folder::DOCUMENTS;
 use crate::{blocks, model, run_folder, text};
 
@@ -70,7 +71,9 @@ impl Items {
         if !flags.words && documents.is_file() && run_folder::is_finished(path) {
             let vectors = model::read(&documents)?;
             let is_text = !run_folder::has_rows_alone(path);
-            let texts = if is_text {
+            let texts = if Pooled::is_stored(path) {
+                Texts::Nowhere(format!("{shown} keeps no whole texts of its documents; give these as INPUT"))
+            } else if is_text {
                 Texts::Run(path.into())
             } else {
                 Texts::Nowhere(format!("{shown} has learnt from a matrix, which has no words"))

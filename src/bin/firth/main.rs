@@ -28,6 +28,7 @@ mod output;
 mod ownership;
 mod place;
 mod plan;
+mod pooled;
 mod process;
 mod progress;
 mod queries;
@@ -128,7 +129,8 @@ Ask:
   restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
-  eval       analogy, similarity, categories: of words; clusters, classify: of documents with labels
+  eval       analogy, similarity, categories, outlier: of words; sentences, clusters, classify, retrieval: of
+             documents
 
 Use elsewhere:
   embed      vectors of new documents, or of chosen words

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use firth::Error;
 use firth::dataset::EncodedCorpus;
+use firth::embeddings::{PoolingModel, pooling};
 use firth::format::native;
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
@@ -24,7 +25,7 @@ pub const LOG: &str = "log.jsonl";
 /// The file with the vectors of a run's documents, or of the rows of its matrix.
 pub use firth::train::DOCUMENTS;
 /// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
-const VOCABULARY: &str = "vocabulary.safetensors";
+pub const VOCABULARY: &str = "vocabulary.safetensors";
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
@@ -245,10 +246,13 @@ pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
 /// What cut a run's text into words, if it tells.
 pub fn tokenizer(run: &Path) -> Outcome<Option<Tokenizer>> {
     let file = run.join(VOCABULARY);
-    if !file.is_file() {
+    let settings = if file.is_file() {
+        Vocabulary::open_with_settings(&file).reading()?.1
+    } else if run.join(pooling::FILE).is_file() {
+        PoolingModel::open(run).reading()?.1
+    } else {
         return Ok(None);
-    }
-    let (_, settings) = Vocabulary::open_with_settings(&file).reading()?;
+    };
     if settings.contains_key("tokenizer") {
         Ok(Some(Tokenizer::from_settings(&settings, run).reading()?))
     } else {

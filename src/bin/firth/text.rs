@@ -31,9 +31,9 @@ pub struct TextFlags {
 /// How a line becomes tokens.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tokens")]
-struct TokenFlags {
+pub struct TokenFlags {
     /// words (of any script, lower-cased), whitespace (text that is tokenised already), or the path of a Hugging Face
-    /// tokenizer.json [default: words, or that of --from]
+    /// tokenizer.json [default: that of an earlier run, else words]
     #[arg(long, value_name = "NAME|PATH")]
     tokenizer: Option<String>,
     /// Lower-case the text first [default: with words only]
@@ -42,6 +42,25 @@ struct TokenFlags {
     /// Keep upper case
     #[arg(long, overrides_with = "lowercase")]
     no_lowercase: bool,
+}
+
+impl TokenFlags {
+    /// The flags above, by name.
+    pub const NAMES: [&str; 3] = ["tokenizer", "lowercase", "no-lowercase"];
+
+    /// What the flags say; `lowercase` is what `words` does unless they tell.
+    pub fn tokenizer(&self, lowercase: Option<bool>) -> Outcome<Tokenizer> {
+        let spec = self.tokenizer.as_deref().unwrap_or("words");
+        let usual = if spec == "words" { lowercase } else { None };
+        Tokenizer::new(spec, self.case().or(usual)).reading()
+    }
+
+    fn case(&self) -> Option<bool> {
+        match (self.lowercase, self.no_lowercase) {
+            (false, false) => None,
+            (lowercase, _) => Some(lowercase),
+        }
+    }
 }
 
 /// The flags that say what a document is, by name.
@@ -78,13 +97,9 @@ impl TextFlags {
     pub fn open(&self, inputs: &[PathBuf], staged: &Staged, otherwise: Option<Tokenizer>) -> Outcome<Text> {
         // What can be read only once is copied; the copy too must go on Ctrl-C. The setting is refused the second time.
         let _ = tempfile::env::override_temp_dir(&staged.scratch()?);
-        let lowercase = match (self.tokens.lowercase, self.tokens.no_lowercase) {
-            (false, false) => None,
-            (lowercase, _) => Some(lowercase),
-        };
         let tokenizer = match (otherwise, &self.tokens.tokenizer) {
-            (Some(tokenizer), None) if lowercase.is_none() => tokenizer,
-            (_, spec) => Tokenizer::new(spec.as_deref().unwrap_or("words"), lowercase).reading()?,
+            (Some(tokenizer), None) if self.tokens.case().is_none() => tokenizer,
+            _ => self.tokens.tokenizer(None)?,
         };
         Ok(Text { corpus: Corpus::open(inputs, &self.documents).reading()?, tokenizer })
     }

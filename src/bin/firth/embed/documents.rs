@@ -1,5 +1,7 @@
 //! Documents, or the rows of a matrix, that a run has not seen, embedded block by block.
 
+use std::path::Path;
+
 use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
 use firth::format::matrix;
@@ -13,8 +15,12 @@ use crate::embedder::{Embedder, Unknown};
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Results};
+use crate::pooled::{PoolFlags, Pooled, TASK, Texts};
+use crate::progress::note;
 use crate::rows::{self, NAMED, Names};
+use crate::run_folder::{Elsewhere, Origin, RunFolder};
 use crate::staged::Staged;
+use crate::text::quoted;
 use crate::{encoder, run_folder};
 
 /// Embeds the inputs and prints or saves their vectors.
@@ -24,9 +30,7 @@ pub fn run(flags: &Flags, place: Option<Place<'_>>, globals: &Globals, typed: &T
     let (vectors, noun) = if run_folder::has_rows_alone(&flags.model) {
         (matrix_rows(flags, place.is_some(), globals, typed)?, "rows")
     } else {
-        refuse_matrix(flags)?;
-        let embedder = Embedder::open(&flags.model)?;
-        let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
+        let (embedder, corpus) = open(flags, globals, typed)?;
         let vectors = if place.is_some() {
             Some(embedder.all(&corpus, globals)?)
         } else {
@@ -41,6 +45,50 @@ pub fn run(flags: &Flags, place: Option<Place<'_>>, globals: &Globals, typed: &T
     }
 }
 
+/// Are vectors of words pooled, as the flags say or since the model has no other way?
+pub fn is_pooled(flags: &Flags) -> bool {
+    let has_other = run_folder::has_rows_alone(&flags.model) || Embedder::has_own(&flags.model);
+    flags.pool.is_given() || Pooled::is_stored(&flags.model) || !has_other
+}
+
+/// There is nothing to embed.
+pub fn missing() -> Failure {
+    Failure::usage("missing INPUT, documents to embed, or --words (see 'firth embed --help')")
+}
+
+/// What embeds the documents, and these.
+fn open(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<(Embedder, Corpus)> {
+    refuse_matrix(flags)?;
+    let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
+    let embedder = Embedder::open_or_fit(&flags.model, &flags.pool, Texts::Corpus(&corpus), typed, globals)?;
+    Ok((embedder, corpus))
+}
+
+/// Pools the inputs and writes a run of them.
+pub fn into_run(flags: &Flags, target: &Path, globals: &Globals, typed: &Typed) -> Outcome {
+    if flags.inputs.is_empty() {
+        return Err(missing());
+    }
+    let run = RunFolder::new(target, flags.force.force)?;
+    let (embedder, corpus) = open(flags, globals, typed)?;
+    let documents = embedder.all(&corpus, globals)?;
+    let pooled = embedder.pooled().expect("checked: words are pooled");
+    let folder = run.path()?;
+    let origin = Origin { task: TASK, inputs: &flags.inputs, elsewhere: Elsewhere::Nothing, checksum: None };
+    run_folder::save_config(&folder, typed, pooled.model.pooling(), &origin)?;
+    pooled.save(&documents, &folder)?;
+    run.finish()?;
+    let (count, dim) = (documents.len(), documents.dim());
+    if globals.json {
+        return output::json(&json!({"output": target, "format": "run", "documents": count, "dim": dim,
+            "pooling": pooled.model.pooling()}));
+    }
+    let shown = target.display();
+    note(globals, format_args!("{count} documents of {dim} numbers in {shown}, a run"));
+    note(globals, format_args!("next: firth embed {0} NEW.txt", quoted(&target.to_string_lossy())));
+    Ok(())
+}
+
 /// Embeds and prints block by block.
 fn printed(embedder: &Embedder, corpus: &Corpus, globals: &Globals) -> Outcome {
     let (mut names, mut unknown, mut out) = (Names::default(), Unknown::default(), Out::new(globals));
@@ -51,13 +99,14 @@ fn printed(embedder: &Embedder, corpus: &Corpus, globals: &Globals) -> Outcome {
         unknown.note(&embedded, |at| names.keys().get(first + at).to_owned());
         out.take(names.keys(), first, &embedded.vectors)
     })?;
-    unknown.warn();
+    unknown.tell(globals);
     names.done();
     out.done()
 }
 
 /// The codes of a matrix's rows, kept for a file or printed block by block.
 fn matrix_rows(flags: &Flags, is_kept: bool, globals: &Globals, typed: &Typed) -> Outcome<Option<Embeddings>> {
+    PoolFlags::refuse(typed, &format!("{} has learnt from a matrix", flags.model.display()))?;
     let model = encoder::open(&flags.model)?;
     let path = encoder::matrix(&model, &flags.model, &flags.inputs, typed)?.expect("checked: learnt from a matrix");
     let rows = encoder::read_matrix(path, model.columns())?;

@@ -4,6 +4,7 @@
 pub mod anomaly;
 pub mod interactions;
 mod lsa;
+mod nearest_rows;
 mod neighbors;
 mod pca;
 #[cfg(feature = "plot")]
@@ -12,8 +13,13 @@ pub mod ranking;
 pub mod recommend;
 pub mod restore;
 pub mod rules;
+mod trustworthiness;
+mod tsne;
 
 pub use crate::embeddings::{Method, Neighbor};
 pub use lsa::{Lsa, LsaModel};
+pub use nearest_rows::nearest_rows;
 pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};
+pub use trustworthiness::Trustworthiness;
+pub use tsne::Tsne;

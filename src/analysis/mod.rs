@@ -2,6 +2,7 @@
 //! not fit, and what is missing.
 
 pub mod anomaly;
+mod hnsw;
 pub mod interactions;
 mod lsa;
 mod nearest_rows;
@@ -17,6 +18,7 @@ mod trustworthiness;
 mod tsne;
 
 pub use crate::embeddings::{Method, Neighbor};
+pub use hnsw::{Hnsw, HnswIndex};
 pub use lsa::{Lsa, LsaModel};
 pub use nearest_rows::nearest_rows;
 pub use neighbors::Neighbors;

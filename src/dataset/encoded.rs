@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::io::{AtomicFile, Container, MappedFile, OpenContainer, as_bytes};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::count::{Counted, check, map_run, merge_runs, merge_tables};
-use crate::vocabulary::{Vocabulary, VocabularyConfig};
+use crate::vocabulary::{DocId, Vocabulary, VocabularyConfig};
 
 const VOCABULARY: &str = "vocabulary.safetensors";
 const DATASET: &str = "dataset.safetensors";
@@ -78,6 +78,15 @@ impl EncodedCorpus {
     /// Does a path hold an encoded corpus?
     pub fn is_encoded(path: &Path) -> bool {
         path.join(VOCABULARY).is_file() && path.join(DATASET).is_file()
+    }
+
+    /// The first words of a document, as they were encoded, apart by spaces; those outside the vocabulary are missing.
+    pub fn first_words(&self, doc: DocId, count: usize) -> String {
+        let sentences = self.dataset.document(doc);
+        let [start, end] = [sentences.start, sentences.end].map(|at| self.dataset.tokens_before(at) as usize);
+        let words = &self.dataset.words()[start..end];
+        let words: Vec<_> = words.iter().take(count).map(|word| self.vocabulary.keys().get(word.0 as usize)).collect();
+        words.join(" ")
     }
 
     /// What became of the text.

@@ -1,5 +1,6 @@
 //! The one product of training: keys and a vector for each.
 
+mod beginning;
 mod similarity;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
+pub use beginning::beginning;
 pub(crate) use similarity::BLOCK_ROWS;
 pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
 
@@ -19,6 +21,8 @@ pub struct Embeddings {
     keys: Keys,
     vectors: Matrix,
     counts: Option<Vec<u64>>,
+    labels: Option<Keys>,
+    texts: Option<Keys>,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
     /// What a reader changed, guessed or left out, a sentence each, for the caller to show; no part of the product.
@@ -36,7 +40,60 @@ impl Embeddings {
         {
             return Err(Error::mismatch("counts", format!("one for each of {} keys", keys.len()), counts.len()));
         }
-        Ok(Self { keys, vectors, counts, metadata: BTreeMap::new(), warnings: Vec::new() })
+        let (metadata, warnings) = (BTreeMap::new(), Vec::new());
+        Ok(Self { keys, vectors, counts, labels: None, texts: None, metadata, warnings })
+    }
+
+    /// Adds the class of each key, as the input told it; they need not be distinct.
+    pub fn with_labels(mut self, labels: Keys) -> Result<Self> {
+        self.check_count("labels", &labels)?;
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Adds the first words of each key's text ([`beginning`]), for people to read.
+    pub fn with_texts(mut self, texts: Keys) -> Result<Self> {
+        self.check_count("texts", &texts)?;
+        self.texts = Some(texts);
+        Ok(self)
+    }
+
+    fn check_count(&self, what: &str, strings: &Keys) -> Result<()> {
+        if strings.len() == self.len() {
+            return Ok(());
+        }
+        Err(Error::mismatch(what, format!("one for each of {} keys", self.len()), strings.len()))
+    }
+
+    /// The same keys with other vectors, and all else that is known of them.
+    pub fn with_vectors(mut self, vectors: Matrix) -> Result<Self> {
+        if self.keys.len() != vectors.rows() {
+            return Err(Error::mismatch(
+                "vectors",
+                format!("one for each of {} keys", self.keys.len()),
+                vectors.rows(),
+            ));
+        }
+        self.vectors = vectors;
+        Ok(self)
+    }
+
+    /// The rows at some positions, with all that is known of their keys.
+    ///
+    /// # Panics
+    /// If a position is not below [`Embeddings::len`].
+    pub fn select(&self, positions: &[usize]) -> Result<Self> {
+        let chosen = |strings: &Keys| positions.iter().map(|&position| strings.get(position)).collect::<Keys>();
+        let rows: Vec<f32> = positions.iter().flat_map(|&position| self.vectors.row(position)).copied().collect();
+        Ok(Self {
+            keys: chosen(&self.keys),
+            vectors: Matrix::from_vec(positions.len(), self.dim(), rows)?,
+            counts: self.counts.as_ref().map(|counts| positions.iter().map(|&position| counts[position]).collect()),
+            labels: self.labels.as_ref().map(chosen),
+            texts: self.texts.as_ref().map(chosen),
+            metadata: self.metadata.clone(),
+            warnings: Vec::new(),
+        })
     }
 
     /// The keys in order.
@@ -52,6 +109,16 @@ impl Embeddings {
     /// How often each key occurred in training, where the file tells.
     pub fn counts(&self) -> Option<&[u64]> {
         self.counts.as_deref()
+    }
+
+    /// The class of each key, where the input told it; empty for those that have none.
+    pub fn labels(&self) -> Option<&Keys> {
+        self.labels.as_ref()
+    }
+
+    /// The first words of each key's text, where it is a document.
+    pub fn texts(&self) -> Option<&Keys> {
+        self.texts.as_ref()
     }
 
     /// The number of keys.

@@ -191,11 +191,17 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("{short:?}{more}")
 }
 
-/// What a format without counts or metadata drops.
+/// What a format without labels, texts, counts or metadata drops.
 pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
     let mut losses = Vec::new();
     if counts && embeddings.counts().is_some() {
         losses.push(format!("the counts of {} keys", embeddings.len()));
+    }
+    if embeddings.labels().is_some() {
+        losses.push("the labels".into());
+    }
+    if embeddings.texts().is_some() {
+        losses.push("the first words of the documents".into());
     }
     if metadata && !embeddings.metadata.is_empty() {
         let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).collect();

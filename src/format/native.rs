@@ -1,8 +1,9 @@
 //! Firth's own format: a safetensors file of kind `words`, mapped and never copied.
 //!
-//! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts` u64 \[n\] if known, `vectors` f32
-//! \[n, dim\], `keys` u8 (UTF-8, one key after another). Key `i` ends before byte `key_ends[i]`. The metadata are entries
-//! of the header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
+//! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts`, `label_ends` and `text_ends` u64 \[n\]
+//! if known, `vectors` f32 \[n, dim\], `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
+//! classes and the first words of documents. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
+//! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,13 @@ impl Format for Native {
 
     fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
         checks::writable(embeddings)?;
-        let words = Words { keys: embeddings.keys(), counts: embeddings.counts(), dim: embeddings.dim() };
+        let words = Words {
+            keys: embeddings.keys(),
+            counts: embeddings.counts(),
+            labels: embeddings.labels(),
+            texts: embeddings.texts(),
+            dim: embeddings.dim(),
+        };
         write_rows(path, words, &embeddings.metadata, || embeddings.vectors().iter_rows())
     }
 
@@ -74,19 +81,27 @@ impl Format for Native {
         checks::shape(rows as u64, dim as u64, row_bytes, 4 * numbers.len() as u64).map_err(&fault)?;
         let vectors = Matrix::from_mapped(rows, dim, numbers)?;
 
-        let text = container.slice::<u8>("keys")?;
-        let text = simdutf8::compat::from_utf8(&text)
-            .map_err(|error| fault(format!("the keys are not UTF-8 from their byte {}", error.valid_up_to())))?;
-        let keys = Keys::from_parts(text.to_owned(), container.slice::<u64>("key_ends")?.to_vec())
-            .ok_or_else(|| fault("the ends of the keys do not fit their text".into()))?;
-        let counts = match container.names().iter().any(|name| name == "counts") {
-            true => Some(container.slice::<u64>("counts")?.to_vec()),
-            false => None,
+        let strings = |name: &str, ends: &str| -> Result<Keys> {
+            let text = container.slice::<u8>(name)?;
+            let text = simdutf8::compat::from_utf8(&text)
+                .map_err(|error| fault(format!("the {name} are not UTF-8 from their byte {}", error.valid_up_to())))?;
+            Keys::from_parts(text.to_owned(), container.slice::<u64>(ends)?.to_vec())
+                .ok_or_else(|| fault(format!("the ends of the {name} do not fit their text")))
         };
+        let has = |tensor: &str| container.names().iter().any(|name| name == tensor);
+        let keys = strings("keys", "key_ends")?;
+        let counts =
+            has("counts").then(|| container.slice::<u64>("counts").map(|counts| counts.to_vec())).transpose()?;
         // Rows have no bytes of their own to point at: the offset is that within the file's numbers.
         checks::distinct(path, &keys, |row| Place::Byte((row * dim * 4) as u64, row))?;
         checks::finite(path, &keys, &vectors, |row| Place::Byte((row * dim * 4) as u64, row))?;
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
+        if has("labels") {
+            embeddings = embeddings.with_labels(strings("labels", "label_ends")?)?;
+        }
+        if has("texts") {
+            embeddings = embeddings.with_texts(strings("texts", "text_ends")?)?;
+        }
         embeddings.metadata = container.entries();
         for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT] {
             embeddings.metadata.remove(own);
@@ -109,6 +124,8 @@ impl Format for Native {
 pub(crate) struct Words<'a> {
     pub keys: &'a Keys,
     pub counts: Option<&'a [u64]>,
+    pub labels: Option<&'a Keys>,
+    pub texts: Option<&'a Keys>,
     pub dim: usize,
 }
 
@@ -119,20 +136,24 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     metadata: &BTreeMap<String, String>,
     rows: impl Fn() -> I,
 ) -> Result<()> {
-    let Words { keys, counts, dim } = words;
+    let Words { keys, counts, labels, texts, dim } = words;
+    let ends = [("counts", counts.is_some()), ("label_ends", labels.is_some()), ("text_ends", texts.is_some())];
     let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
-    if counts.is_some() {
-        tensors.push(("counts", Dtype::U64, vec![keys.len()]));
-    }
+    tensors.extend(ends.iter().filter(|end| end.1).map(|end| (end.0, Dtype::U64, vec![keys.len()])));
     tensors.push(("vectors", Dtype::F32, vec![keys.len(), dim]));
     tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
+    for (name, strings) in [("labels", labels), ("texts", texts)] {
+        tensors.extend(strings.map(|strings| (name, Dtype::U8, vec![strings.text().len()])));
+    }
     let mut metadata = metadata.clone();
     metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint(rows())));
     let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
     writer.write(keys.ends())?;
     writer.write(counts.unwrap_or(&[]))?;
+    labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.ends()))?;
     rows().try_for_each(|row| writer.write(row))?;
     writer.write(keys.text().as_bytes())?;
+    labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.text().as_bytes()))?;
     writer.commit()
 }
 
@@ -170,6 +191,23 @@ mod tests {
         assert!(read.vectors().is_mapped());
         assert_eq!((read.keys(), read.counts()), (words.keys(), words.counts()));
         assert_eq!((read.vectors().as_slice(), &read.metadata), (words.vectors().as_slice(), &words.metadata));
+        assert_eq!((read.labels(), read.texts()), (None, None));
+        Ok(())
+    }
+
+    #[test]
+    fn labels_and_texts_of_documents_come_back() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("documents.safetensors");
+        let strings = |strings: [&str; 3]| strings.into_iter().collect::<Keys>();
+        let documents = embeddings(&["1", "2", "3"], 3)
+            .with_labels(strings(["sea", "", "sea"]))?
+            .with_texts(strings(["A boat…", "", "é"]))?;
+        Native.write(&documents, &path)?;
+        let read = Native.read(&path)?;
+        assert_eq!((read.labels(), read.texts()), (documents.labels(), documents.texts()));
+        assert_eq!(read.select(&[2, 0])?.texts(), Some(&["é", "A boat…"].into_iter().collect()));
+        assert!(read.with_labels(["too", "few"].into_iter().collect()).is_err());
         Ok(())
     }
 

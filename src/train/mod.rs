@@ -423,6 +423,8 @@ impl<'a> Trainer<'a> {
         let words = native::Words {
             keys: self.vocabulary.keys(),
             counts: Some(self.vocabulary.counts()),
+            labels: None,
+            texts: None,
             dim: self.config.dim,
         };
         let metadata = self.metadata();

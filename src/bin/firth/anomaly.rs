@@ -10,7 +10,8 @@ use firth::autoencoder::Autoencoder;
 use firth::corpus::{Corpus, DocumentOptions};
 use serde_json::{Value, json};
 
-use crate::encoder::{self, BLOCK};
+use crate::blocks::{self, BLOCK};
+use crate::encoder;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Results};
@@ -93,7 +94,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
             if corpus.has_labels() && flags.normal.is_empty() {
                 return Err(missing_normal(&corpus)?);
             }
-            encoder::documents(&corpus, words, &tokenizer, "scoring", globals, |block, bags| {
+            blocks::documents(&corpus, "scoring", globals, |block| {
+                let bags = encoder::bags(block, words, &tokenizer)?;
                 for waiting in block {
                     scored.names.add(waiting.id.as_deref());
                     scored.labels.push(waiting.label.clone().unwrap_or_default());

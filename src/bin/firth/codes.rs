@@ -8,6 +8,7 @@ use firth::format::{Format, native};
 use firth::math::{Matrix, Samples};
 use firth::vocabulary::DocId;
 
+use crate::documents;
 use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::output::{self, Results};
@@ -36,7 +37,11 @@ pub fn encode(model: &Autoencoder, rows: &Samples) -> Outcome<Matrix> {
 /// Writes model, codes and words into a run's folder. Last comes the file whose presence says that the run is finished.
 pub fn write(model: &Autoencoder, rows: &Rows, folder: &Path) -> Outcome<Embeddings> {
     model.save(&folder.join(autoencoder::FILE))?;
-    let documents = Embeddings::new(rows.keys(), encode(model, &rows.input)?, None)?;
+    let codes = encode(model, &rows.input)?;
+    let documents = match &rows.corpus {
+        Some(corpus) => documents::of_corpus(corpus, rows.keys(), codes)?,
+        None => Embeddings::new(rows.keys(), codes, None)?,
+    };
     native::Native.write(&documents, &folder.join(DOCUMENTS))?;
     if let Some(words) = model.word_vectors() {
         native::Native.write(&words?, &folder.join(native::FILE))?;
@@ -128,12 +133,12 @@ fn hints(rows: &Rows, target: &Path) -> Vec<String> {
             format!("embed {run} NEW.npy -o codes.npy"),
         ];
     };
-    let documents = quoted(&target.join(DOCUMENTS).to_string_lossy());
+    let codes = quoted(&target.join(DOCUMENTS).to_string_lossy());
     let first = rows.corpus.as_ref().and_then(|corpus| corpus.dataset.document_id(DocId(0)));
     let first = quoted(first.filter(|id| !id.is_empty()).unwrap_or("1"));
     vec![
         format!("info {run} --latents"),
-        format!("nearest {documents} {first}"),
+        format!("nearest {codes} {first}"),
         format!("embed {run} NEW.txt -o codes.npy"),
         format!("nearest {run} {}", training::example_word(words.keys())),
     ]

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use firth::embeddings::Embeddings;
 use firth::format;
-use firth::math::Matrix;
 use serde_json::json;
 
 use crate::failure::Outcome;
@@ -47,13 +45,15 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let mut vectors = model::read(&flags.input)?;
     let total = vectors.len();
     if let Some(top) = flags.top.filter(|&top| top < total) {
-        vectors = select(&vectors, &(0..top).collect::<Vec<_>>())?;
+        vectors = vectors.select(&(0..top).collect::<Vec<_>>())?;
     }
     if flags.center {
-        vectors = with(vectors, |vectors| vectors.centered())?;
+        let centered = vectors.vectors().centered();
+        vectors = vectors.with_vectors(centered)?;
     }
     if flags.normalize {
-        vectors = with(vectors, |vectors| vectors.normalized())?;
+        let normalized = vectors.vectors().normalized();
+        vectors = vectors.with_vectors(normalized)?;
     }
     model::save(&vectors, format, &flags.output, flags.force, globals)?;
     let (keys, dim) = (vectors.len(), vectors.dim());
@@ -67,24 +67,6 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         format_args!("{keys} vectors of {dim} numbers in {} ({})", flags.output.display(), format.name()),
     );
     Ok(())
-}
-
-/// The same keys with changed vectors.
-fn with(all: Embeddings, change: impl Fn(&Matrix) -> Matrix) -> Outcome<Embeddings> {
-    let counts = all.counts().map(<[u64]>::to_vec);
-    let mut changed = Embeddings::new(all.keys().clone(), change(all.vectors()), counts)?;
-    changed.metadata = all.metadata;
-    Ok(changed)
-}
-
-/// The rows at some positions, with their keys and counts.
-pub fn select(all: &Embeddings, positions: &[usize]) -> Outcome<Embeddings> {
-    let keys = positions.iter().map(|&position| all.keys().get(position)).collect();
-    let rows: Vec<f32> = positions.iter().flat_map(|&position| all.vectors().row(position)).copied().collect();
-    let counts = all.counts().map(|counts| positions.iter().map(|&position| counts[position]).collect());
-    let mut chosen = Embeddings::new(keys, Matrix::from_vec(positions.len(), all.dim(), rows)?, counts)?;
-    chosen.metadata = all.metadata.clone();
-    Ok(chosen)
 }
 
 fn formats_help() -> String {

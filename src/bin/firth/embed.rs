@@ -11,7 +11,6 @@ use firth::format::Format;
 use firth::{Error, format};
 use serde_json::json;
 
-use crate::convert::select;
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Force, Results};
@@ -81,7 +80,7 @@ fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: 
     } else {
         words.iter().map(|word| all.position(word)).collect::<Result<Vec<_>, _>>()?
     };
-    let vectors = select(&all, &chosen)?;
+    let vectors = all.select(&chosen)?;
     match place {
         Some(place) => save(&vectors, Staged::new(place.0, flags.force.force)?, place, "words", globals),
         None => print(&vectors, globals),

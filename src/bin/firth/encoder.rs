@@ -1,25 +1,18 @@
-//! A finished run of an autoencoder, and the documents or rows that are put to it, block by block.
+//! A finished run of an autoencoder, and what is put to it: documents as bags of words, or the rows of a matrix.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use firth::Error;
 use firth::autoencoder::{self, Autoencoder, Bag, Words};
-use firth::corpus::{Corpus, Document};
 use firth::format::matrix;
 use firth::math::Samples;
 use firth::tokenizer::Tokenizer;
 use rayon::prelude::*;
 
+use crate::blocks::Waiting;
 use crate::failure::{Failure, Outcome, Reading};
-use crate::globals::{Globals, Typed};
-use crate::progress::{Meter, memory_now, short};
+use crate::globals::Typed;
 use crate::{run_folder, text};
-
-/// Documents that are taken together.
-pub const BLOCK: usize = 1024;
-/// The text of a block holds no more bytes than this and one document.
-const BLOCK_BYTES: usize = 1 << 24;
 
 /// The model of a finished run.
 pub fn open(run: &Path) -> Outcome<Autoencoder> {
@@ -84,55 +77,8 @@ pub fn read_matrix(path: &Path, columns: usize) -> Outcome<Samples> {
     Ok(rows)
 }
 
-/// A document of a block.
-pub struct Waiting {
-    text: String,
-    pub id: Option<String>,
-    pub label: Option<String>,
-}
-
-/// Gives all documents, block by block, with their bags; `doing` is what the meter says.
-pub fn documents(
-    corpus: &Corpus,
-    words: &Words,
-    tokenizer: &Tokenizer,
-    doing: &str,
-    globals: &Globals,
-    mut each: impl FnMut(&[Waiting], Vec<Bag>) -> Outcome,
-) -> Outcome {
-    let (mut meter, started) = (Meter::new(globals), Instant::now());
-    let (mut block, mut bytes, mut done, mut failure) = (Vec::new(), 0, 0, None);
-    let mut flush = |block: &mut Vec<Waiting>| -> Outcome {
-        let bag = |waiting: &Waiting| {
-            let Waiting { text, id, label } = waiting;
-            words.bag(&Document { text, id: id.as_deref(), label: label.as_deref() }, tokenizer)
-        };
-        let bags: Vec<Bag> = block.par_iter().map(bag).collect::<Result<_, _>>()?;
-        each(block, bags)?;
-        done += block.len();
-        block.clear();
-        let speed = done as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        meter.show(|| format!("{doing}  {} documents  {}/s{}", short(done as f64), short(speed), memory_now()));
-        Ok(())
-    };
-    let read = corpus.documents(|document| {
-        bytes += document.text.len();
-        let [id, label] = [document.id, document.label].map(|text| text.map(str::to_owned));
-        block.push(Waiting { text: document.text.into(), id, label });
-        if block.len() < BLOCK && bytes < BLOCK_BYTES {
-            return Ok(());
-        }
-        bytes = 0;
-        flush(&mut block).map_err(|found| {
-            failure = Some(found);
-            Error::Interrupted
-        })
-    });
-    let rest = if read.is_ok() { flush(&mut block) } else { Ok(()) };
-    meter.clear();
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    read.reading()?;
-    rest
+/// The bags of a block of documents.
+pub fn bags(block: &[Waiting], words: &Words, tokenizer: &Tokenizer) -> Outcome<Vec<Bag>> {
+    let bag = |waiting: &Waiting| words.bag(&waiting.document(), tokenizer);
+    Ok(block.par_iter().map(bag).collect::<Result<_, _>>()?)
 }

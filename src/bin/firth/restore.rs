@@ -13,6 +13,7 @@ use firth::format::matrix;
 use firth::math::{Matrix, Samples};
 use serde_json::{Value, json};
 
+use crate::blocks;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Force, Results};
@@ -87,7 +88,8 @@ fn of_text(flags: &Flags, model: &Autoencoder, globals: &Globals) -> Outcome {
     let tokenizer = encoder::tokenizer(&flags.run)?;
     let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
     let (mut names, mut all, mut results) = (Names::default(), Vec::new(), Results::new());
-    encoder::documents(&corpus, words, &tokenizer, "restoring", globals, |block, bags| {
+    blocks::documents(&corpus, "restoring", globals, |block| {
+        let bags = encoder::bags(block, words, &tokenizer)?;
         let missing = restorer.missing(&bags, flags.missing.into())?;
         for ((waiting, bag), missing) in block.iter().zip(&bags).zip(missing) {
             names.add(waiting.id.as_deref());

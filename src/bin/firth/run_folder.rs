@@ -262,7 +262,7 @@ pub fn is_finished(path: &Path) -> bool {
 }
 
 /// Is it a finished run on a matrix, which has vectors for rows and none for words?
-fn has_rows_alone(path: &Path) -> bool {
+pub fn has_rows_alone(path: &Path) -> bool {
     let is_of_matrix = || Settings::read(path).is_ok_and(|settings| settings.matrix().is_some());
     path.join(DOCUMENTS).is_file() && !path.join(native::FILE).is_file() && is_of_matrix()
 }

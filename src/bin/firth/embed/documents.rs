@@ -1,132 +1,125 @@
-//! Documents, or the rows of a matrix, that an autoencoder has not seen, encoded block by block.
+//! Documents, or the rows of a matrix, that a run has not seen, embedded block by block.
 
-use std::path::Path;
-
-use firth::autoencoder::Autoencoder;
 use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
-use firth::math::{Matrix, Samples, SparseMatrix};
+use firth::format::matrix;
+use firth::math::Matrix;
+use firth::vocabulary::Keys;
 use serde_json::{Value, json};
 
 use super::{Flags, Place};
-use crate::encoder::{self, BLOCK};
-use crate::failure::{Outcome, Reading};
+use crate::blocks::{self, BLOCK};
+use crate::embedder::{Embedder, Unknown};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::output::{self, Results};
 use crate::rows::{self, NAMED, Names};
 use crate::staged::Staged;
+use crate::{encoder, run_folder};
 
-/// Encodes the inputs and prints or saves their codes.
+/// Embeds the inputs and prints or saves their vectors.
 pub fn run(flags: &Flags, place: Option<Place<'_>>, globals: &Globals, typed: &Typed) -> Outcome {
-    let model = encoder::open(&flags.model)?;
     // A name that is taken is told before the work, not after it.
     let staged = place.map(|(path, _)| Staged::new(path, flags.force.force)).transpose()?;
-    let matrix = encoder::matrix(&model, &flags.model, &flags.inputs, typed)?;
-    let mut sink = Sink::new(place.is_some(), globals, model.code());
-    match (model.words(), matrix) {
-        (Some(words), _) => {
-            let tokenizer = encoder::tokenizer(&flags.model)?;
-            let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
-            encoder::documents(&corpus, words, &tokenizer, "encoding", globals, |block, bags| {
-                let mut rows = SparseMatrix::empty(model.columns());
-                bags.into_iter().for_each(|bag| rows.push(bag.counts));
-                sink.take(block.iter().map(|waiting| waiting.id.as_deref()), &rows.into(), &model)
-            })?;
-        }
-        (None, path) => matrix_rows(&model, path.expect("checked: a matrix"), &mut sink)?,
-    }
-    sink.warn_of_empty(model.words().is_some());
-    match (sink.done()?, staged.zip(place)) {
-        (Some(vectors), Some((staged, place))) => {
-            let noun = if model.words().is_some() { "documents" } else { "rows" };
-            super::save(&vectors, staged, place, noun, globals)
-        }
-        _ => Ok(()),
+    let (vectors, noun) = if run_folder::has_rows_alone(&flags.model) {
+        (matrix_rows(flags, place.is_some(), globals, typed)?, "rows")
+    } else {
+        refuse_matrix(flags)?;
+        let embedder = Embedder::open(&flags.model)?;
+        let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
+        let vectors = if place.is_some() {
+            Some(embedder.all(&corpus, globals)?)
+        } else {
+            printed(&embedder, &corpus, globals)?;
+            None
+        };
+        (vectors, "documents")
+    };
+    match vectors.zip(staged.zip(place)) {
+        Some((vectors, (staged, place))) => super::save(&vectors, staged, place, noun, globals),
+        None => Ok(()),
     }
 }
 
-fn matrix_rows(model: &Autoencoder, path: &Path, sink: &mut Sink) -> Outcome {
+/// Embeds and prints block by block.
+fn printed(embedder: &Embedder, corpus: &Corpus, globals: &Globals) -> Outcome {
+    let (mut names, mut unknown, mut out) = (Names::default(), Unknown::default(), Out::new(globals));
+    blocks::documents(corpus, "embedding", globals, |block| {
+        let first = names.keys().len();
+        block.iter().for_each(|waiting| names.add(waiting.id.as_deref()));
+        let embedded = embedder.embed(block)?;
+        unknown.note(&embedded, |at| names.keys().get(first + at).to_owned());
+        out.take(names.keys(), first, &embedded.vectors)
+    })?;
+    unknown.warn();
+    names.done();
+    out.done()
+}
+
+/// The codes of a matrix's rows, kept for a file or printed block by block.
+fn matrix_rows(flags: &Flags, is_kept: bool, globals: &Globals, typed: &Typed) -> Outcome<Option<Embeddings>> {
+    let model = encoder::open(&flags.model)?;
+    let path = encoder::matrix(&model, &flags.model, &flags.inputs, typed)?.expect("checked: learnt from a matrix");
     let rows = encoder::read_matrix(path, model.columns())?;
+    let (mut names, mut numbers, mut out) = (Names::default(), Vec::new(), Out::new(globals));
     for start in (0..rows.rows()).step_by(BLOCK) {
         let range = start..rows.rows().min(start + BLOCK);
-        sink.take(range.clone().map(|_| None), &rows::part(&rows, range)?, model)?;
+        range.clone().for_each(|_| names.add(None));
+        let codes = model.encode(&rows::part(&rows, range)?)?;
+        if is_kept {
+            numbers.extend_from_slice(codes.as_slice());
+        } else {
+            out.take(names.keys(), start, &codes)?;
+        }
     }
-    Ok(())
+    let empty = (0..rows.rows()).filter(|&row| rows.stored(row).iter().all(|&value| value == 0.0));
+    let empty: Vec<&str> = empty.map(|row| names.keys().get(row)).collect();
+    let what = [
+        "row has nothing but zeros; its code is that of nothing",
+        "rows have nothing but zeros; their codes are that of nothing",
+    ];
+    rows::warn_of_empty(empty.len(), &empty[..empty.len().min(NAMED)], what);
+    if !is_kept {
+        return out.done().map(|()| None);
+    }
+    let codes = Matrix::from_vec(rows.rows(), model.code(), numbers)?;
+    Ok(Some(Embeddings::new(names.done(), codes, None)?))
 }
 
-/// Where codes go: to standard output as they come, or kept for a file.
-struct Sink {
-    names: Names,
-    out: Out,
-    /// Rows with nothing in them that the model knows, and the first of them.
-    empty: usize,
-    first_empty: Vec<String>,
-    dim: usize,
+/// A run on text takes text.
+fn refuse_matrix(flags: &Flags) -> Outcome {
+    let Some(path) = flags.inputs.iter().find(|path| matrix::is_matrix(path)) else { return Ok(()) };
+    let (path, run) = (path.display(), flags.model.display());
+    Err(Failure::usage(format!("{path}: is a matrix, but {run} has learnt from text; give text")))
 }
 
+/// Standard output, as vectors come.
 enum Out {
     Lines(Results),
     Json(Vec<Value>),
-    Kept(Vec<f32>),
 }
 
-impl Sink {
-    fn new(is_kept: bool, globals: &Globals, dim: usize) -> Self {
-        let out = match (is_kept, globals.json) {
-            (true, _) => Out::Kept(Vec::new()),
-            (false, true) => Out::Json(Vec::new()),
-            (false, false) => Out::Lines(Results::new()),
-        };
-        Self { names: Names::default(), out, empty: 0, first_empty: Vec::new(), dim }
+impl Out {
+    fn new(globals: &Globals) -> Self {
+        if globals.json { Self::Json(Vec::new()) } else { Self::Lines(Results::new()) }
     }
 
-    fn take<'a>(&mut self, ids: impl Iterator<Item = Option<&'a str>>, rows: &Samples, model: &Autoencoder) -> Outcome {
-        let first = self.names.keys().len();
-        ids.for_each(|id| self.names.add(id));
-        for row in (0..rows.rows()).filter(|&row| rows.stored(row).iter().all(|&value| value == 0.0)) {
-            self.empty += 1;
-            if self.first_empty.len() < NAMED {
-                self.first_empty.push(self.names.keys().get(first + row).to_owned());
-            }
-        }
-        let codes = model.encode(rows)?;
-        for (at, code) in codes.iter_rows().enumerate() {
-            let key = self.names.keys().get(first + at);
-            match &mut self.out {
-                Out::Lines(results) => super::print_row(results, key, code)?,
-                Out::Json(all) => all.push(json!({"key": key, "vector": code})),
-                Out::Kept(numbers) => numbers.extend_from_slice(code),
+    /// Prints vectors; their keys begin with the one at `first`.
+    fn take(&mut self, keys: &Keys, first: usize, vectors: &Matrix) -> Outcome {
+        for (at, vector) in vectors.iter_rows().enumerate() {
+            let key = keys.get(first + at);
+            match self {
+                Self::Lines(results) => super::print_row(results, key, vector)?,
+                Self::Json(all) => all.push(json!({"key": key, "vector": vector})),
             }
         }
         Ok(())
     }
 
-    fn warn_of_empty(&self, is_text: bool) {
-        let first: Vec<&str> = self.first_empty.iter().map(String::as_str).collect();
-        let what = if is_text {
-            [
-                "document has no word that the model knows; its code is that of nothing",
-                "documents have no word that the model knows; their codes are that of nothing",
-            ]
-        } else {
-            [
-                "row has nothing but zeros; its code is that of nothing",
-                "rows have nothing but zeros; their codes are that of nothing",
-            ]
-        };
-        rows::warn_of_empty(self.empty, &first, what);
-    }
-
-    /// Ends the output; what was kept for a file is returned.
-    fn done(self) -> Outcome<Option<Embeddings>> {
-        let keys = self.names.done();
-        match self.out {
-            Out::Lines(results) => results.done().map(|()| None),
-            Out::Json(all) => output::json(&all).map(|()| None),
-            Out::Kept(numbers) => {
-                let codes = Matrix::from_vec(keys.len(), self.dim, numbers)?;
-                Ok(Some(Embeddings::new(keys, codes, None)?))
-            }
+    fn done(self) -> Outcome {
+        match self {
+            Self::Lines(results) => results.done(),
+            Self::Json(all) => output::json(&all),
         }
     }
 }

@@ -14,11 +14,11 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::Flags;
-use crate::encoder;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::output::{self, Results};
 use crate::rows::Rows;
+use crate::{blocks, encoder};
 
 /// Documents with fewer distinct words are left out.
 const FEWEST: usize = 15;
@@ -65,7 +65,8 @@ pub fn run(flags: &Flags, model: &Autoencoder, globals: &Globals) -> Outcome {
     let total: f64 = sums.iter().sum();
     let noise = AliasTable::new(&sums);
     let mut documents = Vec::new();
-    encoder::documents(&corpus, words, &tokenizer, "reading", globals, |_, bags| {
+    blocks::documents(&corpus, "reading", globals, |block| {
+        let bags = encoder::bags(block, words, &tokenizer)?;
         for bag in bags.into_iter().filter(|bag| bag.counts.len() >= FEWEST) {
             if documents.len() < MOST {
                 let rng = Rng::stream(globals.seed, &[documents.len() as u64]);

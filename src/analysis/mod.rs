@@ -2,8 +2,10 @@
 //! not fit, and what is missing.
 
 pub mod anomaly;
+mod describe;
 mod hnsw;
 pub mod interactions;
+pub mod kmeans;
 mod lsa;
 mod nearest_rows;
 mod neighbors;
@@ -18,7 +20,9 @@ mod trustworthiness;
 mod tsne;
 
 pub use crate::embeddings::{Method, Neighbor};
+pub use describe::Describe;
 pub use hnsw::{Hnsw, HnswIndex};
+pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
 pub use nearest_rows::nearest_rows;
 pub use neighbors::Neighbors;

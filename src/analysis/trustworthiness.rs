@@ -87,12 +87,13 @@ mod tests {
 
     #[test]
     fn the_formula_is_that_of_the_paper() -> Result<()> {
-        // On the map the nearest of 0, 1, 2, 3, 9 are 2, 3, 0 (as near as 9, which comes later), 1, 2: ranks 2, 2, 2
-        // (after 1 and 3, which are as near: the earlier comes first, so 1, 3, 0), 2, 2 (after 3).
-        let space = line(&[0.0, 1.0, 2.0, 3.0, 9.0])?;
-        let map = line(&[0.0, 5.0, 1.0, 5.5, 2.0])?;
+        // On the map the nearest of A, B, C, D, E are C, D, A, B, C.
+        let space = line(&[0.0, 1.0, 2.0, 4.0, 9.0])?;
+        let map = line(&[0.0, 5.0, 1.0, 5.5, 2.5])?;
+        // In space C is second of A; D third of B, after A and C; A second of C, as far as D, but before it; and so on.
+        let ranks = [2.0, 3.0, 2.0, 2.0, 2.0];
+        let penalty: f64 = ranks.iter().map(|rank| rank - 1.0).sum();
         let value = Trustworthiness { neighbors: 1, sample: 5 }.measure(&space, &map)?;
-        let penalty = 1.0 + 1.0 + 2.0 + 1.0 + 1.0;
         assert!((value - (1.0 - 2.0 * penalty / (5.0 * 6.0))).abs() < 1e-12, "{value}");
         Ok(())
     }

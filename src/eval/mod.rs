@@ -4,6 +4,9 @@
 //! by upper-casing, the commonest spelling wins, and what has an unknown word is left out and shows in the coverage.
 
 mod analogy;
+mod categories;
+pub mod classify;
+mod clusters;
 mod correlation;
 mod lexicon;
 mod pairs;
@@ -12,5 +15,7 @@ mod similarity;
 
 pub use crate::embeddings::Method;
 pub use analogy::{Analogy, AnalogyReport, Section, Tally};
+pub use categories::{Categories, CategoryReport, CategoryWords};
+pub use clusters::Agreement;
 pub use correlation::{pearson, spearman};
 pub use similarity::{Similarity, SimilarityReport};

@@ -156,6 +156,35 @@ widths! {
         }
     }
 
+    /// Where `norms[at] - 2 products[at]` is least, the first of equals, and that least: the nearest of several points, given
+    /// their squared lengths and their products with another.
+    pub fn nearest(products: &[f32], norms: &[f32]) -> (usize, f32) {
+        let mut lanes = [f32::INFINITY; LANES];
+        let (chunks, rest) = products.as_chunks::<LANES>();
+        let (norm_chunks, norm_rest) = norms.as_chunks::<LANES>();
+        for (products, norms) in chunks.iter().zip(norm_chunks) {
+            for lane in 0..LANES {
+                let value = norms[lane] - 2.0 * products[lane];
+                lanes[lane] = if value < lanes[lane] { value } else { lanes[lane] };
+            }
+        }
+        let tail = rest.iter().zip(norm_rest).map(|(product, norm)| norm - 2.0 * product);
+        let least = lanes.into_iter().chain(tail).fold(f32::INFINITY, |least, x| if x < least { x } else { least });
+        for (at, (products, norms)) in chunks.iter().zip(norm_chunks).enumerate() {
+            let mut is_here = false;
+            for lane in 0..LANES {
+                is_here |= norms[lane] - 2.0 * products[lane] == least;
+            }
+            if is_here {
+                let lane = (0..LANES).find(|&lane| norms[lane] - 2.0 * products[lane] == least);
+                return (at * LANES + lane.unwrap_or(0), least);
+            }
+        }
+        let start = chunks.len() * LANES;
+        let lane = rest.iter().zip(norm_rest).position(|(product, norm)| norm - 2.0 * product == least);
+        (start + lane.unwrap_or(0), least)
+    }
+
     /// Replaces logits by the gradient of binary cross-entropy with dense targets, `σ(logit) - target`; returns the loss.
     pub fn binary_cross_entropy(logits: &mut [f32], targets: &[f32]) -> f64 {
         let mut loss = 0.0;
@@ -194,6 +223,17 @@ mod tests {
             let expected: f64 = logits.iter().zip(&weights).map(|(&x, &w)| f64::from(w) * f64::from(x).exp()).sum();
             assert!((f64::from(greatest) + f64::from(sum).ln() - expected.ln()).abs() < 1e-5, "{length}");
             assert!((parts.iter().sum::<f32>() / sum - 1.0).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn the_nearest_is_the_first_of_the_least() {
+        for length in [1, 5, 16, 17, 40, 100] {
+            let products: Vec<f32> = (0..length).map(|at| (at * 7 % 11) as f32).collect();
+            let norms: Vec<f32> = (0..length).map(|at| (at * 5 % 13) as f32).collect();
+            let value = |at: usize| norms[at] - 2.0 * products[at];
+            let expected = (0..length).min_by(|&a, &b| value(a).total_cmp(&value(b))).expect("some");
+            assert_eq!(nearest(&products, &norms), (expected, value(expected)), "{length}");
         }
     }
 

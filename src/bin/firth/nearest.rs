@@ -14,9 +14,9 @@ use self::documents::Documents;
 use self::search::Search;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
+use crate::model;
 use crate::queries::{self, Answer, Queries, Scored};
 use crate::run_folder::DOCUMENTS;
-use crate::model;
 
 /// Print the words nearest to each word, or the documents nearest to each document or text, by cosine.
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,9 @@ use firth::math::Matrix;
 use super::search::Search;
 use crate::embedder::Embedder;
 use crate::failure::{Failure, Outcome};
+use crate::model;
 use crate::queries::{Answer, Queries, Scored};
 use crate::run_folder::{self, DOCUMENTS};
-use crate::model;
 
 /// A run's documents, or a file of such, and what turns a text into a vector.
 pub struct Documents {
@@ -23,7 +23,8 @@ impl Documents {
     pub fn open(path: &Path) -> Outcome<Self> {
         let shown = path.display();
         if !path.is_dir() {
-            let without = format!("{shown} is a vector file, without the model that turns text into vectors; give the run");
+            let without =
+                format!("{shown} is a vector file, without the model that turns text into vectors; give the run");
             return Ok(Self { vectors: model::read(path)?, embedder: Err(without) });
         }
         let documents = path.join(DOCUMENTS);

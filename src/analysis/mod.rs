@@ -18,6 +18,7 @@ pub mod restore;
 pub mod rules;
 mod trustworthiness;
 mod tsne;
+mod umap;
 
 pub use crate::embeddings::{Method, Neighbor};
 pub use describe::Describe;
@@ -29,3 +30,4 @@ pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};
 pub use trustworthiness::Trustworthiness;
 pub use tsne::Tsne;
+pub use umap::Umap;

@@ -6,7 +6,9 @@ use crate::support::Folder;
 #[test]
 fn each_method_keeps_keys_labels_and_neighbours() {
     let folder = planted();
-    for (method, settings) in [("pca", ""), ("tsne", "--iterations 250"), ("autoencoder", "--iterations 60")] {
+    for (method, settings) in
+        [("pca", ""), ("tsne", "--iterations 250"), ("umap", ""), ("autoencoder", "--iterations 60")]
+    {
         let out = format!("{method}.safetensors");
         let report = folder.json(&format!("reduce run --method {method} {settings} -o {out} --threads 1"));
         assert_eq!((&report["rows"], &report["to"], &report["from"]), (&121.into(), &2.into(), &8.into()), "{report}");
@@ -41,7 +43,9 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
     for (arguments, code, parts) in [
         ("reduce v.txt --to 4", 2, &["--to", "give 1 to 3"][..]),
         ("reduce v.txt --to 0", 2, &["--to"]),
-        ("reduce v.txt --method umap", 2, &["pca, tsne, autoencoder"]),
+        ("reduce v.txt --method umapp", 2, &["did you mean 'umap'"]),
+        ("reduce v.txt --method umap --neighbors 6", 2, &["--neighbors: 6 of 6 rows: give 2 to 5"]),
+        ("reduce v.txt --neighbors 6", 2, &["--neighbors: has no effect"]),
         ("reduce v.txt --method tsne --perplexity 5", 2, &["--perplexity: 5 with 6 rows", "1 to 1.7"]),
         ("reduce v.txt --method tsne --to 4", 2, &["--to: 4"]),
         ("reduce v.txt --method tsne --iterations 5", 2, &["--iterations"]),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use clap::ValueEnum;
-use firth::analysis::{Pca, Tsne};
+use firth::analysis::{Pca, Tsne, Umap};
 use firth::autoencoder::{AutoencoderConfig, Trainer};
 use firth::estimator::{Fit, Transform};
 use firth::math::{Matrix, Samples};
@@ -23,6 +23,8 @@ pub enum Method {
     Pca,
     /// A map on which near rows stay near, in 2 or 3 numbers; slower, and what is far apart means little
     Tsne,
+    /// A map on which near rows stay near and groups lie apart, in any number of numbers
+    Umap,
     /// A small autoencoder that learns to give each row back from so few numbers
     Autoencoder,
 }
@@ -47,7 +49,11 @@ pub struct MapFlags {
     /// few rows]
     #[arg(long, value_name = "X")]
     perplexity: Option<f32>,
-    /// Steps of tsne, from 10 to 100000; epochs of the autoencoder, from 1 [default: 750 steps; 100 epochs]
+    /// Neighbours that a point is tied to, with umap, from 2: few show detail, many the whole [default: 15]
+    #[arg(long, value_name = "K")]
+    neighbors: Option<usize>,
+    /// Steps of tsne and passes of umap, from 10 to 100000; epochs of the autoencoder, from 1 [default: tsne 750; umap 500,
+    /// or 200 from 10000 rows on; autoencoder 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     iterations: Option<u32>,
 }
@@ -61,6 +67,9 @@ impl MapFlags {
     pub fn check(&self, method: Method, typed: &Typed) -> Outcome {
         if method != Method::Tsne {
             typed.refuse("perplexity", "it is a setting of --method tsne")?;
+        }
+        if method != Method::Umap {
+            typed.refuse("neighbors", "it is a setting of --method umap")?;
         }
         if method == Method::Pca {
             typed.refuse("iterations", "--method pca has none")?;
@@ -81,6 +90,7 @@ impl MapFlags {
         match method {
             Method::Pca => Ok(Pca { components: to }.fit(rows)?.transform(rows)?),
             Method::Tsne => self.tsne(rows, to, globals),
+            Method::Umap => self.umap(rows, to, globals),
             Method::Autoencoder => self.autoencoder(rows, to, globals),
         }
     }
@@ -89,16 +99,15 @@ impl MapFlags {
         let defaults = Tsne::default();
         let iterations = self.iterations.map_or(defaults.iterations, |count| count as usize);
         let settings = Tsne { dimensions: to, perplexity: self.perplexity, iterations, seed: globals.seed };
-        let (mut meter, mut started) = (Meter::new(globals), None::<Instant>);
-        meter.show(|| format!("t-SNE  looking for the neighbours of {} rows", rows.rows()));
-        let points = settings.map(rows, &signals::interrupted, |step| {
-            // The neighbours are found before the first step; its time says nothing of the others'.
-            let seconds = started.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
-            let left = seconds / (step - 1) as f64 * (iterations - step) as f64;
-            meter.show(|| format!("t-SNE  step {step} of {iterations}  {} left", clock(left)));
-        });
-        meter.clear();
-        Ok(points?)
+        let mut steps = Steps::new("t-SNE", rows, globals);
+        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step, Some(iterations)))?)
+    }
+
+    fn umap(&self, rows: &Matrix, to: usize, globals: &Globals) -> Outcome<Matrix> {
+        let iterations = self.iterations.map(|count| count as usize);
+        let settings = Umap { dimensions: to, neighbors: self.neighbors, iterations, seed: globals.seed };
+        let mut steps = Steps::new("UMAP", rows, globals);
+        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step, iterations))?)
     }
 
     fn autoencoder(&self, rows: &Matrix, to: usize, globals: &Globals) -> Outcome<Matrix> {
@@ -120,5 +129,38 @@ impl MapFlags {
         let work = Work { unit: "rows", threads: config.threads };
         training::learn(|observer| trainer.run(observer), work, None, globals, &mut log)?;
         Ok(trainer.finish().encode(&input)?)
+    }
+}
+
+/// The line of progress of a method that goes step by step.
+struct Steps {
+    name: &'static str,
+    meter: Meter,
+    /// When the first step was done. What came before, the search for neighbours, tells nothing of the others' time.
+    started: Option<Instant>,
+}
+
+impl Steps {
+    fn new(name: &'static str, rows: &Matrix, globals: &Globals) -> Self {
+        let mut meter = Meter::new(globals);
+        meter.show(|| format!("{name}  looking for the neighbours of {} rows", rows.rows()));
+        Self { name, meter, started: None }
+    }
+
+    fn show(&mut self, step: usize, all: Option<usize>) {
+        let (name, seconds) = (self.name, self.started.get_or_insert_with(Instant::now).elapsed().as_secs_f64());
+        self.meter.show(|| match all {
+            Some(all) => {
+                let left = seconds / step.saturating_sub(1) as f64 * all.saturating_sub(step) as f64;
+                format!("{name}  step {step} of {all}  {} left", clock(left))
+            }
+            None => format!("{name}  step {step}"),
+        });
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.meter.clear();
     }
 }

@@ -140,6 +140,7 @@ fn about(items: &Items, drawn: usize, noun: &str, method: Method) -> String {
     let method = match method {
         Method::Pca => "two principal components",
         Method::Tsne => "t-SNE",
+        Method::Umap => "UMAP",
         Method::Autoencoder => "a two-number autoencoder",
     };
     format!("{count} {noun} by {method}")

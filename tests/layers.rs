@@ -18,7 +18,10 @@ const MODULES: &[(&str, &[&str])] = &[
     ("pretext", &["math", "vocabulary", "dataset"]),
     ("objective", &["math", "vocabulary", "pretext"]),
     ("format", &["error", "io", "math", "vocabulary", "embeddings"]),
-    ("train", &["error", "io", "math", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"]),
+    (
+        "train",
+        &["error", "io", "math", "tokenizer", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"],
+    ),
     (
         "autoencoder",
         &["error", "io", "math", "corpus", "tokenizer", "vocabulary", "dataset", "embeddings", "format", "train"],

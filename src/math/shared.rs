@@ -63,6 +63,17 @@ impl SharedTable {
         Ok(table)
     }
 
+    /// Copies the rows of a matrix of the same width to rows from `first` on.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn set_rows(&mut self, first: usize, matrix: &Matrix) {
+        assert!(matrix.cols() == self.dim && first + matrix.rows() <= self.rows, "rows that do not fit the table");
+        let (dim, stride) = (self.dim, self.stride);
+        let rows = self.buffer.as_mut_slice()[first * stride..].chunks_exact_mut(stride);
+        rows.zip(matrix.iter_rows()).for_each(|(row, values)| row[..dim].copy_from_slice(values));
+    }
+
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -120,6 +131,11 @@ impl<'a> Rows<'a> {
     /// Each row's `dim` numbers, in order.
     pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
         self.numbers.chunks_exact(self.stride.max(1)).map(move |row| &row[..self.dim])
+    }
+
+    /// Some of the rows.
+    pub fn range(self, rows: std::ops::Range<usize>) -> Self {
+        Self { numbers: &self.numbers[rows.start * self.stride..rows.end * self.stride], ..self }
     }
 
     /// Are all numbers finite?

@@ -46,7 +46,9 @@ impl Objective for NegativeSampling {
         let Example { rows, target, .. } = example;
         match (hidden, self.pairwise) {
             (Hidden::Each, false) => {
-                tables.step_rows(rows, noise.pooled(target, self.negatives, 0, tables, worker), lr, worker);
+                // A single hidden row is done before its outputs have come: they are asked for one step ahead.
+                let ahead = if rows.len() == 1 { self.negatives } else { 0 };
+                tables.step_rows(rows, noise.pooled(target, self.negatives, ahead, tables, worker), lr, worker);
             }
             (Hidden::Each, true) => {
                 for row in rows {
@@ -57,7 +59,6 @@ impl Objective for NegativeSampling {
                 let outputs = if pairwise {
                     noise.fresh(target, self.negatives)
                 } else {
-                    // A single hidden row is done before its outputs have come: they are asked for one step ahead.
                     noise.pooled(target, self.negatives, self.negatives, tables, worker)
                 };
                 let share = if self.divide { 1.0 / rows.len() as f32 } else { 1.0 };

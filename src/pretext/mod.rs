@@ -1,10 +1,14 @@
 //! Pretext tasks: a sentence to training examples. Pure: no tables, no gradients.
 
 mod cbow;
+mod pv_dbow;
+mod pv_dm;
 mod skipgram;
 mod window;
 
 pub use cbow::Cbow;
+pub use pv_dbow::PvDbow;
+pub use pv_dm::PvDm;
 pub use skipgram::SkipGram;
 pub use window::windows;
 
@@ -55,6 +59,15 @@ impl Examples {
         }
     }
 
+    /// Adds the example that a document, together with the words around a target, predicts it.
+    #[inline]
+    pub fn push_with(&mut self, document: RowId, left: &[WordId], right: &[WordId], target: WordId, position: usize) {
+        self.rows.push(document);
+        self.rows.extend(left.iter().map(|word| RowId(word.0)));
+        self.rows.extend(right.iter().map(|word| RowId(word.0)));
+        self.examples.push((self.rows.len(), target, position as u32));
+    }
+
     /// The examples in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Example<'_>> {
@@ -75,19 +88,23 @@ pub trait PretextTask: std::fmt::Debug + Send + Sync {
     /// How its examples' rows make hidden rows.
     fn hidden(&self) -> Hidden;
 
-    /// Adds the examples of a sentence, of which `words` survived subsampling. A word's input row is its id.
-    fn examples(&self, words: &[WordId], rng: &mut Rng, out: &mut Examples);
+    /// Adds the examples of a sentence, of which `words` survived subsampling. A word's input row is its id; `document` is
+    /// that of the document they are from, which tasks of words alone pass over.
+    fn examples(&self, words: &[WordId], document: RowId, rng: &mut Rng, out: &mut Examples);
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 
+    /// The document's row in lists of examples.
+    pub(crate) const DOCUMENT: u32 = 100;
+
     /// Examples as plain numbers: rows, target.
     pub(crate) fn listed(task: &dyn PretextTask, words: &[u32], rng: &mut Rng) -> Vec<(Vec<u32>, u32)> {
         let words: Vec<_> = words.iter().map(|&word| WordId(word)).collect();
         let mut examples = Examples::default();
-        task.examples(&words, rng, &mut examples);
+        task.examples(&words, RowId(DOCUMENT), rng, &mut examples);
         examples.iter().map(|e| (e.rows.iter().map(|row| row.0).collect(), e.target.0)).collect()
     }
 }

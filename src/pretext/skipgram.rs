@@ -2,7 +2,7 @@
 
 use super::window::around;
 use super::{Examples, Hidden, PretextTask};
-use crate::math::Rng;
+use crate::math::{Rng, RowId};
 use crate::vocabulary::WordId;
 
 /// Skip-gram's examples: one for each centre, its context words as separate hidden rows.
@@ -21,7 +21,7 @@ impl PretextTask for SkipGram {
         Hidden::Each
     }
 
-    fn examples(&self, words: &[WordId], rng: &mut Rng, out: &mut Examples) {
+    fn examples(&self, words: &[WordId], _: RowId, rng: &mut Rng, out: &mut Examples) {
         around(words, self.window, rng, out);
     }
 }

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! checkpoints/epoch-0002-turn-000117/
-//!     words.safetensors      the input table: word vectors, a model like any other
-//!     context.safetensors    the output table
+//!     words.safetensors      word vectors, a model like any other
+//!     context.safetensors, documents.safetensors    the other rows of the tables, as the task has them
 //!     state.json             position, losses, configuration, and what they belong to
 //! checkpoints/best-epoch-0002/   with --heldout: the tables of the best epoch so far
 //! ```
 //!
 //! The name tells the epochs that are done and the turns, over all epochs. There are no random numbers to keep: every
-//! stream is named by seed and position. Both tables carry fingerprints, so that a damaged checkpoint is known.
+//! stream is named by seed and position. All tables carry fingerprints, so that a damaged checkpoint is known.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use super::layout::{self, Part};
 use super::progress::Tally;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -26,8 +28,6 @@ use crate::format::{Format, native};
 use crate::io::{AtomicFile, Container};
 use crate::math::{SharedTable, fingerprint};
 
-/// The file with the output table.
-pub const CONTEXT: &str = "context.safetensors";
 /// What the name of the folder with the best epoch's tables begins with.
 const BEST: &str = "best-epoch-";
 
@@ -176,8 +176,8 @@ impl Record {
 #[derive(Debug)]
 pub struct Checkpoint {
     pub(super) record: Record,
-    pub(super) words: Embeddings,
-    pub(super) context: Embeddings,
+    /// The file of each part of the tables, and its vectors.
+    pub(super) tables: Vec<(&'static str, Embeddings)>,
     path: PathBuf,
 }
 
@@ -189,14 +189,16 @@ impl Checkpoint {
 
     /// Reads one checkpoint and checks that it is whole.
     pub fn open(path: &Path) -> Result<Self> {
-        let record = read_state(path)?;
-        let table = |name: &str| {
-            let file = path.join(name);
+        let record: Record = read_state(path)?;
+        let table = |part: Part| {
+            let file = path.join(part.file);
             let vectors = native::Native.read(&file)?;
             native::verify(&file, vectors.vectors())?;
-            Ok::<_, Error>(vectors)
+            Ok::<_, Error>((part.file, vectors))
         };
-        Ok(Self { record, words: table(native::FILE)?, context: table(CONTEXT)?, path: path.into() })
+        // How many rows there must be is known with the corpus only.
+        let tables = layout::parts(&record.config, 0, 0).into_iter().map(table).collect::<Result<_>>()?;
+        Ok(Self { record, tables, path: path.into() })
     }
 
     /// Where it lies.
@@ -350,10 +352,10 @@ pub(super) fn put(folder: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<
     filled
 }
 
-/// Reads a table's file into a table that is there already, part by part, so that both are never held whole.
-pub(super) fn read_into(path: &Path, table: &mut SharedTable) -> Result<()> {
+/// Reads a file into some rows of a table that is there already, bit by bit, so that both are never held whole.
+pub(super) fn read_into(path: &Path, table: &mut SharedTable, into: Range<usize>) -> Result<()> {
     const PARTS: usize = 16;
-    let (rows, dim, stride) = (table.rows(), table.dim(), table.stride());
+    let (rows, dim, stride) = (into.len(), table.dim(), table.stride());
     let mut expected = None;
     for part in 0..PARTS {
         // Pages that were read are given back with the map.
@@ -365,11 +367,12 @@ pub(super) fn read_into(path: &Path, table: &mut SharedTable) -> Result<()> {
         }
         let range = rows * part / PARTS..rows * (part + 1) / PARTS;
         let from = numbers[range.start * dim..range.end * dim].chunks_exact(dim);
-        let to = table.as_padded_mut()[range.start * stride..range.end * stride].chunks_exact_mut(stride);
+        let place = (into.start + range.start) * stride..(into.start + range.end) * stride;
+        let to = table.as_padded_mut()[place].chunks_exact_mut(stride);
         to.zip(from).for_each(|(to, from)| to[..dim].copy_from_slice(from));
         expected = container.entry(native::FINGERPRINT).map(str::to_owned);
     }
-    let found = format!("{:016x}", fingerprint(table.as_rows().iter()));
+    let found = format!("{:016x}", fingerprint(table.as_rows().range(into).iter()));
     match expected {
         Some(expected) if expected != found => {
             Err(Error::mismatch(format!("{}: fingerprint (the file is damaged)", path.display()), expected, found))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::Every;
 use crate::error::{Error, Result};
 use crate::math::Kernel;
-use crate::pretext::{Cbow, PretextTask, SkipGram};
+use crate::pretext::{Cbow, PretextTask, PvDbow, PvDm, SkipGram};
 
 /// What is predicted from what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -18,6 +18,19 @@ pub enum Task {
     SkipGram,
     /// The mean of the words around a centre predicts it.
     Cbow,
+    /// A document predicts each of its words (paragraph vectors).
+    #[serde(rename = "pv-dbow")]
+    PvDbow,
+    /// The mean of a document and of the words around a centre predicts it (paragraph vectors).
+    #[serde(rename = "pv-dm")]
+    PvDm,
+}
+
+impl Task {
+    /// Do documents have vectors?
+    pub fn has_documents(self) -> bool {
+        matches!(self, Self::PvDbow | Self::PvDm)
+    }
 }
 
 /// How workers share the tables.
@@ -93,6 +106,9 @@ pub struct TrainConfig {
     /// Farthest context word, in words; drawn evenly from 1 to this for each centre [1 to 1000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub window: usize,
+    /// Words predict, too, as in skip-gram, so that documents and words lie in one space
+    #[cfg_attr(feature = "cli", arg(long))]
+    pub dbow_words: bool,
     /// Noise words for each target [1 to 1000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub negative: usize,
@@ -175,6 +191,7 @@ impl Default for TrainConfig {
             task: Task::SkipGram,
             dim: 100,
             window: 5,
+            dbow_words: false,
             negative: 5,
             ns_exponent: None,
             sample: None,
@@ -240,6 +257,10 @@ impl TrainConfig {
         if self.patience > 10_000 {
             return Err(Error::config("--patience", format!("{} is out of range, expected 0 to 10000", self.patience)));
         }
+        if self.task.has_documents() && self.heldout > 0.0 {
+            let reason = "a document whose sentences are held out would learn nothing; measure on its labels instead";
+            return Err(Error::config("--heldout", reason));
+        }
         count("--keep", self.keep, 1000)?;
         let lr = resolved.lr();
         if !lr.is_finite() || lr <= 0.0 {
@@ -263,11 +284,18 @@ impl TrainConfig {
     /// The learning rate in force. Firth's own defaults are the best measured (`docs/benchmarks.md`).
     pub fn lr(&self) -> f64 {
         self.lr.unwrap_or(match (self.compat, self.task) {
-            (Some(Compat::Word2vec), Task::SkipGram) | (Some(Compat::Gensim), _) => 0.025,
             (Some(Compat::Word2vec), Task::Cbow) | (Some(Compat::Fasttext), _) => 0.05,
+            (Some(Compat::Word2vec | Compat::Gensim), _) => 0.025,
             (None, Task::SkipGram) => 0.04,
             (None, Task::Cbow) => 0.15,
+            (None, Task::PvDbow) => 0.04,
+            (None, Task::PvDm) => 0.05,
         })
+    }
+
+    /// Are words input rows, which predict, or do documents alone predict?
+    pub(super) fn words_predict(&self) -> bool {
+        self.task != Task::PvDbow || self.dbow_words
     }
 
     /// Do the rows of a mean share its gradient? word2vec.c, fastText and gensim give each the whole.
@@ -319,6 +347,8 @@ impl TrainConfig {
         match self.task {
             Task::SkipGram => Box::new(SkipGram { window: self.window }),
             Task::Cbow => Box::new(Cbow { window: self.window }),
+            Task::PvDbow => Box::new(PvDbow { words: self.dbow_words.then_some(self.window) }),
+            Task::PvDm => Box::new(PvDm { window: self.window }),
         }
     }
 }

@@ -9,37 +9,40 @@ pub(crate) mod checkpoint;
 mod config;
 mod continued;
 mod heldout;
+mod infer;
+mod layout;
 mod needs;
 mod progress;
 mod replicas;
+mod saved;
 mod schedule;
 mod step;
 pub(crate) mod watch;
 
-pub use checkpoint::{CONTEXT, Checkpoint, Every, STATE, forget_best, names as checkpoints};
+pub use checkpoint::{Checkpoint, Every, STATE, forget_best, names as checkpoints};
 pub(crate) use config::available_threads;
 #[cfg(feature = "cli")]
 pub(crate) use config::share;
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
 pub use continued::Drift;
+pub use infer::{KnownWords, ParagraphVectors};
+pub use layout::{CONTEXT, DOCUMENTS};
 pub use needs::Needs;
 pub use progress::{Observer, Progress, Silent, Summary};
+pub use saved::DocumentNames;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use crate::dataset::Dataset;
-use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::format::native;
-use crate::math::{Kernel, SharedTable, Tables, fingerprint};
+use crate::math::{Kernel, Matrix, SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
-use crate::vocabulary::{Subsampling, Vocabulary};
+use crate::vocabulary::{DocId, Subsampling, Vocabulary};
 use checkpoint::{Record, State};
+use layout::Part;
 use progress::{Live, Tally};
 use replicas::Replicas;
 use schedule::Schedule;
@@ -63,6 +66,7 @@ mod streams {
     pub const HELD_OUT: u64 = 4;
     pub const HELD_OUT_WORDS: u64 = 5;
     pub const HELD_OUT_NOISE: u64 = 6;
+    pub const INFERRED: u64 = 7;
 }
 
 /// One training run on an encoded corpus.
@@ -82,12 +86,23 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers.
+    /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers, and a row for each document
+    /// where the task has such.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
         let config = config.resolved()?;
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
-        let input = SharedTable::uniform(words, dim, seed)?;
+        let rows = layout::input_rows(&config, words, dataset.documents_len() as usize);
+        let mut input = SharedTable::uniform(rows, dim, seed)?;
+        if config.task.has_documents() {
+            // What nothing will ever move must not look like a vector that was learnt.
+            let first = layout::before_documents(&config, words);
+            (0..dataset.documents_len()).filter(|&doc| dataset.document(DocId(doc as u32)).is_empty()).for_each(
+                |doc| {
+                    input.set_rows(first + doc as usize, &Matrix::zeros(1, dim));
+                },
+            );
+        }
         let output = SharedTable::zeros(words, dim)?;
         let tables = Tables::new(input, output, config.kernel()?)?;
         Self::with_tables(config, vocabulary, dataset, tables)
@@ -100,30 +115,32 @@ impl<'a> Trainer<'a> {
         vocabulary: &'a Vocabulary,
         dataset: &'a Dataset,
     ) -> Result<Self> {
-        let Checkpoint { record, words, context, .. } = checkpoint;
+        let Checkpoint { record, tables, .. } = checkpoint;
         let shown = checkpoint.path().display();
         let corpus = format!("{:016x}", dataset.checksum());
         if record.corpus != corpus {
             let what = format!("{shown}: checksum of the corpus that it was trained on");
             return Err(Error::mismatch(what, &record.corpus, corpus));
         }
-        for (name, table) in [("words", words), ("context", context)] {
-            if (table.len(), table.dim()) != (vocabulary.len(), record.config.dim) {
-                let what = format!("{shown}: {name} table");
-                let shape = |rows, cols| format!("{rows} x {cols}");
-                return Err(Error::mismatch(
-                    what,
-                    shape(vocabulary.len(), record.config.dim),
-                    shape(table.len(), table.dim()),
-                ));
-            }
-        }
         let config = TrainConfig { threads, ..record.config.clone() }.resolved()?;
+        let (words, documents) = (vocabulary.len(), dataset.documents_len() as usize);
+        let mut laid = [
+            SharedTable::zeros(layout::input_rows(&config, words, documents), config.dim)?,
+            SharedTable::zeros(words, config.dim)?,
+        ];
+        for (part, (file, table)) in layout::parts(&config, words, documents).into_iter().zip(tables) {
+            let shape = |rows, cols| format!("{rows} x {cols}");
+            if (table.len(), table.dim()) != (part.rows.len(), config.dim) {
+                let what = format!("{shown}: table of {file}");
+                return Err(Error::mismatch(what, shape(part.rows.len(), config.dim), shape(table.len(), table.dim())));
+            }
+            laid[part.table].set_rows(part.rows.start, table.vectors());
+        }
         // Another kernel rounds differently: the one that the run began with goes on, if this processor has it.
         let begun = Kernel::choose(Some(&record.kernel)).filter(|_| config.kernel == KernelChoice::Auto);
         let kernel = begun.map_or_else(|| config.kernel(), Ok)?;
-        let [input, output] = [words, context].map(|table| SharedTable::from_matrix(table.vectors()));
-        let mut trainer = Self::with_tables(config, vocabulary, dataset, Tables::new(input?, output?, kernel)?)?;
+        let [input, output] = laid;
+        let mut trainer = Self::with_tables(config, vocabulary, dataset, Tables::new(input, output, kernel)?)?;
         if record.turns != trainer.schedule.turns() {
             let what = format!("{shown}: shards of all epochs (another version of firth cuts them otherwise)");
             return Err(Error::mismatch(what, record.turns, trainer.schedule.turns()));
@@ -155,7 +172,8 @@ impl<'a> Trainer<'a> {
             objective: Box::new(objective),
             subsampling: Subsampling::new(vocabulary, config.sample()),
             seed: config.seed,
-            ahead: config.window,
+            ahead: config.words_predict().then_some(config.window),
+            documents: layout::before_documents(&config, vocabulary.len()) as u32,
         };
         let schedule = Schedule::new(&config, dataset);
         let heldout = heldout::held_out(config.heldout, config.seed, dataset)?;
@@ -368,7 +386,7 @@ impl<'a> Trainer<'a> {
             let folder = watch.observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
             self.check_finite()?;
             let name = checkpoint::best_name(self.state.epoch - 1);
-            checkpoint::put(&folder, &name, |folder| self.save(folder))?;
+            checkpoint::put(&folder, &name, |folder| self.save(folder, None))?;
             if self.config.checkpoint_every == Every::Never {
                 // No checkpoint will ever name an older one.
                 checkpoint::forget_best_but(&folder, self.state.best());
@@ -388,8 +406,9 @@ impl<'a> Trainer<'a> {
         if best + 1 < self.state.epoch {
             let folder = observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
             let folder = folder.join(checkpoint::best_name(best));
-            for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()) {
-                checkpoint::read_into(&folder.join(name), table)?;
+            for part in self.parts() {
+                let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
+                checkpoint::read_into(&folder.join(part.file), table, part.rows)?;
             }
         }
         Ok(best + 1)
@@ -411,47 +430,14 @@ impl<'a> Trainer<'a> {
             self.check_finite()?;
             let (corpus, kernel) = (self.dataset.checksum(), self.tables.kernel().name());
             let record = Record::new(&self.config, corpus, kernel, self.schedule.turns(), &self.state);
-            checkpoint::write(&folder, &record.place(self.config.keep), &record, |folder| self.save(folder))?;
+            checkpoint::write(&folder, &record.place(self.config.keep), &record, |folder| self.save(folder, None))?;
             watch.observer.saved()?;
         }
         Ok(())
     }
 
-    /// Writes both tables as they are now into a folder: `context.safetensors`, then `words.safetensors`, whose presence
-    /// says that the run is finished.
-    pub fn save(&mut self, folder: &Path) -> Result<()> {
-        let words = native::Words {
-            keys: self.vocabulary.keys(),
-            counts: Some(self.vocabulary.counts()),
-            labels: None,
-            texts: None,
-            dim: self.config.dim,
-        };
-        let metadata = self.metadata();
-        for (name, table) in [native::FILE, CONTEXT].into_iter().zip(self.tables.parts_mut()).rev() {
-            let rows = table.as_rows();
-            native::write_rows(&folder.join(name), words, &metadata, || rows.iter())?;
-        }
-        Ok(())
-    }
-
-    /// The word vectors: the input table, in the order of the vocabulary, with the configuration that made them.
-    pub fn finish(self) -> Result<Embeddings> {
-        let metadata = self.metadata();
-        let (input, output) = self.tables.into_parts();
-        drop(output);
-        let keys = self.vocabulary.keys().clone();
-        let mut embeddings = Embeddings::new(keys, input.into_matrix(), Some(self.vocabulary.counts().to_vec()))?;
-        embeddings.metadata = metadata;
-        Ok(embeddings)
-    }
-
-    fn metadata(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([
-            ("firth.config".to_owned(), serde_json::to_string(&self.config).expect("plain fields")),
-            ("firth.corpus".to_owned(), format!("{:016x}", self.dataset.checksum())),
-            ("firth.kernel".to_owned(), self.tables.kernel().name().to_owned()),
-        ])
+    fn parts(&self) -> Vec<Part> {
+        layout::parts(&self.config, self.vocabulary.len(), self.dataset.documents_len() as usize)
     }
 
     /// Fails if a number in the tables is not finite, so that no such vector is ever written: the loss is bounded, and a
@@ -508,7 +494,11 @@ impl<'a> Trainer<'a> {
         let epoch_losses: Vec<f64> = self.state.epochs.iter().map(Tally::mean).collect();
         let tokens = self.schedule.tokens();
         let kernel = self.config.kernel_name(self.tables.kernel());
-        let [words, _] = self.tables.parts_mut();
+        let documents = self.config.task.has_documents().then(|| self.dataset.documents_len());
+        let main = self.parts().into_iter().find(|part| part.is_documents() == documents.is_some());
+        let main = main.expect("words, and documents where the task has such");
+        let table = self.tables.parts_mut().into_iter().nth(main.table).expect("two tables");
+        let fingerprint = format!("{:016x}", fingerprint(table.as_rows().range(main.rows).iter()));
         Summary {
             task: self.step.task.name().into(),
             tokens,
@@ -526,7 +516,8 @@ impl<'a> Trainer<'a> {
             epoch_losses,
             heldout_losses: self.state.heldout.clone(),
             epoch,
-            fingerprint: format!("{:016x}", fingerprint(words.as_rows().iter())),
+            fingerprint,
+            documents,
         }
     }
 }

@@ -25,16 +25,19 @@ impl Needs {
     /// Those of a run with these settings.
     pub fn of(config: &TrainConfig, vocabulary: &Vocabulary, dataset: &Dataset) -> Self {
         let words = vocabulary.len() as u64;
-        let table = (words * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
+        let documents = if config.task.has_documents() { dataset.documents_len() } else { 0 };
+        let input = super::layout::input_rows(config, vocabulary.len(), documents as usize) as u64;
+        let table = |rows: u64| (rows * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
         let replicas = if config.strategy == Strategy::Averaged { config.replicas as u64 } else { 0 };
         // The alias table (8 bytes a word), the odds of subsampling (4), and for each replica what has moved (2).
-        let lists = words * (12 + 2 * replicas);
+        let lists = words * (12 + replicas) + input * replicas;
         let heldout = 8 * (config.heldout * dataset.sentences_len() as f64) as u64;
         let keys = vocabulary.keys().text().len() as u64 + 16 * words;
-        let tables_on_disk = 2 * (words * config.dim as u64 * 4 + keys);
+        let names = |count: u64| (count.max(1).ilog10() as u64 + 9) * count;
+        let tables_on_disk = (input + words) * config.dim as u64 * 4 + 2 * keys + names(documents);
         let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
         Self {
-            memory: 2 * table * (1 + replicas) + lists + heldout,
+            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout,
             mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
             tables_on_disk,
             checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),

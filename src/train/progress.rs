@@ -95,8 +95,11 @@ pub struct Summary {
     pub heldout_losses: Vec<f64>,
     /// The epoch, from 1, whose vectors these are: with `--heldout` the one with the lowest held-out loss.
     pub epoch: usize,
-    /// A checksum of the word vectors, bit by bit.
+    /// A checksum of the vectors, of documents where there are such, bit by bit.
     pub fingerprint: String,
+    /// Documents that have a vector, where the task has such.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<u64>,
 }
 
 /// What a worker has done since it last told.

@@ -19,8 +19,10 @@ pub(super) struct Step {
     pub objective: Box<dyn Objective>,
     pub subsampling: Subsampling,
     pub seed: u64,
-    /// How far a word's row is used before the word is the centre.
-    pub ahead: usize,
+    /// How far a word's input row is used before the word is the centre; `None` where words have none.
+    pub ahead: Option<usize>,
+    /// The first document's input row.
+    pub documents: u32,
 }
 
 /// A worker's buffers: nothing is allocated per sentence once they have grown.
@@ -66,14 +68,16 @@ impl Step {
         let mut rng = Rng::stream(self.seed, &[pass[0], pass[1], sentence.index]);
         self.subsampling.keep(sentence.words, &mut rng, words);
         examples.clear();
-        self.task.examples(words, &mut rng, examples);
+        self.task.examples(words, RowId(self.documents + sentence.doc.0), &mut rng, examples);
         let hidden = self.task.hidden();
         tally.tokens += sentence.words.len() as u64;
         for example in examples.iter() {
             if let Some(word) = words.get(example.position + FETCH_AHEAD) {
                 tables.fetch_output(RowId(word.0), worker);
             }
-            if let Some(word) = words.get(example.position + FETCH_AHEAD + self.ahead) {
+            if let Some(ahead) = self.ahead
+                && let Some(word) = words.get(example.position + FETCH_AHEAD + ahead)
+            {
                 tables.fetch_input(RowId(word.0), worker);
             }
             tally.targets += 1;

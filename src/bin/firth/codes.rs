@@ -39,7 +39,7 @@ pub fn write(model: &Autoencoder, rows: &Rows, folder: &Path) -> Outcome<Embeddi
     model.save(&folder.join(autoencoder::FILE))?;
     let codes = encode(model, &rows.input)?;
     let documents = match &rows.corpus {
-        Some(corpus) => documents::of_corpus(corpus, rows.keys(), codes)?,
+        Some(corpus) => documents::of_corpus(corpus, codes)?,
         None => Embeddings::new(rows.keys(), codes, None)?,
     };
     native::Native.write(&documents, &folder.join(DOCUMENTS))?;

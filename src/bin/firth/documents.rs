@@ -3,25 +3,70 @@
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, beginning};
 use firth::math::Matrix;
+use firth::train::{DocumentNames, Trainer};
 use firth::vocabulary::{DocId, Keys};
 
 use crate::blocks::Waiting;
 use crate::failure::Outcome;
-use crate::rows::Names;
+use crate::progress::{thousands, warn};
+use crate::rows::{self, NAMED, Names};
 
 /// More words than a document's beginning holds.
 const FIRST_WORDS: usize = 100;
 
-/// Gives the vectors of a corpus's documents, in its order, the keys `keys`, their labels and their first words.
-pub fn of_corpus(corpus: &EncodedCorpus, keys: Keys, vectors: Matrix) -> Outcome<Embeddings> {
-    let all = (0..keys.len()).map(|at| DocId(at as u32));
-    let texts = all.clone().map(|doc| beginning(&corpus.first_words(doc, FIRST_WORDS))).collect();
-    let documents = Embeddings::new(keys, vectors, None)?.with_texts(texts)?;
-    if corpus.dataset.document_label(DocId(0)).is_none() {
-        return Ok(documents);
+/// Distinct keys for a corpus's documents: their ids, or positions from 1.
+pub fn keys(corpus: &EncodedCorpus) -> Keys {
+    if corpus.report().empty_documents > 0 && corpus.dataset.document_id(DocId(0)).is_none() {
+        let count = thousands(corpus.report().empty_documents);
+        warn(format_args!("documents are numbered without the empty ones ({count}), which a corpus does not keep"));
     }
-    let labels = all.map(|doc| corpus.dataset.document_label(doc).unwrap_or_default()).collect();
-    Ok(documents.with_labels(labels)?)
+    let mut names = Names::default();
+    all(corpus).for_each(|doc| names.add(corpus.dataset.document_id(doc)));
+    names.done()
+}
+
+fn all(corpus: &EncodedCorpus) -> impl Iterator<Item = DocId> + use<> {
+    (0..corpus.dataset.documents_len()).map(|at| DocId(at as u32))
+}
+
+fn labels(corpus: &EncodedCorpus) -> Option<Keys> {
+    let label = |doc| corpus.dataset.document_label(doc);
+    label(DocId(0))?;
+    Some(all(corpus).map(|doc| label(doc).unwrap_or_default()).collect())
+}
+
+fn texts(corpus: &EncodedCorpus) -> Keys {
+    all(corpus).map(|doc| beginning(&corpus.first_words(doc, FIRST_WORDS))).collect()
+}
+
+/// Joins the vectors of a corpus's documents, a row each, with what is known of these.
+pub fn of_corpus(corpus: &EncodedCorpus, vectors: Matrix) -> Outcome<Embeddings> {
+    let documents = Embeddings::new(keys(corpus), vectors, None)?.with_texts(texts(corpus))?;
+    Ok(match labels(corpus) {
+        Some(labels) => documents.with_labels(labels)?,
+        None => documents,
+    })
+}
+
+/// What a trainer's documents are called; `None` if it has no vectors for such.
+pub fn names(trainer: &Trainer<'_>, corpus: &EncodedCorpus) -> Option<DocumentNames> {
+    trainer.config().task.has_documents().then(|| DocumentNames {
+        keys: keys(corpus),
+        labels: labels(corpus),
+        texts: Some(texts(corpus)),
+    })
+}
+
+/// Warns of documents without a word that is learnt.
+pub fn warn_of_wordless(corpus: &EncodedCorpus, keys: &Keys) {
+    let wordless: Vec<usize> =
+        all(corpus).filter(|&doc| corpus.dataset.document(doc).is_empty()).map(|doc| doc.0 as usize).collect();
+    let first: Vec<&str> = wordless.iter().take(NAMED).map(|&at| keys.get(at)).collect();
+    let what = [
+        "document has no word that is learnt; its vector is all zeros",
+        "documents have no word that is learnt; their vectors are all zeros",
+    ];
+    rows::warn_of_empty(wordless.len(), &first, what);
 }
 
 /// What is known of documents that are read block by block.

@@ -7,13 +7,15 @@ use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
 use firth::math::{Matrix, SparseMatrix};
 use firth::tokenizer::Tokenizer;
+use firth::train::{KnownWords, ParagraphVectors};
+use rayon::prelude::*;
 
 use crate::blocks::{self, Waiting};
 use crate::documents::Known;
-use crate::encoder;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::rows::{self, NAMED};
+use crate::{encoder, run_folder};
 
 /// A model of documents.
 pub struct Embedder {
@@ -23,6 +25,7 @@ pub struct Embedder {
 
 enum Model {
     Autoencoder(Box<Autoencoder>),
+    Paragraph(Box<ParagraphVectors>),
 }
 
 /// The vectors of a block of documents.
@@ -36,6 +39,10 @@ pub struct Embedded {
 impl Embedder {
     /// Opens a run that has learnt from text.
     pub fn open(run: &Path) -> Outcome<Self> {
+        if matches!(run_folder::task(run).as_deref(), Some("pv-dbow" | "pv-dm")) {
+            let model = ParagraphVectors::open(run).reading()?;
+            return Ok(Self { model: Model::Paragraph(model.into()), tokenizer: encoder::tokenizer(run)? });
+        }
         let model = encoder::open(run)?;
         if model.words().is_none() {
             let shown = run.display();
@@ -50,6 +57,7 @@ impl Embedder {
     pub fn dim(&self) -> usize {
         match &self.model {
             Model::Autoencoder(model) => model.code(),
+            Model::Paragraph(model) => model.dim(),
         }
     }
 
@@ -64,6 +72,12 @@ impl Embedder {
                 bags.into_iter().for_each(|bag| rows.push(bag.counts));
                 Ok(Embedded { vectors: model.encode(&rows.into())?, known })
             }
+            Model::Paragraph(model) => {
+                let read = |waiting: &Waiting| model.read(&waiting.text, &self.tokenizer);
+                let documents: Vec<KnownWords> = block.par_iter().map(read).collect::<Result<_, _>>()?;
+                let known = documents.iter().map(|document| document.words.len() as u32).collect();
+                Ok(Embedded { vectors: model.infer(&documents), known })
+            }
         }
     }
 
@@ -71,6 +85,7 @@ impl Embedder {
     pub fn words(&self) -> Words {
         match &self.model {
             Model::Autoencoder(model) => model.words().expect("checked: a run on text").clone(),
+            Model::Paragraph(model) => Words::new(model.words().keys().clone()),
         }
     }
 

@@ -186,6 +186,8 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     add_vectors(&mut report, vectors);
     if is_run && has(autoencoder::FILE) {
         add_autoencoder(&mut report, &path.join(autoencoder::FILE))?;
+    }
+    if is_run && has(run_folder::DOCUMENTS) {
         add_documents(&mut report, path, check)?;
     }
     if is_run && EncodedCorpus::is_encoded(path) {

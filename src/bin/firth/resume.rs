@@ -12,7 +12,7 @@ use crate::progress::{Log, note, warn};
 use crate::rows::Rows;
 use crate::run_folder::{self, CHECKPOINTS, LOG, Lock, RunFolder};
 use crate::training::{self, Work};
-use crate::{codes, output, signals};
+use crate::{codes, documents, output, signals};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,7 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     let (mut folder, mut log) = begin(run, globals)?;
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
-    trainer.save(run)?;
+    trainer.save(run, documents::names(&trainer, &corpus).as_ref())?;
     folder.finish()?;
     let report = training::report(&summary, None, run, started)?;
     log.report("done", &report)?;

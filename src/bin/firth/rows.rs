@@ -9,8 +9,9 @@ use firth::autoencoder::Words;
 use firth::dataset::EncodedCorpus;
 use firth::format::matrix;
 use firth::math::{Matrix, Samples, SparseMatrix};
-use firth::vocabulary::{DocId, Keys};
+use firth::vocabulary::Keys;
 
+use crate::documents;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::progress::{thousands, warn};
 use crate::run_folder::{self, Settings};
@@ -97,19 +98,10 @@ impl Rows {
 
     /// A key for each row: the documents' ids, or positions from 1.
     pub fn keys(&self) -> Keys {
-        if let Some(corpus) = &self.corpus
-            && corpus.report().empty_documents > 0
-            && corpus.dataset.document_id(DocId(0)).is_none()
-        {
-            let count = thousands(corpus.report().empty_documents);
-            warn(format_args!("documents are numbered without the empty ones ({count}), which a corpus does not keep"));
+        if let Some(corpus) = &self.corpus {
+            return documents::keys(corpus);
         }
-        let mut names = Names::default();
-        for row in 0..self.input.rows() {
-            let id = |corpus: &EncodedCorpus| corpus.dataset.document_id(DocId(row as u32)).map(str::to_owned);
-            names.add(self.corpus.as_ref().and_then(id).as_deref());
-        }
-        names.done()
+        (1..=self.input.rows()).map(|row| row.to_string()).collect()
     }
 }
 

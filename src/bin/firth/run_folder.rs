@@ -22,7 +22,7 @@ const CONFIG: &str = "config.toml";
 /// The file with a run's reports.
 pub const LOG: &str = "log.jsonl";
 /// The file with the vectors of a run's documents, or of the rows of its matrix.
-pub const DOCUMENTS: &str = "documents.safetensors";
+pub use firth::train::DOCUMENTS;
 /// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
 const VOCABULARY: &str = "vocabulary.safetensors";
 /// The folder of a run's checkpoints.

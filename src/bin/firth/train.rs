@@ -1,4 +1,5 @@
-//! `firth train`: word vectors from text or from an encoded corpus; autoencoders in a file of their own.
+//! `firth train`: vectors of words, and of documents, from text or from an encoded corpus; autoencoders in a file of their
+//! own.
 
 mod autoencoder;
 
@@ -21,7 +22,7 @@ use crate::run_folder::{self, Elsewhere, LOG, Lock, Origin, RunFolder};
 use crate::staged::Staged;
 use crate::text::TextFlags;
 use crate::training::{self, Work};
-use crate::{model, place, signals};
+use crate::{documents, model, place, signals};
 
 /// Learn vectors.
 #[derive(Debug, clap::Subcommand)]
@@ -29,15 +30,34 @@ pub enum Command {
     /// Word vectors: each word predicts the words around it (Mikolov et al., 2013). Best for rare words and analogies.
     #[command(
         allow_negative_numbers = true,
+        mut_arg("dbow_words", |flag| flag.hide(true)),
         after_help = "Example:\n  firth train skipgram text.txt -o run --dim 300 --epochs 10"
     )]
     Skipgram(Flags),
     /// Word vectors: the words around it predict each word (Mikolov et al., 2013). Faster; good for frequent words.
     #[command(
         allow_negative_numbers = true,
+        mut_arg("dbow_words", |flag| flag.hide(true)),
         after_help = "Example:\n  firth train cbow text.txt -o run --dim 300 --epochs 10"
     )]
     Cbow(Flags),
+    /// Document vectors: each document predicts its words (Le and Mikolov, 2014; gensim's Doc2Vec with dm=0). With word
+    /// vectors.
+    #[command(
+        allow_negative_numbers = true,
+        mut_arg("epochs", |flag| flag.default_value(DOCUMENT_EPOCHS)),
+        after_help = "Example:\n  firth train pv-dbow docs.txt -o run && firth nearest run --documents \"a few words\""
+    )]
+    PvDbow(Flags),
+    /// Document vectors: a document, with the words around a centre, predicts it (Le and Mikolov, 2014; gensim's dm=1). With
+    /// word vectors.
+    #[command(
+        allow_negative_numbers = true,
+        mut_arg("epochs", |flag| flag.default_value(DOCUMENT_EPOCHS)),
+        mut_arg("dbow_words", |flag| flag.hide(true)),
+        after_help = "Example:\n  firth train pv-dm docs.txt -o run && firth nearest run --documents \"a few words\""
+    )]
+    PvDm(Flags),
     /// Codes for documents, and word vectors: a document's words are squeezed through a few numbers and given back. Takes a
     /// matrix, too.
     #[command(
@@ -49,7 +69,10 @@ pub enum Command {
     Autoencoder(autoencoder::Flags),
 }
 
-/// Flags of both tasks.
+/// A document is seen once in each pass, a word as often as it occurs: documents need more of them.
+const DOCUMENT_EPOCHS: &str = "20";
+
+/// Flags of all tasks that predict words.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
     /// Text (files, folders, globs, - for standard input; .gz .zst .bz2 .xz too) or one encoded corpus
@@ -83,6 +106,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let (task, flags) = match command {
         Command::Skipgram(flags) => (Task::SkipGram, flags),
         Command::Cbow(flags) => (Task::Cbow, flags),
+        Command::PvDbow(flags) => (Task::PvDbow, flags),
+        Command::PvDm(flags) => (Task::PvDm, flags),
         Command::Autoencoder(flags) => return autoencoder::run(flags, globals, typed),
     };
     let started = Instant::now();
@@ -128,7 +153,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         return plan.calibrated(&config, &corpus)?.print(globals);
     }
     if let Some(format) = vectors_only {
-        rehearse(format, &corpus, &folder.join("rehearsal"))?;
+        rehearse(task, format, &corpus, &folder.join("rehearsal"))?;
     } else {
         if encoded_input.is_some() {
             corpus.save_vocabulary(&folder)?;
@@ -160,9 +185,19 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         signals::disarm();
     }
     let drift = earlier.map(|earlier| trainer.drift(&earlier.words));
+    let names = documents::names(&trainer, &corpus);
+    if let Some(names) = &names {
+        documents::warn_of_wordless(&corpus, &names.keys);
+    }
     match (vectors_only, run.staged()) {
-        (Some(format), Some(staged)) => model::write(&trainer.finish()?, format, staged, target, globals)?,
-        _ => trainer.save(&run.path()?)?,
+        (Some(format), Some(staged)) => {
+            let vectors = match names {
+                Some(names) => trainer.finish_documents(names)?,
+                None => trainer.finish()?,
+            };
+            model::write(&vectors, format, staged, target, globals)?;
+        }
+        _ => trainer.save(&run.path()?, names.as_ref())?,
     }
     let report = training::report(&summary, drift.as_ref(), target, started)?;
     log.report("done", &report)?;
@@ -179,6 +214,8 @@ fn name_of(task: Task) -> &'static str {
     match task {
         Task::SkipGram => "skipgram",
         Task::Cbow => "cbow",
+        Task::PvDbow => "pv-dbow",
+        Task::PvDm => "pv-dm",
     }
 }
 
@@ -241,13 +278,24 @@ fn resolve(
     if config.heldout == 0.0 {
         typed.refuse("patience", "nothing is held out; add --heldout 1%")?;
     }
+    if task != Task::PvDbow {
+        typed.refuse("dbow-words", "it is a variant of pv-dbow; see also pv-dm")?;
+    } else if !config.dbow_words {
+        typed.refuse("window", "documents alone predict, from any distance; add --dbow-words")?;
+    }
+    if task.has_documents() {
+        typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;
+    }
     Ok(config.resolved()?)
 }
 
-/// Writes the words with one number each, so that what a format cannot hold is told before hours of training.
-fn rehearse(format: &dyn Format, corpus: &EncodedCorpus, path: &Path) -> Outcome {
-    let (keys, counts) = (corpus.vocabulary.keys().clone(), corpus.vocabulary.counts().to_vec());
+/// Writes the keys with one number each, so that what a format cannot hold is told before hours of training.
+fn rehearse(task: Task, format: &dyn Format, corpus: &EncodedCorpus, path: &Path) -> Outcome {
+    let (keys, counts) = if task.has_documents() {
+        (documents::keys(corpus), None)
+    } else {
+        (corpus.vocabulary.keys().clone(), Some(corpus.vocabulary.counts().to_vec()))
+    };
     let zeros = Matrix::zeros(keys.len(), 1);
-    let words = Embeddings::new(keys, zeros, Some(counts))?;
-    Ok(format.write(&words, path)?)
+    Ok(format.write(&Embeddings::new(keys, zeros, counts)?, path)?)
 }

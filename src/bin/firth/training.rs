@@ -178,8 +178,15 @@ pub fn print(
         report.strategy,
         report.kernel
     );
+    let words = thousands(report.vocabulary as u64);
+    let vectors = match report.documents {
+        Some(documents) => {
+            format!("{} of documents, {words} of words, of {} numbers", thousands(documents), report.dim)
+        }
+        None => format!("{words} of {} numbers", report.dim),
+    };
     let mut trained = vec![
-        ("vectors", format!("{} of {} numbers", thousands(report.vocabulary as u64), report.dim)),
+        ("vectors", vectors),
         (
             "trained",
             format!(

@@ -1,0 +1,80 @@
+//! Which rows of which table are what, and the files that they go to.
+//!
+//! | task | input table | output table |
+//! |---|---|---|
+//! | skip-gram, CBOW | `words` | `context` |
+//! | PV-DBOW | `documents` | `words` |
+//! | PV-DBOW with words, PV-DM | `words`, then `documents` | `context` |
+
+use std::ops::Range;
+
+use super::config::TrainConfig;
+use crate::format::native;
+
+/// The file with the output table, where words have an input table, too.
+pub const CONTEXT: &str = "context.safetensors";
+/// The file with the vectors of documents.
+pub const DOCUMENTS: &str = "documents.safetensors";
+
+/// Rows of one table that have a file of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Part {
+    pub file: &'static str,
+    /// 0: the input table, 1: the output table.
+    pub table: usize,
+    pub rows: Range<usize>,
+}
+
+impl Part {
+    /// Are its rows documents, and not words?
+    pub fn is_documents(&self) -> bool {
+        self.file == DOCUMENTS
+    }
+}
+
+/// The parts of a run, in the order in which they are written: last the words, whose file says that the run is finished.
+pub(super) fn parts(config: &TrainConfig, words: usize, documents: usize) -> Vec<Part> {
+    let part = |file, table, rows| Part { file, table, rows };
+    match (config.task.has_documents(), config.words_predict()) {
+        (false, _) => vec![part(CONTEXT, 1, 0..words), part(native::FILE, 0, 0..words)],
+        (true, false) => vec![part(DOCUMENTS, 0, 0..documents), part(native::FILE, 1, 0..words)],
+        (true, true) => vec![
+            part(DOCUMENTS, 0, words..words + documents),
+            part(CONTEXT, 1, 0..words),
+            part(native::FILE, 0, 0..words),
+        ],
+    }
+}
+
+/// The rows of the input table that come before the documents.
+pub(super) fn before_documents(config: &TrainConfig, words: usize) -> usize {
+    if config.words_predict() { words } else { 0 }
+}
+
+/// The rows of the input table.
+pub(super) fn input_rows(config: &TrainConfig, words: usize, documents: usize) -> usize {
+    before_documents(config, words) + if config.task.has_documents() { documents } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::Task;
+
+    #[test]
+    fn every_row_of_both_tables_has_one_place() {
+        for task in [Task::SkipGram, Task::Cbow, Task::PvDbow, Task::PvDm] {
+            for dbow_words in [false, true] {
+                let config = TrainConfig { task, dbow_words, ..TrainConfig::default() };
+                let parts = parts(&config, 7, 3);
+                assert_eq!(parts.last().map(|part| part.file), Some(native::FILE));
+                for (table, rows) in [input_rows(&config, 7, 3), 7].into_iter().enumerate() {
+                    let mut all: Vec<usize> =
+                        parts.iter().filter(|part| part.table == table).flat_map(|part| part.rows.clone()).collect();
+                    all.sort_unstable();
+                    assert_eq!(all, (0..rows).collect::<Vec<_>>(), "{task:?} {dbow_words}");
+                }
+            }
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! `firth plot`: a map of words or documents, as a picture or as a page to look around in.
 
-mod groups;
+pub mod groups;
 
 use std::path::{Path, PathBuf};
 

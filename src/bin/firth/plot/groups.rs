@@ -44,6 +44,37 @@ const TELLING: usize = 3;
 /// More labels than this cannot be told apart: the smallest become one group.
 const LABELS: usize = 60;
 
+/// A word in more than this share of the documents names none of their clusters.
+const COMMON: f64 = 0.1;
+
+/// The words that name each cluster: the most telling ones, without numbers and without words that are everywhere, unless a
+/// cluster has no other.
+pub fn telling(
+    counts: &SparseMatrix,
+    words: &Keys,
+    assignments: &[Option<u32>],
+    clusters: usize,
+    most: usize,
+) -> Outcome<Vec<Vec<String>>> {
+    let mut documents = vec![0usize; counts.cols()];
+    (0..counts.rows()).for_each(|row| counts.row(row).indices.iter().for_each(|&word| documents[word as usize] += 1));
+    let limit = (COMMON * counts.rows() as f64) as usize;
+    let names = |word: usize| documents[word] <= limit && words.get(word).contains(char::is_alphabetic);
+    let names: Vec<bool> = (0..counts.cols()).map(names).collect();
+    let mut rare = SparseMatrix::empty(counts.cols());
+    for row in 0..counts.rows() {
+        rare.push(counts.row(row).iter().filter(|&(word, _)| names[word]).map(|(word, count)| (word as u32, count)));
+    }
+    let describe = Describe { words: most, ..Describe::default() };
+    let all = describe.telling_words(counts, assignments, clusters)?;
+    let rare = describe.telling_words(&rare, assignments, clusters)?;
+    let told = |(rare, all): (Vec<(u32, f64)>, Vec<(u32, f64)>)| {
+        let told = if rare.is_empty() { all } else { rare };
+        told.into_iter().map(|(word, _)| words.get(word as usize).to_owned()).collect()
+    };
+    Ok(rare.into_iter().zip(all).map(told).collect())
+}
+
 /// Joins the two flags.
 pub fn wanted(color: Option<Color>, clusters: Option<u32>) -> Outcome<Wanted> {
     match (color, clusters) {
@@ -127,8 +158,8 @@ impl Groups {
         let found = model.sizes().len();
         let of: Vec<usize> = model.assignments.iter().map(|&cluster| cluster as usize).collect();
         let assignments: Vec<Option<u32>> = model.assignments.iter().map(|&cluster| Some(cluster)).collect();
-        let describe = Describe { words: TELLING, documents: TELLING, ..Describe::default() };
         if items.nouns[0] != "document" {
+            let describe = Describe { documents: TELLING, ..Describe::default() };
             let central = describe.central_rows(rows, &assignments, found)?;
             let name = |rows: &Vec<usize>| rows.iter().map(|&row| drawn.keys().get(row)).collect::<Vec<_>>().join(", ");
             return Ok(Self { of, names: central.iter().map(name).collect() });
@@ -137,11 +168,7 @@ impl Groups {
             Ok((words, counts)) => {
                 let mut shown = SparseMatrix::empty(counts.cols());
                 chosen.iter().for_each(|&row| shown.push(counts.row(row).iter().map(|(at, n)| (at as u32, n))));
-                let told = describe.telling_words(&shown, &assignments, found)?;
-                let name = |told: &Vec<(u32, f64)>| {
-                    told.iter().map(|&(word, _)| words.get(word as usize)).collect::<Vec<_>>().join(", ")
-                };
-                told.iter().map(name).collect()
+                telling(&shown, &words, &assignments, found, TELLING)?.iter().map(|words| words.join(", ")).collect()
             }
             Err(failure) => {
                 note(globals, format_args!("clusters are numbered, since {failure}"));

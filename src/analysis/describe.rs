@@ -2,8 +2,8 @@
 //!
 //! Class-based tf-idf (Grootendorst, 2022, equation 2): all documents of a cluster are one long document, and a word's score
 //! is tf · ln(1 + A / f), with tf the word's share in the cluster, f its frequency in all clusters, and A the mean number
-//! of words of a cluster. With the plain tf the commonest words lead every list, whatever the cluster; BERTopic takes its
-//! root if asked (`reduce_frequent_words`), and so do we unless told otherwise.
+//! of words of a cluster. So the commonest words lead every list, whatever the cluster. BERTopic takes the root of tf if asked
+//! (`reduce_frequent_words`); we take, unless told otherwise, the root of what tf exceeds the word's share in all clusters by.
 
 use crate::error::{Error, Result};
 use crate::math::{Matrix, SparseMatrix};
@@ -15,13 +15,13 @@ pub struct Describe {
     pub words: usize,
     /// Central documents of each cluster.
     pub documents: usize,
-    /// Takes the root of tf.
-    pub root: bool,
+    /// Takes tf as it is, as in the paper, not the root of its excess.
+    pub plain: bool,
 }
 
 impl Default for Describe {
     fn default() -> Self {
-        Self { words: 10, documents: 3, root: true }
+        Self { words: 10, documents: 3, plain: false }
     }
 }
 
@@ -61,10 +61,11 @@ impl Describe {
             let total: f64 = columns.iter().map(|&column| within[column as usize]).sum();
             let score = |&column: &u32| {
                 let share = within[column as usize] / total;
-                let tf = if self.root { share.sqrt() } else { share };
+                let overall = everywhere[column as usize] / words;
+                let tf = if self.plain { share } else { (share - overall).max(0.0).sqrt() };
                 (column, tf * (1.0 + average / everywhere[column as usize]).ln())
             };
-            let mut scored: Vec<(u32, f64)> = columns.iter().map(score).collect();
+            let mut scored: Vec<(u32, f64)> = columns.iter().map(score).filter(|&(_, score)| score > 0.0).collect();
             scored.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             scored.truncate(self.words);
             told.push(scored);
@@ -139,17 +140,14 @@ mod tests {
     #[test]
     fn words_are_scored_by_their_share_and_their_rarity() -> Result<()> {
         let assignments = [Some(0), Some(0), Some(1), None];
-        let describe = Describe { words: 2, root: false, ..Describe::default() };
+        let describe = Describe { words: 2, plain: true, ..Describe::default() };
         let told = describe.telling_words(&counts(), &assignments, 3)?;
         // 35 words in two clusters that are not empty; "the" 26 times.
         let expected = 18.0 / 23.0 * (1.0 + 17.5 / 26.0f64).ln();
         assert!(told[0][0].0 == 0 && (told[0][0].1 - expected).abs() < 1e-12, "{told:?}");
-        let rooted = Describe { words: 9, ..Describe::default() }.telling_words(&counts(), &assignments, 3)?;
+        let found = Describe { words: 9, ..Describe::default() }.telling_words(&counts(), &assignments, 3)?;
         let columns = |told: &[(u32, f64)]| told.iter().map(|word| word.0).collect::<Vec<_>>();
-        assert_eq!(
-            [columns(&rooted[0]), columns(&rooted[1]), columns(&rooted[2])],
-            [vec![1, 2, 0], vec![3, 0], vec![]]
-        );
+        assert_eq!([columns(&found[0]), columns(&found[1]), columns(&found[2])], [vec![1, 2, 0], vec![3], vec![]]);
         Ok(())
     }
 

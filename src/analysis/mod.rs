@@ -3,6 +3,7 @@
 
 pub mod anomaly;
 mod describe;
+mod hdbscan;
 mod hnsw;
 pub mod interactions;
 pub mod kmeans;
@@ -22,6 +23,7 @@ mod umap;
 
 pub use crate::embeddings::{Method, Neighbor};
 pub use describe::Describe;
+pub use hdbscan::{Hdbscan, HdbscanModel};
 pub use hnsw::{Hnsw, HnswIndex};
 pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};

@@ -185,6 +185,17 @@ widths! {
         (start + lane.unwrap_or(0), least)
     }
 
+    /// The squared distances of points to one: `columns` holds the first numbers of all points, `stride` apart from the second
+    /// numbers, and so on; `out` has one number for each of the first points.
+    pub fn squared_distances(columns: &[f32], stride: usize, point: &[f32], out: &mut [f32]) {
+        out.fill(0.0);
+        for (column, x) in columns.chunks(stride).zip(point) {
+            for (out, y) in out.iter_mut().zip(column) {
+                *out += (y - x) * (y - x);
+            }
+        }
+    }
+
     /// Replaces logits by the gradient of binary cross-entropy with dense targets, `σ(logit) - target`; returns the loss.
     pub fn binary_cross_entropy(logits: &mut [f32], targets: &[f32]) -> f64 {
         let mut loss = 0.0;

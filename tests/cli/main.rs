@@ -3,8 +3,10 @@
 mod anomaly;
 mod autoencoder;
 mod checkpoints;
+mod cluster;
 mod convert;
 mod corpus;
+mod eval_documents;
 mod faults;
 mod force;
 mod foreign;

@@ -73,26 +73,25 @@ struct Scratch {
 }
 
 impl<'a> Points<'a> {
-    /// Rows as they are compared by distance, or, `unit`, by angle.
-    pub fn new(x: &'a Matrix, unit: bool) -> Result<Self> {
+    /// Rows as they are compared: `normalize` makes their length one, `unit` that of the centres too.
+    pub fn new(x: &'a Matrix, normalize: bool, unit: bool) -> Result<Self> {
         check(x)?;
-        let mean = mean(x);
-        let shift = if unit {
+        let shift = if normalize {
             let inverse = |row: &[f32]| {
                 let norm = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
                 if norm > 0.0 { (1.0 / norm) as f32 } else { 0.0 }
             };
             Shift::Unit(x.as_slice().par_chunks_exact(x.cols()).map(inverse).collect())
         } else {
-            Shift::By(mean.iter().map(|&mean| mean as f32).collect())
+            Shift::By(mean(x).iter().map(|&mean| mean as f32).collect())
         };
         Ok(Self::shifted(x, shift, unit))
     }
 
     /// Rows as a model compares them with its centres.
-    pub fn beside(x: &'a Matrix, centers: &Matrix, unit: bool) -> Result<Self> {
-        if unit {
-            return Self::new(x, true);
+    pub fn beside(x: &'a Matrix, centers: &Matrix, normalize: bool) -> Result<Self> {
+        if normalize {
+            return Self::new(x, true, false);
         }
         check(x)?;
         let shift = mean(centers).iter().map(|&mean| mean as f32).collect();

@@ -1,11 +1,15 @@
 //! `firth eval`: how good vectors are, on questions and judgements that people wrote.
 
+mod categories;
+mod classify;
+mod clusters;
+
 use std::path::PathBuf;
 
 use firth::eval::{Analogy, AnalogyReport, Similarity, SimilarityReport, Tally};
 
 use crate::failure::{Failure, Outcome, Reading};
-use crate::globals::Globals;
+use crate::globals::{Globals, Typed};
 use crate::model;
 use crate::output::{self, Results};
 use crate::progress::{counted, warn};
@@ -19,6 +23,15 @@ pub enum Command {
     /// Compare cosines with how alike people find pairs of words.
     #[command(after_help = "Example:\n  firth eval similarity run wordsim353.tsv simlex999.txt")]
     Similarity(SimilarityFlags),
+    /// Cluster words and compare with the categories that people put them into.
+    #[command(after_help = "Example:\n  firth eval categories run battig.tsv")]
+    Categories(categories::Flags),
+    /// Cluster documents and compare with their labels.
+    #[command(after_help = clusters::HELP)]
+    Clusters(clusters::Flags),
+    /// Learn to tell labels from vectors, by logistic regression, and count how often it is right on others.
+    #[command(after_help = classify::HELP)]
+    Classify(classify::Flags),
 }
 
 /// Flags of `eval analogy`.
@@ -48,10 +61,13 @@ pub struct SimilarityFlags {
 }
 
 /// Prints scores.
-pub fn run(command: &Command, globals: &Globals) -> Outcome {
+pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     match command {
         Command::Analogy(flags) => analogy(flags, globals),
         Command::Similarity(flags) => similarity(flags, globals),
+        Command::Categories(flags) => categories::run(flags, globals),
+        Command::Clusters(flags) => clusters::run(flags, globals, typed),
+        Command::Classify(flags) => classify::run(flags, globals, typed),
     }
 }
 

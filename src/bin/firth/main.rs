@@ -4,6 +4,8 @@ mod aliases;
 mod analogy;
 mod anomaly;
 mod blocks;
+mod cluster;
+mod clustering;
 mod codes;
 mod config;
 mod convert;
@@ -89,7 +91,9 @@ enum Command {
     Anomaly(anomaly::Flags),
     /// Tell which words a document has lost and which do not belong; take noise out of a matrix.
     Restore(restore::Flags),
-    /// Score vectors against questions and human judgements.
+    /// Put documents, or words, into clusters, and tell what each is about.
+    Cluster(Box<cluster::Flags>),
+    /// Score vectors against questions, labels and human judgements.
     #[command(subcommand)]
     Eval(eval::Command),
     /// Print or save vectors of documents or words.
@@ -126,11 +130,12 @@ Ask:
   odd        the word that does not belong with the others
   recommend  items for users, from ratings or histories
   rules      goods that are bought together, from baskets
+  cluster    which documents belong together, and what each cluster is about
   anomaly    which documents do not fit what an autoencoder has learnt, and the words to blame
   restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
-  eval       analogy: questions; similarity: human judgements
+  eval       analogy, similarity, categories: of words; clusters, classify: of documents with labels
 
 Use elsewhere:
   embed      vectors of new documents, or of chosen words
@@ -199,7 +204,8 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Rules(flags) => rules::run(&flags, globals, &typed),
         Command::Anomaly(flags) => anomaly::run(&flags, globals, &typed),
         Command::Restore(flags) => restore::run(&flags, globals, &typed),
-        Command::Eval(command) => eval::run(&command, globals),
+        Command::Cluster(flags) => cluster::run(&flags, globals, &typed),
+        Command::Eval(command) => eval::run(&command, globals, &typed),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
         Command::Plot(flags) => plot::run(&flags, globals, &typed),
         Command::Reduce(flags) => reduce::run(&flags, globals, &typed),

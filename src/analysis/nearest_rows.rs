@@ -118,7 +118,7 @@ mod tests {
         assert!(nearest_rows(&rows, 3, &never).is_err());
         assert!(matches!(nearest_rows(&rows, 1, &|| true), Err(Error::Interrupted)));
         let bad = Matrix::from_vec(2, 2, vec![0.0, 1.0, f32::NAN, 0.0])?;
-        let error = nearest_rows(&bad, 1, &never).err().expect("no number").to_string();
+        let error = nearest_rows(&bad, 1, &never).expect_err("no number").to_string();
         assert!(error.contains("row 2, column 1"), "{error}");
         Ok(())
     }

@@ -44,11 +44,7 @@ const TELLING: usize = 3;
 /// More labels than this cannot be told apart: the smallest become one group.
 const LABELS: usize = 60;
 
-/// A word in more than this share of the documents names none of their clusters.
-const COMMON: f64 = 0.1;
-
-/// The words that name each cluster: the most telling ones, without numbers and without words that are everywhere, unless a
-/// cluster has no other.
+/// The words that name each cluster: the most telling ones that are not mere numbers.
 pub fn telling(
     counts: &SparseMatrix,
     words: &Keys,
@@ -56,23 +52,13 @@ pub fn telling(
     clusters: usize,
     most: usize,
 ) -> Outcome<Vec<Vec<String>>> {
-    let mut documents = vec![0usize; counts.cols()];
-    (0..counts.rows()).for_each(|row| counts.row(row).indices.iter().for_each(|&word| documents[word as usize] += 1));
-    let limit = (COMMON * counts.rows() as f64) as usize;
-    let names = |word: usize| documents[word] <= limit && words.get(word).contains(char::is_alphabetic);
-    let names: Vec<bool> = (0..counts.cols()).map(names).collect();
-    let mut rare = SparseMatrix::empty(counts.cols());
-    for row in 0..counts.rows() {
-        rare.push(counts.row(row).iter().filter(|&(word, _)| names[word]).map(|(word, count)| (word as u32, count)));
-    }
-    let describe = Describe { words: most, ..Describe::default() };
-    let all = describe.telling_words(counts, assignments, clusters)?;
-    let rare = describe.telling_words(&rare, assignments, clusters)?;
-    let told = |(rare, all): (Vec<(u32, f64)>, Vec<(u32, f64)>)| {
-        let told = if rare.is_empty() { all } else { rare };
-        told.into_iter().map(|(word, _)| words.get(word as usize).to_owned()).collect()
+    // Some to spare for the numbers among them.
+    let describe = Describe { words: 4 * most, ..Describe::default() };
+    let name = |told: Vec<(u32, f64)>| {
+        let told = told.into_iter().map(|(word, _)| words.get(word as usize));
+        told.filter(|word| word.contains(char::is_alphabetic)).take(most).map(str::to_owned).collect()
     };
-    Ok(rare.into_iter().zip(all).map(told).collect())
+    Ok(describe.telling_words(counts, assignments, clusters)?.into_iter().map(name).collect())
 }
 
 /// Joins the two flags.

@@ -3,6 +3,7 @@
 mod documents;
 mod search;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use firth::Error;
@@ -20,7 +21,7 @@ use crate::run_folder::DOCUMENTS;
 
 /// Print the words nearest to each word, or the documents nearest to each document or text, by cosine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  firth nearest run king queen --top 5\n  \
+#[command(after_help = "Example:\n  firth nearest run king queen --top 5\n  \
     firth nearest run --documents \"a rocket to the moon\"\n\n\
     Without queries, asks for them; from a pipe, reads one a line. What is the id of one of the run's documents\n\
     stands for it; anything else is a text.")]
@@ -45,13 +46,14 @@ pub struct Flags {
 
 /// Prints neighbours.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    let is_piped = flags.queries.is_empty() && !std::io::stdin().is_terminal();
     if flags.documents {
         let documents = Documents::open(&flags.model)?;
-        let search = Search::new(&documents.vectors, flags.approximate, globals)?;
+        let search = Search::new(&documents.vectors, flags.approximate, is_piped, globals)?;
         return ask(&documents::Nearest { documents: &documents, search, top: flags.top }, flags, globals);
     }
     let model = model::read(&flags.model)?;
-    let search = Search::new(&model, flags.approximate, globals)?;
+    let search = Search::new(&model, flags.approximate, is_piped, globals)?;
     ask(&Nearest { model: &model, path: &flags.model, search, top: flags.top }, flags, globals)
 }
 

@@ -21,7 +21,7 @@ use crate::staged::Staged;
 
 /// Draw a labelled map of words or documents: a picture, or one page of HTML to search and look around in.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  firth plot run -o map.html\n  firth plot run -o map.png --clusters 20\n  \
+#[command(after_help = "Example:\n  firth plot run -o map.html\n  firth plot run -o map.png --clusters 20\n  \
     firth plot run -o words.svg --words king queen man woman\n\n\
     A page needs no network and nothing beside it: points tell their key, label and first words, groups are hidden by a\n\
     click, a search lights up what it finds.")]

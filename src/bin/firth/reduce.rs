@@ -19,7 +19,7 @@ use crate::{model, place};
 
 /// Make vectors of fewer numbers: two for a map, some fifty for what cannot take more.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  firth reduce run --to 2 --method tsne -o map.npy\n  \
+#[command(after_help = "Example:\n  firth reduce run --to 2 --method tsne -o map.npy\n  \
     firth reduce run --words --to 50 -o words.safetensors\n\n\
     The output has any format of 'firth convert', by the ending of its name. Labels and first words of documents are\n\
     kept in safetensors.")]

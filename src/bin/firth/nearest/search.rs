@@ -15,6 +15,9 @@ use crate::signals;
 const SAMPLE: usize = 500;
 const NEAREST: usize = 10;
 
+/// From so many rows on exact answers are slow enough to speak of an index.
+const MANY: usize = 1_000_000;
+
 /// What answers.
 pub enum Search<'a> {
     Exact(Neighbors<'a>),
@@ -22,9 +25,13 @@ pub enum Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Prepares for queries; tells how much an index finds of what is there.
-    pub fn new(model: &'a Embeddings, approximate: bool, globals: &Globals) -> Outcome<Self> {
+    /// Prepares for queries, perhaps many; tells how much an index finds of what is there.
+    pub fn new(model: &'a Embeddings, approximate: bool, many_queries: bool, globals: &Globals) -> Outcome<Self> {
         if !approximate {
+            // Measured: the index of a million rows costs as much as some ten thousand exact answers.
+            if model.len() >= MANY && many_queries {
+                note(globals, "if there are more than some ten thousand queries, --approximate is quicker");
+            }
             return Ok(Self::Exact(Neighbors::new(model)));
         }
         let (mut meter, started, rows) = (Meter::new(globals), Instant::now(), model.len());

@@ -4,10 +4,11 @@
 
 pub mod shared;
 
+use firth::analysis::Trustworthiness;
 use firth::autoencoder::{Activation, AutoencoderConfig};
 use firth::math::{Matrix, Rng, Samples};
 
-use shared::reference::{components, nearest, nearest_mean, projected};
+use shared::reference::{components, nearest_mean, projected};
 use shared::{Result, map_rows, outputs, picture, sheet, train};
 
 /// Points on the roll.
@@ -115,26 +116,9 @@ fn scores(roll: &Matrix, sheet: &Matrix, codes: &Matrix, back: &Matrix) -> Resul
     let all = squares(&mut roll.as_slice().iter().zip(std::iter::repeat(0.0)));
     Ok(Scores {
         unexplained: lost / all,
-        trustworthiness: trustworthiness(roll, codes),
+        trustworthiness: Trustworthiness { neighbors: NEAR, sample: roll.rows() }.measure(roll, codes)?,
         sheet: sheet_r2(sheet, codes)?,
     })
-}
-
-/// `1 − 2 / (n k (2n − 3k − 1)) Σᵢ Σⱼ max(0, rank of j among the neighbours of i in space − k)`, over the k neighbours j of i
-/// in the plane.
-fn trustworthiness(space: &Matrix, plane: &Matrix) -> f64 {
-    let (n, k) = (space.rows(), NEAR);
-    let mut penalty = 0usize;
-    for (at, (point, code)) in space.iter_rows().zip(plane.iter_rows()).enumerate() {
-        let others = |rows: Vec<usize>| rows.into_iter().filter(move |&row| row != at);
-        let mut ranks = vec![0; n];
-        for (rank, row) in others(nearest(space, point, n)).enumerate() {
-            ranks[row] = rank + 1;
-        }
-        let near = others(nearest(plane, code, k + 1)).take(k);
-        penalty += near.map(|row| ranks[row].saturating_sub(k)).sum::<usize>();
-    }
-    1.0 - 2.0 * penalty as f64 / (n * k * (2 * n - 3 * k - 1)) as f64
 }
 
 /// Of half of the points both sheet coordinates are guessed, as the mean of those of the 8 points of the other half that are

@@ -106,7 +106,7 @@ pub fn projected(model: &PcaModel, rows: &Matrix) -> Result<Matrix> {
 }
 
 /// Positions of the `k` rows nearest to a point, the nearest first.
-pub fn nearest(rows: &Matrix, point: &[f32], k: usize) -> Vec<usize> {
+fn nearest(rows: &Matrix, point: &[f32], k: usize) -> Vec<usize> {
     let distance = |row: &[f32]| row.iter().zip(point).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
     let mut order: Vec<(f64, usize)> = rows.iter_rows().map(distance).zip(0..).collect();
     let by_distance = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));

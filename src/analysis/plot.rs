@@ -1,9 +1,13 @@
-//! Maps: points in the plane with labels, as PNG.
+//! Maps: points in the plane with labels, as PNG or SVG, or as a page of HTML ([`Page`]).
 //!
 //! Labels are placed greedily, in the order given: each takes the first free place of several around its point and is
-//! left out if there is none. So the most important points should come first.
+//! left out if there is none. So the most important points should come first. Points without labels are many: then the
+//! names of their groups stand on the map.
 
+mod centers;
+mod colors;
 mod labels;
+mod page;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -18,46 +22,41 @@ use plotters::style::{FontStyle, register_font};
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
 use crate::math::Matrix;
+use colors::{colors, darkened};
 use labels::{Area, place};
+pub use page::Page;
 
 /// The picture's width and height in pixels.
 const SIZE: (i32, i32) = (1600, 1200);
-/// The frame around the points, in pixels.
+/// The frame around the points, in pixels, if the legend has one row.
 const FRAME: Area = Area { left: 40, top: 120, right: 1560, bottom: 1160 };
 /// How far inside the frame the outermost points lie; a label fits there.
 const INSET: (i32, i32) = (90, 45);
-/// The radius of a point.
+/// The radius of a point, if there are few.
 const RADIUS: i32 = 5;
-/// The sizes of title, legend and labels. plotters takes a size to be 1.24 times the em.
-const TEXT: (i32, i32, i32) = (38, 25, 23);
+/// The sizes of title, legend, labels and names of groups. plotters takes a size to be 1.24 times the em.
+const TEXT: (i32, i32, i32, i32) = (38, 25, 23, 30);
+/// The most rows of the legend, and the height of each.
+const ROWS: i32 = 4;
+const ROW: i32 = 34;
 /// The space kept free on either side of a label.
 const GAP: i32 = 2;
 /// Text is drawn this much lower, so that small letters stand level with the middle of their point.
 const DROP: i32 = 4;
 /// A label further from its point than this is tied to it by a line.
 const LEADER: i32 = 14;
-/// The name under which our font is registered.
-const FONT: &str = "firth";
+/// The name under which our font is registered; in an SVG, what the reader has for it.
+const FONT: &str = "sans-serif";
 
-/// Colours that people with colour blindness can tell apart (Okabe and Ito, 2008); the yellow is darkened for white paper.
-const PALETTE: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-    RGBColor(86, 180, 233),
-    RGBColor(80, 80, 80),
-    RGBColor(176, 160, 20),
-];
 const INK: RGBColor = RGBColor(34, 34, 34);
 const RULE: RGBColor = RGBColor(208, 208, 208);
 
-/// Draws a map of labelled points as a PNG of 1600 x 1200 pixels; returns how many labels found no room.
+/// Draws a map of labelled points, 1600 x 1200 pixels, as a PNG, or as an SVG if the name ends so; returns how many
+/// labels found no room.
 ///
 /// `points` is n x 2; each point has a label, which may be empty, and a group, which gives colour and shape and stands
-/// in the legend by its name. Both axes have the same scale, so that distances on paper are distances in the data. The
-/// file appears whole or not at all.
+/// in the legend by its name, and on the map if no point has a label. Both axes have the same scale, so that distances
+/// on paper are distances in the data. The file appears whole or not at all.
 ///
 /// # Errors
 /// If `points` has not two columns, a point is not finite, or labels or groups are not as many as points.
@@ -73,10 +72,19 @@ pub fn scatter(
     // Registering the same font again changes nothing.
     register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
         .map_err(|_| Error::data("the font that comes with firth cannot be read"))?;
-    let positions = positions(points);
+    let picture = Picture { points, labels, groups, group_names, title, colors: colors(group_names.len()) };
+    let size = (SIZE.0 as u32, SIZE.1 as u32);
+    let failed = |source: Box<dyn std::error::Error>| Error::Backend { source: source.to_string().into() };
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("svg")) {
+        let mut text = String::new();
+        let left_out = picture.draw(&SVGBackend::with_string(&mut text, size).into_drawing_area()).map_err(failed)?;
+        let mut file = AtomicFile::create(path)?;
+        file.write(text.as_bytes())?;
+        file.commit()?;
+        return Ok(left_out);
+    }
     let mut pixels = vec![0; (SIZE.0 * SIZE.1 * 3) as usize];
-    let left_out = draw(&mut pixels, &positions, labels, groups, group_names, title)
-        .map_err(|source| Error::Backend { source: source.to_string().into() })?;
+    let left_out = picture.draw(&BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area()).map_err(failed)?;
     write_png(&pixels, path)?;
     Ok(left_out)
 }
@@ -101,7 +109,7 @@ fn check(points: &Matrix, labels: &[String], groups: &[usize], group_names: &[St
 }
 
 /// Pixels of the points: centred in the frame, one scale for both axes, the second upwards.
-fn positions(points: &Matrix) -> Vec<(i32, i32)> {
+fn positions(points: &Matrix, frame: Area) -> Vec<(i32, i32)> {
     let range = |axis: usize| {
         let values = points.iter_rows().map(|row| f64::from(row[axis]));
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
@@ -109,97 +117,176 @@ fn positions(points: &Matrix) -> Vec<(i32, i32)> {
     let (x_range, y_range) = (range(0), range(1));
     let fit =
         |pixels: i32, (low, high): (f64, f64)| if high > low { f64::from(pixels) / (high - low) } else { f64::MAX };
-    let (width, height) = (FRAME.right - FRAME.left - 2 * INSET.0, FRAME.bottom - FRAME.top - 2 * INSET.1);
+    let (width, height) = (frame.right - frame.left - 2 * INSET.0, frame.bottom - frame.top - 2 * INSET.1);
     let scale = fit(width, x_range).min(fit(height, y_range));
     let offset = |x: f32, (low, high): (f64, f64)| {
         let distance = f64::from(x) - f64::midpoint(low, high);
         if distance == 0.0 { 0 } else { (distance * scale).round() as i32 }
     };
-    let center = (i32::midpoint(FRAME.left, FRAME.right), i32::midpoint(FRAME.top, FRAME.bottom));
+    let center = (i32::midpoint(frame.left, frame.right), i32::midpoint(frame.top, frame.bottom));
     let pixel = |row: &[f32]| (center.0 + offset(row[0], x_range), center.1 - offset(row[1], y_range));
     points.iter_rows().map(pixel).collect()
 }
 
 type Drawing<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-fn draw(
-    pixels: &mut [u8],
-    positions: &[(i32, i32)],
-    labels: &[String],
-    groups: &[usize],
-    group_names: &[String],
-    title: &str,
-) -> Drawing<usize> {
-    let size = (SIZE.0 as u32, SIZE.1 as u32);
-    let root = BitMapBackend::with_buffer(pixels, size).into_drawing_area();
-    root.fill(&WHITE)?;
-    root.draw(&Rectangle::new([(FRAME.left, FRAME.top), (FRAME.right, FRAME.bottom)], RULE))?;
-    write(&root, title, (FRAME.left, 18), TEXT.0, INK)?;
-    legend(&root, groups, group_names)?;
-    let sizes = labels.iter().map(|label| root.estimate_text_size(label, &style(TEXT.2, &INK)));
-    let sizes: Vec<(i32, i32)> = sizes
-        .map(|size| size.map(|(w, h)| if w == 0 { (0, 0) } else { (w as i32 + 2 * GAP, h as i32) }))
-        .collect::<std::result::Result<_, _>>()?;
-    let places = place(positions, &sizes, RADIUS, FRAME);
-    for (area, &at) in places.iter().zip(positions).filter_map(|(area, at)| Some(((*area)?, at))) {
-        let (distance, pixel) = area.nearest(at);
-        if distance > LEADER {
-            root.draw(&PathElement::new([at, pixel], RULE))?;
-        }
-    }
-    for (&at, &group) in positions.iter().zip(groups) {
-        mark(&root, at, group)?;
-    }
-    for ((label, place), &group) in labels.iter().zip(&places).zip(groups) {
-        if let Some(area) = place {
-            write(&root, label, (area.left + GAP, area.top + DROP), TEXT.2, text_color(group))?;
-        }
-    }
-    root.present()?;
-    Ok(places.iter().zip(labels).filter(|(place, label)| place.is_none() && !label.is_empty()).count())
+/// What is drawn.
+struct Picture<'a> {
+    points: &'a Matrix,
+    labels: &'a [String],
+    groups: &'a [usize],
+    group_names: &'a [String],
+    title: &'a str,
+    colors: Vec<RGBColor>,
 }
 
-/// The groups that occur, in a row under the title; those that would not fit are counted.
-fn legend<B: DrawingBackend>(root: &DrawingArea<B, Shift>, groups: &[usize], names: &[String]) -> Drawing<()>
-where
-    B::ErrorType: 'static,
-{
-    let mut at = FRAME.left + 2 * RADIUS;
-    let y = 92;
-    let present: Vec<usize> = (0..names.len()).filter(|group| groups.contains(group)).collect();
-    for (position, &group) in present.iter().enumerate() {
-        let (width, height) = root.estimate_text_size(&names[group], &style(TEXT.1, &INK))?;
-        let (width, height) = (width as i32, height as i32);
-        if at + width > FRAME.right - 140 {
-            let rest = format!("and {} more", present.len() - position);
-            return write(root, &rest, (at, y - height / 2 + DROP), TEXT.1, INK);
+impl Picture<'_> {
+    fn draw<B: DrawingBackend>(&self, root: &DrawingArea<B, Shift>) -> Drawing<usize>
+    where
+        B::ErrorType: 'static,
+    {
+        root.fill(&WHITE)?;
+        write(root, self.title, (FRAME.left, 18), TEXT.0, INK)?;
+        let rows = self.legend(root)?;
+        let frame = Area { top: FRAME.top + (rows - 1).max(0) * ROW, ..FRAME };
+        root.draw(&Rectangle::new([(frame.left, frame.top), (frame.right, frame.bottom)], RULE))?;
+        let positions = positions(self.points, frame);
+        let radius = radius(positions.len());
+        let sizes = self.labels.iter().map(|label| root.estimate_text_size(label, &style(TEXT.2, &INK)));
+        let sizes: Vec<(i32, i32)> = sizes
+            .map(|size| size.map(|(w, h)| if w == 0 { (0, 0) } else { (w as i32 + 2 * GAP, h as i32) }))
+            .collect::<std::result::Result<_, _>>()?;
+        let places = place(&positions, &sizes, radius, frame);
+        for (area, &at) in places.iter().zip(&positions).filter_map(|(area, at)| Some(((*area)?, at))) {
+            let (distance, pixel) = area.nearest(at);
+            if distance > LEADER {
+                root.draw(&PathElement::new([at, pixel], RULE))?;
+            }
         }
-        mark(root, (at, y), group)?;
-        write(root, &names[group], (at + 14, y - height / 2 + DROP), TEXT.1, INK)?;
-        at += 14 + width + 34;
+        for (&at, &group) in positions.iter().zip(self.groups) {
+            self.mark(root, at, radius, group)?;
+        }
+        for ((label, place), &group) in self.labels.iter().zip(&places).zip(self.groups) {
+            if let Some(area) = place {
+                write(root, label, (area.left + GAP, area.top + DROP), TEXT.2, darkened(self.colors[group]))?;
+            }
+        }
+        if self.labels.iter().all(String::is_empty) && self.group_names.len() > 1 {
+            self.name_groups(root, &positions, frame)?;
+        }
+        root.present()?;
+        Ok(places.iter().zip(self.labels).filter(|(place, label)| place.is_none() && !label.is_empty()).count())
     }
-    Ok(())
+
+    /// The groups that occur, in rows under the title; those that would not fit are counted. Returns the number of rows.
+    fn legend<B: DrawingBackend>(&self, root: &DrawingArea<B, Shift>) -> Drawing<i32>
+    where
+        B::ErrorType: 'static,
+    {
+        let start = FRAME.left + 2 * RADIUS;
+        let (mut at, mut row) = (start, 0);
+        let mut present = vec![false; self.group_names.len()];
+        self.groups.iter().for_each(|&group| present[group] = true);
+        let present: Vec<usize> = (0..present.len()).filter(|&group| present[group]).collect();
+        for (position, &group) in present.iter().enumerate() {
+            let name = brief(&self.group_names[group]);
+            let (width, height) = root.estimate_text_size(&name, &style(TEXT.1, &INK))?;
+            let (width, height) = (width as i32, height as i32);
+            // The last row keeps room for what is left out.
+            let right = FRAME.right - if row == ROWS - 1 { 140 } else { 0 };
+            let y = |row: i32| 92 + row * ROW;
+            if at + 14 + width > right && row == ROWS - 1 {
+                let rest = format!("and {} more", present.len() - position);
+                write(root, &rest, (at, y(row) - height / 2 + DROP), TEXT.1, INK)?;
+                break;
+            }
+            if at + 14 + width > right && at > start {
+                (at, row) = (start, row + 1);
+            }
+            self.mark(root, (at, y(row)), RADIUS, group)?;
+            write(root, &name, (at + 14, y(row) - height / 2 + DROP), TEXT.1, INK)?;
+            at += 14 + width + 34;
+        }
+        Ok(row + 1)
+    }
+
+    /// The names of the groups where these are densest, the largest first.
+    fn name_groups<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+        positions: &[(i32, i32)],
+        frame: Area,
+    ) -> Drawing<()>
+    where
+        B::ErrorType: 'static,
+    {
+        let names: Vec<String> = self.group_names.iter().map(|name| brief(name)).collect();
+        let mut counts = vec![0usize; names.len()];
+        self.groups.iter().for_each(|&group| counts[group] += 1);
+        let mut order: Vec<usize> = (0..names.len()).collect();
+        order.sort_by_key(|&group| std::cmp::Reverse(counts[group]));
+        let sizes = names.iter().map(|name| root.estimate_text_size(name, &style(TEXT.3, &INK)));
+        let sizes: Vec<(i32, i32)> = sizes
+            .map(|size| size.map(|(width, height)| (width as i32 + 4 * GAP, height as i32)))
+            .collect::<std::result::Result<_, _>>()?;
+        let centers = centers::centers(positions, self.groups, names.len(), frame);
+        let places = centers::place(&centers, &sizes, &order, frame);
+        for (group, (name, place)) in names.iter().zip(places).enumerate() {
+            let Some((left, top)) = place else { continue };
+            let at = |dx: i32, dy: i32| (left + 2 * GAP + dx, top + DROP + dy);
+            // A rim of paper, so that letters can be read on points.
+            for (dx, dy) in (-2..=2).flat_map(|dx| (-2..=2).map(move |dy| (dx, dy))) {
+                write(root, name, at(dx, dy), TEXT.3, WHITE)?;
+            }
+            let color = darkened(self.colors[group]);
+            // Twice, side by side: the font has no bold.
+            [0, 1].into_iter().try_for_each(|dx| write(root, name, at(dx, 0), TEXT.3, color))?;
+        }
+        Ok(())
+    }
+
+    /// A point: circles, squares and triangles in turn where colours alone may not tell groups apart.
+    fn mark<B: DrawingBackend>(
+        &self,
+        root: &DrawingArea<B, Shift>,
+        at: (i32, i32),
+        radius: i32,
+        group: usize,
+    ) -> Drawing<()>
+    where
+        B::ErrorType: 'static,
+    {
+        let fill = self.colors[group].filled();
+        let side = radius * 4 / 5;
+        match if self.colors.len() > 8 { group % 3 } else { 0 } {
+            _ if radius < RADIUS => {
+                root.draw(&Circle::new(at, radius, self.colors[group].mix(0.75).filled()))?;
+            }
+            0 => root.draw(&Circle::new(at, radius, fill))?,
+            1 => root.draw(&Rectangle::new([(at.0 - side, at.1 - side), (at.0 + side, at.1 + side)], fill))?,
+            _ => root.draw(&TriangleMarker::new(at, radius + 2, fill))?,
+        }
+        Ok(())
+    }
 }
 
-/// A point: the palette's colours as circles, then again as squares, then as triangles.
-fn mark<B: DrawingBackend>(root: &DrawingArea<B, Shift>, at: (i32, i32), group: usize) -> Drawing<()>
-where
-    B::ErrorType: 'static,
-{
-    let fill = PALETTE[group % PALETTE.len()].filled();
-    match group / PALETTE.len() % 3 {
-        0 => root.draw(&Circle::new(at, RADIUS, fill))?,
-        1 => root.draw(&Rectangle::new([(at.0 - 4, at.1 - 4), (at.0 + 4, at.1 + 4)], fill))?,
-        _ => root.draw(&TriangleMarker::new(at, RADIUS + 2, fill))?,
+/// The more points, the smaller.
+fn radius(points: usize) -> i32 {
+    match points {
+        0..=1000 => RADIUS,
+        1001..=4000 => 4,
+        4001..=20_000 => 3,
+        _ => 2,
     }
-    Ok(())
 }
 
-/// A group's colour, darkened so that thin letters can be read.
-fn text_color(group: usize) -> RGBColor {
-    let RGBColor(r, g, b) = PALETTE[group % PALETTE.len()];
-    let dark = |channel: u8| (u16::from(channel) * 5 / 9) as u8;
-    RGBColor(dark(r), dark(g), dark(b))
+/// A name that fits into a legend.
+fn brief(name: &str) -> String {
+    const LETTERS: usize = 40;
+    match name.char_indices().nth(LETTERS) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 fn style(size: i32, color: &RGBColor) -> TextStyle<'static> {
@@ -265,6 +352,19 @@ mod tests {
         assert!(bytes.starts_with(b"\x89PNG") && bytes.ends_with(b"IEND\xae\x42\x60\x82"));
         assert_eq!(bytes[16..24], [0, 0, 6, 64, 0, 0, 4, 176]);
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn an_svg_holds_its_texts_as_texts() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("map.SVG");
+        let points = Matrix::from_vec(2, 2, vec![0.0, 0.0, 1.0, 2.0])?;
+        let groups = ["<script>alert(1)</script>".to_owned(), "a & b".to_owned()];
+        scatter(&points, &["".into(), "".into()], &[0, 1], &groups, "Two", &path)?;
+        let text = std::fs::read_to_string(&path)?;
+        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{text}");
+        assert!(text.contains("a &amp; b") && !text.contains("<script"), "{text}");
         Ok(())
     }
 

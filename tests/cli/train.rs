@@ -220,12 +220,15 @@ fn the_demo_learns_its_corpus_and_draws_it() {
         .collect();
     assert!(names.iter().any(images), "{names:?}");
     folder.firth("nearest firth-demo/skipgram france").expect_code(0);
+    folder.firth("nearest firth-demo/autoencoder --documents 1 --top 3").expect_code(0);
+    assert!(folder.read("firth-demo/documents.html").contains("documents by t-SNE"));
     // Its own output may be replaced, nobody else's.
     folder.write("firth-demo/skipgram/mark", "");
     let report = folder.json("demo");
     assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let documents = &report["autoencoder"];
     assert!(documents["same_label"].as_f64() > documents["chance"].as_f64().map(|chance| 2.0 * chance), "{report}");
+    assert!(documents["nmi"].as_f64() > Some(0.4), "{report}");
     folder.firth("embed firth-demo/autoencoder firth-demo/planted/README.txt").expect_code(0);
     assert!(!folder.join("firth-demo/skipgram/mark").exists());
     std::fs::create_dir(folder.join("other")).expect("a folder");

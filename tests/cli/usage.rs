@@ -18,6 +18,8 @@ fn the_overview_names_every_command_and_fits_one_screen() {
         "cluster",
         "eval",
         "embed",
+        "plot",
+        "reduce",
         "convert",
         "info",
     ] {
@@ -50,6 +52,8 @@ fn every_command_has_help_with_an_example() {
         "eval clusters",
         "eval classify",
         "embed",
+        "plot",
+        "reduce",
         "convert",
         "info",
     ] {

@@ -16,11 +16,11 @@ impl Area {
         ((pixel.0 - x).abs().max((pixel.1 - y).abs()), pixel)
     }
 
-    fn overlaps(&self, other: &Self) -> bool {
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right && other.left < self.right && self.top < other.bottom && other.top < self.bottom
     }
 
-    fn is_inside(&self, frame: &Self) -> bool {
+    pub(super) fn is_inside(&self, frame: &Self) -> bool {
         self.left >= frame.left && self.right <= frame.right && self.top >= frame.top && self.bottom <= frame.bottom
     }
 }

@@ -1,5 +1,6 @@
 //! `firth demo`: the whole way, from text to a map of its words, on a corpus that comes with firth.
 
+mod clusters;
 mod documents;
 mod story;
 
@@ -60,6 +61,19 @@ const GROUPS: [(&str, usize, &str); 6] = [
     ("family", 1, "women of the family"),
 ];
 
+/// What is in the folder, by name, and what it is.
+const FILES: [(&str, &str); 9] = [
+    ("map.png", "a map of countries, capitals, animals, trades and family"),
+    ("documents.html", "a map of documents to search and look around in: open it in a browser"),
+    ("documents.png", "the same as a picture"),
+    ("planted", "the text, and the questions that it answers"),
+    ("corpus", "the text, encoded"),
+    ("skipgram", "vectors"),
+    ("cbow", "vectors"),
+    ("autoencoder", "codes of the documents, and the model that encodes others"),
+    (REPORT, "all scores"),
+];
+
 /// Both trained models.
 struct Models {
     skipgram: Model,
@@ -99,6 +113,8 @@ struct Scores<'a> {
 struct DocumentScores<'a> {
     same_label: f64,
     chance: f64,
+    /// How well k-means finds the labels in the codes.
+    nmi: Option<f64>,
     train: &'a firth::autoencoder::Summary,
 }
 
@@ -137,6 +153,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let again = EncodedCorpus::open(&folder.join("corpus"))?;
     let documents = Documents::learn(again, &folder.join("autoencoder"), globals, &mut log)?;
     draw(&models.skipgram.vectors, &planted, &folder.join("map.png"))?;
+    if let Some(clusters) = &documents.clusters {
+        clusters.draw(&documents.codes, &folder.join("documents.png"), &folder.join("documents.html"), globals)?;
+    }
 
     let report = Report {
         output: target,
@@ -147,11 +166,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         autoencoder: DocumentScores {
             same_label: documents.same_label,
             chance: documents.chance,
+            nmi: documents.clusters.as_ref().map(|clusters| clusters.nmi),
             train: &documents.summary,
         },
-        files: ["planted", "corpus", "skipgram", "cbow", "autoencoder", "map.png", REPORT]
-            .map(|name| target.join(name))
-            .into(),
+        files: FILES.map(|(name, _)| target.join(name)).into(),
     };
     let text = serde_json::to_string_pretty(&report).map_err(|error| Error::Backend { source: Box::new(error) })?;
     let mut file = AtomicFile::create(&folder.join(REPORT))?;

@@ -21,6 +21,7 @@ mod failure;
 mod globals;
 mod info;
 mod items;
+mod maps;
 mod model;
 mod nearest;
 mod odd;
@@ -28,11 +29,13 @@ mod output;
 mod ownership;
 mod place;
 mod plan;
+mod plot;
 mod pooled;
 mod process;
 mod progress;
 mod queries;
 mod recommend;
+mod reduce;
 mod restore;
 mod resume;
 mod rows;
@@ -75,7 +78,7 @@ enum Command {
     Train(Box<train::Command>),
     /// Go on with a run that was stopped.
     Resume(resume::Flags),
-    /// Print the words nearest to a word.
+    /// Print the words nearest to a word, or the documents nearest to a text.
     Nearest(nearest::Flags),
     /// Solve "A is to B as C is to what?".
     Analogy(analogy::Flags),
@@ -96,6 +99,10 @@ enum Command {
     Eval(eval::Command),
     /// Print or save vectors of documents or words.
     Embed(embed::Flags),
+    /// Draw a map of words or documents.
+    Plot(plot::Flags),
+    /// Make vectors of fewer numbers.
+    Reduce(reduce::Flags),
     /// Turn a vector file into another format.
     Convert(convert::Flags),
     /// Tell what a model, vector file or corpus is.
@@ -119,7 +126,7 @@ Learn:
   resume     go on with a run that was stopped
 
 Ask:
-  nearest    the words nearest to a word
+  nearest    the words nearest to a word; the documents nearest to a document or a text
   analogy    A is to B as C is to what?
   odd        the word that does not belong with the others
   recommend  items for users, from ratings or histories
@@ -134,6 +141,8 @@ Measure:
 
 Use elsewhere:
   embed      vectors of new documents, or of chosen words
+  plot       a map of words or documents: a picture, or a page to search in
+  reduce     vectors of fewer numbers
   convert    a vector file in another format
   info       what a model, vector file or corpus is
 
@@ -200,6 +209,8 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         Command::Cluster(flags) => cluster::run(&flags, globals, &typed),
         Command::Eval(command) => eval::run(&command, globals, &typed),
         Command::Embed(flags) => embed::run(&flags, globals, &typed),
+        Command::Plot(flags) => plot::run(&flags, globals, &typed),
+        Command::Reduce(flags) => reduce::run(&flags, globals, &typed),
         Command::Convert(flags) => convert::run(&flags, globals),
         Command::Info(flags) => info::run(&flags, globals),
     }

@@ -1,43 +1,71 @@
-//! `firth nearest`: the words nearest to a word.
+//! `firth nearest`: the words nearest to a word, the documents nearest to a document or a text.
 
+mod documents;
+mod search;
+
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use firth::analysis::{Neighbor, Neighbors};
+use firth::Error;
+use firth::analysis::Neighbor;
 use firth::embeddings::Embeddings;
 use firth::math::Matrix;
 
-use crate::failure::Outcome;
+use self::documents::Documents;
+use self::search::Search;
+use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::model;
 use crate::queries::{self, Answer, Queries, Scored};
+use crate::run_folder::DOCUMENTS;
 
-/// Print the words nearest to each word, by cosine.
+/// Print the words nearest to each word, or the documents nearest to each document or text, by cosine.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  firth nearest run king queen --top 5\n\n\
-    Without words, asks for them; from a pipe, reads one a line.")]
+#[command(after_help = "Example:\n  firth nearest run king queen --top 5\n  \
+    firth nearest run --documents \"a rocket to the moon\"\n\n\
+    Without queries, asks for them; from a pipe, reads one a line. What is the id of one of the run's documents\n\
+    stands for it; anything else is a text.")]
 pub struct Flags {
     /// A run folder or a vector file of any format
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// The words; each is a query of its own
-    #[arg(value_name = "WORD")]
-    words: Vec<String>,
+    /// The words; each is a query of its own. With --documents ids of documents, or texts in quotation marks
+    #[arg(value_name = "QUERY")]
+    queries: Vec<String>,
+    /// Ask for documents instead of words
+    #[arg(long)]
+    documents: bool,
     /// Results for each query, from 1
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = queries::parse_top)]
     top: usize,
+    /// Make an index first, which finds almost all of the nearest: pays from some ten thousand queries on. How much it
+    /// finds is measured and told
+    #[arg(long)]
+    approximate: bool,
 }
 
 /// Prints neighbours.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
+    let is_piped = flags.queries.is_empty() && !std::io::stdin().is_terminal();
+    if flags.documents {
+        let documents = Documents::open(&flags.model)?;
+        let search = Search::new(&documents.vectors, flags.approximate, is_piped, globals)?;
+        return ask(&documents::Nearest { documents: &documents, search, top: flags.top }, flags, globals);
+    }
     let model = model::read(&flags.model)?;
-    let nearest = Nearest { model: &model, neighbors: Neighbors::new(&model), top: flags.top };
-    let given = flags.words.iter().map(|word| nearest.parse(word)).collect::<Outcome<_>>()?;
-    queries::run(&nearest, given, globals)
+    let search = Search::new(&model, flags.approximate, is_piped, globals)?;
+    ask(&Nearest { model: &model, path: &flags.model, search, top: flags.top }, flags, globals)
+}
+
+fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
+    let given = flags.queries.iter().map(|query| kind.parse(query.trim())).collect::<Outcome<_>>()?;
+    queries::run(kind, given, globals)
 }
 
 struct Nearest<'a> {
     model: &'a Embeddings,
-    neighbors: Neighbors<'a>,
+    path: &'a std::path::Path,
+    search: Search<'a>,
     top: usize,
 }
 
@@ -46,14 +74,20 @@ impl Queries for Nearest<'_> {
     const PROMPT: &'static str = "Nearest to which word?";
 
     fn parse(&self, line: &str) -> Outcome<usize> {
-        Ok(self.model.position(line)?)
+        self.model.position(line).map_err(|error| match error {
+            // A run that has documents may be asked about these.
+            Error::UnknownKey { .. } if self.path.join(DOCUMENTS).is_file() => {
+                Failure::usage(format!("{error}; to ask about its documents, or by a text, add --documents"))
+            }
+            other => other.into(),
+        })
     }
 
     fn answer(&self, positions: &[usize]) -> Outcome<Vec<Answer>> {
         let vectors: Vec<f32> = positions.iter().flat_map(|&at| self.model.vectors().row(at)).copied().collect();
         let vectors = Matrix::from_vec(positions.len(), self.model.dim(), vectors)?;
         let exclude: Vec<Vec<usize>> = positions.iter().map(|&at| vec![at]).collect();
-        let found = self.neighbors.nearest(&vectors, self.top, &exclude)?;
+        let found = self.search.nearest(&vectors, self.top, &exclude)?;
         let answer =
             |(&at, found)| Answer { query: self.model.keys().get(at).into(), results: named(self.model, found) };
         Ok(positions.iter().zip(found).map(answer).collect())
@@ -62,6 +96,6 @@ impl Queries for Nearest<'_> {
 
 /// Neighbours with their keys.
 pub fn named(model: &Embeddings, found: Vec<Neighbor>) -> Vec<Scored> {
-    let scored = |neighbor: Neighbor| Scored { key: model.keys().get(neighbor.position).into(), score: neighbor.score };
+    let scored = |neighbor: Neighbor| Scored::new(model.keys().get(neighbor.position), neighbor.score);
     found.into_iter().map(scored).collect()
 }

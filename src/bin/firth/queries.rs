@@ -19,6 +19,23 @@ pub struct Scored {
     pub key: String,
     /// Higher is better.
     pub score: f32,
+    /// What a document is labelled as, and its first words, where these are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl Scored {
+    /// A word and its score.
+    pub fn new(key: &str, score: f32) -> Self {
+        Self { key: key.into(), score, label: None, text: None }
+    }
+
+    /// Label and text, as far as they are known, for the end of a line.
+    fn rest(&self) -> impl Iterator<Item = &str> {
+        self.label.as_deref().into_iter().chain(self.text.as_deref())
+    }
 }
 
 /// The answer to one query, best first.
@@ -110,7 +127,7 @@ fn pipe<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
     if failed > 0 { Err(Failure::Queries(failed)) } else { Ok(()) }
 }
 
-/// For a person a block for each query; for a program lines of query, key and score.
+/// For a person a block for each query; for a program lines of query, key and score, and of a document's label and text.
 fn print(answers: &[Answer], globals: &Globals) -> Outcome {
     if globals.json {
         return output::json(&answers);
@@ -118,8 +135,10 @@ fn print(answers: &[Answer], globals: &Globals) -> Outcome {
     let mut results = Results::new();
     if !output::is_terminal() {
         for answer in answers {
-            for Scored { key, score } in &answer.results {
-                writeln!(results, "{}\t{key}\t{score:.6}", answer.query)?;
+            for scored in &answer.results {
+                write!(results, "{}\t{}\t{:.6}", answer.query, scored.key, scored.score)?;
+                scored.rest().try_for_each(|part| write!(results, "\t{part}"))?;
+                writeln!(results)?;
             }
         }
         return results.done();
@@ -129,9 +148,11 @@ fn print(answers: &[Answer], globals: &Globals) -> Outcome {
             writeln!(results, "{}", answer.query)?;
         }
         let width = answer.results.iter().map(|result| result.key.chars().count()).max().unwrap_or(0);
-        for Scored { key, score } in &answer.results {
-            let blanks = width - key.chars().count();
-            writeln!(results, "  {key}{:blanks$}  {score:.4}", "")?;
+        for scored in &answer.results {
+            let blanks = width - scored.key.chars().count();
+            write!(results, "  {}{:blanks$}  {:.4}", scored.key, "", scored.score)?;
+            scored.rest().try_for_each(|part| write!(results, "  {part}"))?;
+            writeln!(results)?;
         }
     }
     results.done()

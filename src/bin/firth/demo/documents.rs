@@ -7,10 +7,11 @@ use firth::analysis::Neighbors;
 use firth::autoencoder::{AutoencoderConfig, Summary, Trainer};
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::Embeddings;
-use firth::math::Matrix;
+use firth::math::{Matrix, Samples};
 use firth::train::Every;
 use firth::vocabulary::DocId;
 
+use super::clusters::Clusters;
 use crate::codes;
 use crate::failure::Outcome;
 use crate::globals::Globals;
@@ -37,6 +38,8 @@ pub struct Documents {
     pub chance: f64,
     /// What the numbers of the code stand for, those first whose documents agree most.
     pub latents: Vec<Latent>,
+    /// Documents that belong together.
+    pub clusters: Option<Clusters>,
 }
 
 impl Documents {
@@ -69,7 +72,13 @@ impl Documents {
             count(&latent.documents_high) + count(&latent.documents_low)
         };
         latents.sort_by_key(|latent| std::cmp::Reverse(agreement(latent)));
-        let mut documents = Self { summary, codes, labels, same_label: 0.0, chance: 0.0, latents };
+        let clusters = match (&rows.input, &rows.words) {
+            (Samples::Sparse(counts), Some(words)) => {
+                Some(Clusters::find(&codes, counts, words.keys(), &labels, globals.seed)?)
+            }
+            _ => None,
+        };
+        let mut documents = Self { summary, codes, labels, same_label: 0.0, chance: 0.0, latents, clusters };
         let asked: Vec<usize> = (0..documents.codes.len()).step_by(SAMPLED).collect();
         let nearest = documents.nearest(&asked, 1)?;
         let same = asked.iter().zip(&nearest).filter(|(at, found)| {

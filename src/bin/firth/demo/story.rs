@@ -6,7 +6,7 @@ use firth::analysis::{Method, Neighbors};
 use firth::corpus::synthetic::Planted;
 use firth::dataset::EncodedCorpus;
 
-use super::{Documents, Model, Models, Report};
+use super::{Documents, FILES, Model, Models, Report};
 use crate::failure::Outcome;
 use crate::output::{self, Results};
 use crate::progress::{short, thousands};
@@ -61,6 +61,7 @@ pub fn tell(
     analogies(&mut out, planted, &models.skipgram)?;
     scores(&mut out, models)?;
     documents(&mut out, planted, codes)?;
+    clusters(&mut out, codes)?;
     files(&mut out, report)?;
     out.done()
 }
@@ -176,23 +177,36 @@ fn documents(out: &mut Results, planted: &Planted, codes: &Documents) -> Outcome
     Ok(())
 }
 
+fn clusters(out: &mut Results, codes: &Documents) -> Outcome {
+    let Some(clusters) = &codes.clusters else { return Ok(()) };
+    writeln!(
+        out,
+        "\nClusters. K-means puts documents with like codes together; each is named by its most telling words:"
+    )?;
+    for cluster in &clusters.all {
+        writeln!(
+            out,
+            "  {:>6}  {:54}  {:.0} % [{}]",
+            thousands(cluster.documents as u64),
+            cluster.words.join(", "),
+            100.0 * cluster.share,
+            cluster.label
+        )?;
+    }
+    writeln!(out, "Clusters and labels agree to {:.2} (normalised mutual information; 1 is best).", clusters.nmi)?;
+    Ok(())
+}
+
 fn files(out: &mut Results, report: &Report<'_>) -> Outcome {
     let folder = report.output.display();
     writeln!(out, "\nAll of it took {:.1} s and is in {folder}:", report.seconds)?;
-    for (name, what) in [
-        ("map.png", "a map of countries, capitals, animals, trades and family"),
-        ("planted", "the text, and the questions that it answers"),
-        ("corpus", "the text, encoded"),
-        ("skipgram", "vectors"),
-        ("cbow", "vectors"),
-        ("autoencoder", "codes of the documents, and the model that encodes others"),
-        ("demo.json", "all scores"),
-    ] {
-        writeln!(out, "  {:24} {what}", report.output.join(name).display().to_string())?;
+    for (name, what) in FILES {
+        writeln!(out, "  {:28} {what}", report.output.join(name).display().to_string())?;
     }
     writeln!(out, "\nNext:")?;
     writeln!(out, "  firth nearest {folder}/skipgram paris")?;
     writeln!(out, "  firth analogy {folder}/skipgram man king woman")?;
+    writeln!(out, "  firth nearest {folder}/autoencoder --documents \"the king rules his country\"")?;
     writeln!(out, "  firth info {folder}/autoencoder --latents")?;
     writeln!(out, "  firth train skipgram YOUR-TEXT.txt -o run")?;
     Ok(())

@@ -1,0 +1,125 @@
+//! The nearest rows of every row, by distance: the graph that maps are made from.
+//!
+//! |a − b|² = |a|² + |b|² − 2 a·b, so that blocks of rows are compared by one product each. The candidates of that are
+//! then ordered by distances summed in f64. All rows are compared with all: n² products, exact.
+
+use rayon::prelude::*;
+
+use crate::embeddings::{Best, Neighbor};
+use crate::error::{Error, Result};
+use crate::math::{Matrix, dot, multiply_transposed};
+
+/// Rows that ask together, and rows they are compared with at a time: their products stay in a core's cache.
+const ASKING: usize = 64;
+const BLOCK: usize = 1024;
+/// Candidates beyond those wanted, since products are summed in f32.
+const SPARE: usize = 8;
+
+/// For each row its `count` nearest others, nearest first, with their distances; equal ones by position.
+///
+/// A row that stands twice finds its double at distance zero. `stop` is asked now and then.
+///
+/// # Errors
+/// If there are not more rows than wanted, a number is not finite, or `stop` says so ([`Error::Interrupted`]).
+pub fn nearest_rows(rows: &Matrix, count: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Vec<Neighbor>>> {
+    let (n, dim) = (rows.rows(), rows.cols());
+    if count >= n {
+        return Err(Error::data(format!("{count} nearest of each row need more than {count} rows, found {n}")));
+    }
+    check_finite(rows)?;
+    // What all rows share would only cost digits.
+    let centered = rows.centered();
+    let squares: Vec<f32> = (0..n).into_par_iter().map(|row| dot(centered.row(row), centered.row(row))).collect();
+    let ask = |start: usize| -> Result<Vec<Vec<Neighbor>>> {
+        if stop() {
+            return Err(Error::Interrupted);
+        }
+        let end = n.min(start + ASKING);
+        let asking = &centered.as_slice()[start * dim..end * dim];
+        let mut best = vec![Best::new(count + SPARE); end - start];
+        let mut scores = Vec::new();
+        for first in (0..n).step_by(BLOCK) {
+            let last = n.min(first + BLOCK);
+            let width = last - first;
+            scores.resize((end - start) * width, 0.0);
+            multiply_transposed(asking, &centered.as_slice()[first * dim..last * dim], dim, &mut scores);
+            for (at, (best, scores)) in best.iter_mut().zip(scores.chunks_exact_mut(width)).enumerate() {
+                // The nearer, the higher; |a|² is the same for all.
+                scores.iter_mut().zip(&squares[first..last]).for_each(|(score, square)| *score = 2.0 * *score - square);
+                best.offer(first, scores, |position| position != start + at);
+            }
+        }
+        let exact = |(at, best): (usize, Best)| {
+            let mut found = best.into_sorted();
+            for neighbor in &mut found {
+                neighbor.score = distance(rows.row(start + at), rows.row(neighbor.position)) as f32;
+            }
+            found.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.position.cmp(&b.position)));
+            found.truncate(count);
+            found
+        };
+        Ok(best.into_iter().enumerate().map(exact).collect())
+    };
+    let blocks: Vec<usize> = (0..n).step_by(ASKING).collect();
+    let found: Vec<Vec<Vec<Neighbor>>> = blocks.into_par_iter().map(ask).collect::<Result<_>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The distance of two vectors, in f64.
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Refuses numbers that are none, with their place.
+pub(super) fn check_finite(rows: &Matrix) -> Result<()> {
+    match rows.as_slice().iter().position(|number| !number.is_finite()) {
+        None => Ok(()),
+        Some(place) => {
+            let (row, column) = (place / rows.cols() + 1, place % rows.cols() + 1);
+            Err(Error::data(format!("row {row}, column {column} holds {}, no number", rows.as_slice()[place])))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Rng;
+
+    fn never() -> bool {
+        false
+    }
+
+    #[test]
+    fn the_nearest_rows_are_those_of_the_naive_way_on_any_number_of_threads() -> Result<()> {
+        let (n, dim) = (1500, 7);
+        let mut rng = Rng::stream(5, &[]);
+        // Far from zero, where products alone would lose the digits.
+        let rows = Matrix::from_vec(n, dim, (0..n * dim).map(|_| 100.0 + rng.uniform()).collect())?;
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let found = pool(1).install(|| nearest_rows(&rows, 9, &never))?;
+        assert_eq!(pool(3).install(|| nearest_rows(&rows, 9, &never))?, found);
+        for at in [0, 63, 64, 1499] {
+            let mut naive: Vec<(f64, usize)> = (0..n)
+                .filter(|&other| other != at)
+                .map(|other| (distance(rows.row(at), rows.row(other)), other))
+                .collect();
+            naive.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let positions: Vec<usize> = found[at].iter().map(|neighbor| neighbor.position).collect();
+            assert_eq!(positions, naive[..9].iter().map(|pair| pair.1).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn doubles_find_one_another_and_too_few_or_bad_rows_are_refused() -> Result<()> {
+        let rows = Matrix::from_vec(3, 1, vec![4.0, 9.0, 4.0])?;
+        assert_eq!(nearest_rows(&rows, 1, &never)?[0], [Neighbor { position: 2, score: 0.0 }]);
+        assert!(nearest_rows(&rows, 3, &never).is_err());
+        assert!(matches!(nearest_rows(&rows, 1, &|| true), Err(Error::Interrupted)));
+        let bad = Matrix::from_vec(2, 2, vec![0.0, 1.0, f32::NAN, 0.0])?;
+        let error = nearest_rows(&bad, 1, &never).expect_err("no number").to_string();
+        assert!(error.contains("row 2, column 1"), "{error}");
+        Ok(())
+    }
+}

@@ -48,7 +48,8 @@ impl Objective for NegativeSampling {
             (Hidden::Each, false) => {
                 // A single hidden row is done before its outputs have come: they are asked for one step ahead.
                 let ahead = if rows.len() == 1 { self.negatives } else { 0 };
-                tables.step_rows(rows, noise.pooled(target, self.negatives, ahead, tables, worker), lr, worker);
+                let outputs = noise.pooled(target, self.negatives, ahead, |row| tables.fetch_output(row, worker));
+                tables.step_rows(rows, outputs, lr, worker);
             }
             (Hidden::Each, true) => {
                 for row in rows {
@@ -59,7 +60,7 @@ impl Objective for NegativeSampling {
                 let outputs = if pairwise {
                     noise.fresh(target, self.negatives)
                 } else {
-                    noise.pooled(target, self.negatives, self.negatives, tables, worker)
+                    noise.pooled(target, self.negatives, self.negatives, |row| tables.fetch_output(row, worker))
                 };
                 let share = if self.divide { 1.0 / rows.len() as f32 } else { 1.0 };
                 tables.step_mean(rows, share, outputs, lr, worker);

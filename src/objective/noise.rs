@@ -5,7 +5,7 @@
 //! that an input word does not meet the same draw twice within its window. Ji et al. (2016) share noise within a window;
 //! sharing it between neighbouring windows costs accuracy, using it again far away does not (`docs/benchmarks.md`).
 
-use crate::math::{AliasTable, Rng, RowId, Tables, Worker};
+use crate::math::{AliasTable, Rng, RowId};
 use crate::vocabulary::WordId;
 
 /// Noise rows of a worker, unless each target takes so many that they would come back at once.
@@ -52,20 +52,13 @@ impl<'a> Noise<'a> {
         self.drawn.pop().expect("just drawn")
     }
 
-    /// The target and `count` words from the pool; words drawn anew on the way are fetched for later.
+    /// The target and `count` words from the pool; `fetch` is told of words drawn anew on the way, which come later.
     ///
     /// A noise word that equals the target is passed over, as in fastText (word2vec.c then has one fewer); if the whole
-    /// pool does, there are fewer. The next `ahead` rows of the pool are fetched too: they are in some cache, but not in
+    /// pool does, there are fewer. It is told of the next `ahead` rows of the pool, too: they are in some cache, but not in
     /// the nearest one, or another worker has written them since.
     #[inline]
-    pub fn pooled(
-        &mut self,
-        target: WordId,
-        count: usize,
-        ahead: usize,
-        tables: &Tables,
-        worker: &mut Worker,
-    ) -> &[RowId] {
+    pub fn pooled(&mut self, target: WordId, count: usize, ahead: usize, mut fetch: impl FnMut(RowId)) -> &[RowId] {
         let target = RowId(target.0);
         self.rows.clear();
         self.rows.push(target);
@@ -80,7 +73,7 @@ impl<'a> Noise<'a> {
             if (self.next + self.pass).is_multiple_of(USES) {
                 let drawn = self.draw();
                 self.pool[self.next] = drawn;
-                tables.fetch_output(drawn, worker);
+                fetch(drawn);
             }
             self.next += 1;
             if self.next == self.pool.len() {
@@ -90,7 +83,7 @@ impl<'a> Noise<'a> {
         }
         for at in self.next..self.next + ahead {
             let at = if at >= self.pool.len() { at - self.pool.len() } else { at };
-            tables.fetch_output(self.pool[at], worker);
+            fetch(self.pool[at]);
         }
         &self.rows
     }
@@ -116,20 +109,15 @@ impl<'a> Noise<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Result;
-    use crate::math::{Kernel, SharedTable};
 
     #[test]
-    fn the_pool_follows_the_distribution_and_never_gives_the_target() -> Result<()> {
+    fn the_pool_follows_the_distribution_and_never_gives_the_target() {
         let weights = [40.0, 30.0, 20.0, 10.0];
         let table = AliasTable::new(&weights);
-        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
-        let tables = Tables::new(SharedTable::zeros(4, 1)?, SharedTable::zeros(4, 1)?, kernel)?;
-        let mut worker = tables.worker()?;
         let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
         let mut seen = [0f64; 4];
         for _ in 0..60_000 {
-            let rows = noise.pooled(WordId(3), 5, 5, &tables, &mut worker);
+            let rows = noise.pooled(WordId(3), 5, 5, |_| {});
             assert_eq!((rows.len(), rows[0]), (6, RowId(3)));
             for row in &rows[1..] {
                 assert_ne!(*row, RowId(3));
@@ -139,17 +127,13 @@ mod tests {
         for (seen, weight) in seen.iter().zip(&weights[..3]) {
             assert!((seen - weight / 90.0).abs() < 0.01, "{seen} for weight {weight}");
         }
-        Ok(())
     }
 
     #[test]
-    fn a_vocabulary_of_one_word_has_no_noise_and_no_endless_search() -> Result<()> {
+    fn a_vocabulary_of_one_word_has_no_noise_and_no_endless_search() {
         let table = AliasTable::new(&[1.0]);
-        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
-        let tables = Tables::new(SharedTable::zeros(1, 1)?, SharedTable::zeros(1, 1)?, kernel)?;
         let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
-        assert_eq!(noise.pooled(WordId(0), 5, 5, &tables, &mut tables.worker()?), [RowId(0)]);
+        assert_eq!(noise.pooled(WordId(0), 5, 5, |_| {}), [RowId(0)]);
         assert_eq!(noise.fresh(WordId(0), 5), [RowId(0)]);
-        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Document codes: Firth's autoencoder beside tf-idf, LSA, pooled word vectors and paragraph vectors, on the same documents.
+"""Document vectors: Firth's autoencoder, paragraph vectors and pooled word vectors beside tf-idf, LSA, gensim's word
+vectors pooled by the same formulas, and gensim's Doc2Vec, on the same documents.
 
     cargo build --release
     python3 -m pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 gensim==4.4.0
@@ -69,6 +70,9 @@ DIM, MIN_DOCUMENTS, MAX_SHARE, MAX_WORDS = 100, 2, 0.5, 40_000
 SKIPGRAM = {"window": 8, "epochs": 10, "negative": 5, "sample": 1e-4}
 PARAGRAPHS = {"epochs": 20, "negative": 5, "sample": 1e-4}
 SIF_WEIGHT = 1e-3
+POOLS = ("mean", "max", "idf", "sif", "usif")
+FIRTH_ROWS = ["**Firth, autoencoder**", "**Firth, PV-DBOW**=pv-dbow", "**Firth, PV-DM**=pv-dm", "**Firth, mean**=mean",
+              "**Firth, SIF**=sif", "**Firth, uSIF**=usif"]
 WORD = re.compile(r"[a-z][a-z']+|[0-9]+")
 SCORES = {"nmi": "NMI", "ari": "ARI", "purity": "purity", "p10": "P@10", "map": "MAP", "probe": "probe"}
 
@@ -325,6 +329,13 @@ def without_common(codes, encoded, number, fade):
     return [rows - (rows @ directions.T * shares) @ directions for rows in (codes, encoded)]
 
 
+def mean_of_words(vectors, split, seed):
+    """Each token counts the same."""
+    vectors, cpu = vectors(split, seed)
+    (codes, encoded), fit = timed(lambda: [means(counts, np.ones(len(split.vocabulary)), vectors) for counts in split.counts])
+    return codes, encoded, cpu + fit, 0
+
+
 def sif(vectors, split, seed):
     """Arora, Liang and Ma, 2017."""
     vectors, cpu = vectors(split, seed)
@@ -352,12 +363,12 @@ def word_shares(split):
     return totals / totals.sum()
 
 
-def pv_dbow(split, seed):
-    """Le and Mikolov, 2014."""
+def paragraphs(memory, split, seed):
+    """Le and Mikolov, 2014; `memory` is gensim's dm."""
     from gensim.models.doc2vec import Doc2Vec, TaggedDocument
     train, test = split.sentences
     documents = [TaggedDocument(words, [number]) for number, words in enumerate(train)]
-    model, fit = timed(lambda: Doc2Vec(documents, vector_size=DIM, dm=0, min_count=1, workers=1, seed=seed, **PARAGRAPHS))
+    model, fit = timed(lambda: Doc2Vec(documents, vector_size=DIM, dm=memory, min_count=1, workers=1, seed=seed, **PARAGRAPHS))
     model.random.seed(seed - 1)
     encoded, encode = timed(lambda: np.array([model.infer_vector(words, epochs=PARAGRAPHS["epochs"]) for words in test]))
     return np.array(model.dv.vectors), encoded, fit, encode
@@ -374,7 +385,9 @@ def methods(options):
         "usif": ("uSIF, gensim skip-gram", functools.partial(usif, gensim), [DIM, SKIPGRAM]),
         "firth-sif": ("SIF, Firth skip-gram", functools.partial(sif, firth), [DIM, SKIPGRAM, SIF_WEIGHT]),
         "firth-usif": ("uSIF, Firth skip-gram", functools.partial(usif, firth), [DIM, SKIPGRAM]),
-        "pv-dbow": ("PV-DBOW", pv_dbow, [DIM, PARAGRAPHS]),
+        "mean": ("mean, gensim skip-gram", functools.partial(mean_of_words, gensim), [DIM, SKIPGRAM]),
+        "pv-dbow": ("PV-DBOW, gensim", functools.partial(paragraphs, 0), [DIM, PARAGRAPHS]),
+        "pv-dm": ("PV-DM, gensim", functools.partial(paragraphs, 1), [DIM, PARAGRAPHS]),
     }
 
 
@@ -428,14 +441,21 @@ def train_codes(run, documents):
 
 
 def firth(options, protocol, split, flags, seed):
-    """Trains, encodes the test documents and scores both."""
+    """Trains, encodes the test documents and scores both. The flags may begin with a task, or with a way to pool."""
     form = ["--format", "tsv", "--text-field", "2", "--label-field", "1", "--threads", "1", "--quiet"]
     flags = shlex.split(flags)
     task = flags.pop(0) if flags and not flags[0].startswith("-") else "autoencoder"
+    seeds = ["--seed", str(seed)]
     with tempfile.TemporaryDirectory(dir=split.folder) as scratch:
-        run, encoded = os.path.join(scratch, "run"), os.path.join(scratch, "test.npy")
-        report, fit = call([options.firth, "train", task, split.train.path, "-o", run, *form, "--seed",
-                            str(seed), "--json", *flags])
+        run, words, encoded = (os.path.join(scratch, name) for name in ("run", "words", "test.npy"))
+        if task in POOLS:
+            settings = [part for name, value in SKIPGRAM.items() for part in ("--" + name, str(value))]
+            report, fit = call([options.firth, "train", "skipgram", split.train.path, "-o", words, *form, *seeds, "--json",
+                                "--dim", str(DIM), "--min-count", str(MIN_DOCUMENTS), *settings, *flags])
+            _, pooled = call([options.firth, "embed", words, split.train.path, "-o", run, "--pool", task, *form])
+            fit += pooled
+        else:
+            report, fit = call([options.firth, "train", task, split.train.path, "-o", run, *form, *seeds, "--json", *flags])
         _, encode = call([options.firth, "embed", run, split.test.path, "-o", encoded, *form])
         report, train, test = json.loads(report), train_codes(run, len(split.train.labels)), np.load(encoded)
     if len(test) != len(split.test.labels):
@@ -531,21 +551,23 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True, help="folder with docs/")
     parser.add_argument("--work", type=pathlib.Path, required=True, help="for unpacked sets and results to keep")
     parser.add_argument("--firth", default="target/release/firth")
-    parser.add_argument("--firth-row", action="append", metavar="NAME[=FLAGS]", help="a row of Firth with flags of its own")
+    parser.add_argument("--firth-row", action="append", metavar="NAME[=FLAGS]", 
+                        help="a row of Firth with flags of its own, which may begin with a task (autoencoder, pv-dbow, "
+                             "pv-dm) or a way to pool (mean, max, idf, sif, usif); default: a row of each usual one")
     parser.add_argument("--flags", default="", help="for all rows of Firth")
     parser.add_argument("--sets", default=USUAL, help="of " + ",".join(SETS))
     parser.add_argument("--rows", help="of firth, tf-idf, lsa-20, lsa-100, lsa-200, sif, usif, firth-sif, firth-usif, "
-                                       "pv-dbow; default: all but firth-sif and firth-usif")
+                                       "mean, pv-dbow, pv-dm; default: all but firth-sif and firth-usif")
     parser.add_argument("--seeds", type=whole_numbers, help="of Firth; default 1,2,3, with --validate 1")
     parser.add_argument("--reference-seeds", type=whole_numbers, default=[1], help="of the other rows")
     parser.add_argument("--validate", action="store_true", help="on splits of the training parts, Firth alone")
     parser.add_argument("--probe", action="store_true", help="with --validate: the probe too")
     parser.add_argument("--json", type=pathlib.Path, help="where to write all results")
     options = parser.parse_args()
-    options.firth_row = options.firth_row or ["Firth"]
+    options.firth_row = options.firth_row or (["Firth"] if options.validate else FIRTH_ROWS)
     options.seeds = options.seeds or ([1] if options.validate else [1, 2, 3])
     options.rows = options.rows or ("firth" if options.validate else
-                                    "firth,tf-idf,lsa-20,lsa-100,lsa-200,sif,usif,pv-dbow")
+                                    "firth,tf-idf,lsa-20,lsa-100,lsa-200,mean,sif,usif,pv-dbow,pv-dm")
     protocol = Protocol((0, 1), 2, 1000, options.probe) if options.validate else Protocol()
     results = (validate if options.validate else test)(options, protocol)
     if options.json:

@@ -220,7 +220,7 @@ fn the_demo_learns_its_corpus_and_draws_it() {
         .collect();
     assert!(names.iter().any(images), "{names:?}");
     folder.firth("nearest firth-demo/skipgram france").expect_code(0);
-    folder.firth("nearest firth-demo/autoencoder --documents 1 --top 3").expect_code(0);
+    folder.firth("nearest firth-demo/autoencoder --documents paris --top 3").expect_code(0);
     assert!(folder.read("firth-demo/documents.html").contains("documents by t-SNE"));
     // Its own output may be replaced, nobody else's.
     folder.write("firth-demo/skipgram/mark", "");

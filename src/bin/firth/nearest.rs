@@ -38,7 +38,7 @@ pub struct Flags {
     /// Results for each query, from 1
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = queries::parse_top)]
     top: usize,
-    /// Make an index first, which finds almost all of the nearest: pays from some ten thousand queries on. How much it
+    /// Make an index first, which finds almost all of the nearest: pays from some hundred thousand queries on. How much it
     /// finds is measured and told
     #[arg(long)]
     approximate: bool,

@@ -28,9 +28,9 @@ impl<'a> Search<'a> {
     /// Prepares for queries, perhaps many; tells how much an index finds of what is there.
     pub fn new(model: &'a Embeddings, approximate: bool, many_queries: bool, globals: &Globals) -> Outcome<Self> {
         if !approximate {
-            // Measured: the index of a million rows costs as much as some ten thousand exact answers.
+            // Measured: an index costs as much as some hundred thousand exact answers that are asked for together.
             if model.len() >= MANY && many_queries {
-                note(globals, "if there are more than some ten thousand queries, --approximate is quicker");
+                note(globals, "if there are more than some hundred thousand queries, --approximate is quicker");
             }
             return Ok(Self::Exact(Neighbors::new(model)));
         }

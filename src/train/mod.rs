@@ -39,6 +39,7 @@ use std::time::Instant;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::format::native;
 use crate::math::{Kernel, SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
 use crate::vocabulary::{DocId, Subsampling, Vocabulary};
@@ -510,7 +511,8 @@ impl<'a> Trainer<'a> {
         let tokens = self.schedule.tokens();
         let kernel = self.config.kernel_name(self.tables.kernel());
         let documents = self.config.task.has_documents().then(|| self.dataset.documents_len());
-        let main = self.parts().into_iter().find(|part| part.is_documents() == documents.is_some());
+        let file = if documents.is_some() { DOCUMENTS } else { native::FILE };
+        let main = self.parts().into_iter().find(|part| part.file == file);
         let main = main.expect("words, and documents where the task has such");
         let table = self.tables.parts_mut().into_iter().nth(main.table).expect("two tables");
         let fingerprint = format!("{:016x}", fingerprint(table.as_rows().range(main.rows).iter()));

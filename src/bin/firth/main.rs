@@ -122,7 +122,7 @@ Text:
   corpus     build: text to an encoded corpus; info: what is in it; generate: planted corpora
 
 Learn:
-  train      skipgram, cbow: word vectors from text; autoencoder: document vectors, from a matrix too
+  train      skipgram, cbow: vectors of words; autoencoder, pv-dbow, pv-dm: of documents
   resume     go on with a run that was stopped
 
 Ask:
@@ -136,8 +136,7 @@ Ask:
   restore    words that a document has lost, words that do not belong; a matrix without its noise
 
 Measure:
-  eval       analogy, similarity, categories, outlier: of words; sentences, clusters, classify, retrieval: of
-             documents
+  eval       of words: analogy, similarity, categories, outlier; of texts: sentences, clusters, classify, retrieval
 
 Use elsewhere:
   embed      vectors of new documents, or of chosen words

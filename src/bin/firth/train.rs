@@ -133,6 +133,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let Some(path) = encoded_input {
         TextFlags::refuse(typed, &TextFlags::is_encoded(path))?;
     }
+    if task.has_documents() {
+        typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;
+    }
     let earlier = flags.from.as_deref().map(Earlier::read).transpose()?;
     let mut config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
@@ -289,9 +292,6 @@ fn resolve(
         typed.refuse("dbow-words", "it is a variant of pv-dbow; see also pv-dm")?;
     } else if !config.dbow_words {
         typed.refuse("window", "documents alone predict, from any distance; add --dbow-words")?;
-    }
-    if task.has_documents() {
-        typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;
     }
     Ok(config.resolved()?)
 }

@@ -158,7 +158,7 @@ fn reproducible_strategies_give_the_same_documents_for_any_threads() -> Result<(
 }
 
 #[test]
-fn every_word_of_every_document_is_predicted_once_a_pass_by_its_own_document() -> Result<()> {
+fn every_word_of_every_document_is_predicted_once_a_pass() -> Result<()> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let text = folder.path().join("text");
     // Lines of one document each; the third has rare words alone, the fourth one word.

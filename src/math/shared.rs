@@ -45,12 +45,15 @@ impl SharedTable {
         let mut table = Self::zeros(rows, dim)?;
         let stride = table.stride;
         for (id, row) in table.buffer.as_mut_slice().chunks_exact_mut(stride).enumerate() {
-            let mut rng = Rng::stream(seed, &[id as u64]);
-            for value in &mut row[..dim] {
-                *value = (rng.uniform() - 0.5) / dim as f32;
-            }
+            Self::start(seed, id, &mut row[..dim]);
         }
         Ok(table)
+    }
+
+    /// The numbers that [`SharedTable::uniform`] gives to a row.
+    pub fn start(seed: u64, id: usize, row: &mut [f32]) {
+        let (mut rng, dim) = (Rng::stream(seed, &[id as u64]), row.len() as f32);
+        row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
     }
 
     /// Copies rows of the same width to those from `first` on; nobody trains on them meanwhile.

@@ -30,7 +30,7 @@ impl NegativeSampling {
 
 impl Objective for NegativeSampling {
     fn noise(&self, seed: u64, stream: &[u64]) -> Noise<'_> {
-        Noise::new(&self.table, self.negatives, Rng::stream(seed, stream))
+        Noise::new(&self.table, Rng::stream(seed, stream))
     }
 
     #[inline]

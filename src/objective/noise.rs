@@ -36,10 +36,16 @@ pub struct Noise<'a> {
 }
 
 impl<'a> Noise<'a> {
-    /// Words in the proportions of a table, `negatives` for each target.
-    pub fn new(table: &'a AliasTable, negatives: usize, mut rng: Rng) -> Self {
-        let pool = (0..POOL.max(TARGETS * negatives)).map(|_| RowId(table.draw(&mut rng))).collect();
-        Self { table, rng, drawn: Vec::with_capacity(BATCH), pool, next: 0, pass: 0, rows: Vec::new() }
+    /// Words in the proportions of a table.
+    pub fn new(table: &'a AliasTable, rng: Rng) -> Self {
+        Self { table, rng, drawn: Vec::with_capacity(BATCH), pool: Vec::new(), next: 0, pass: 0, rows: Vec::new() }
+    }
+
+    /// Who draws afresh each time needs no pool.
+    #[cold]
+    fn fill(&mut self, negatives: usize) {
+        let Self { table, rng, pool, .. } = self;
+        pool.extend((0..POOL.max(TARGETS * negatives)).map(|_| RowId(table.draw(rng))));
     }
 
     /// A word drawn in proportion to the table's weights.
@@ -59,6 +65,9 @@ impl<'a> Noise<'a> {
     /// the nearest one, or another worker has written them since.
     #[inline]
     pub fn pooled(&mut self, target: WordId, count: usize, ahead: usize, mut fetch: impl FnMut(RowId)) -> &[RowId] {
+        if self.pool.is_empty() {
+            self.fill(count);
+        }
         let target = RowId(target.0);
         self.rows.clear();
         self.rows.push(target);
@@ -114,7 +123,7 @@ mod tests {
     fn the_pool_follows_the_distribution_and_never_gives_the_target() {
         let weights = [40.0, 30.0, 20.0, 10.0];
         let table = AliasTable::new(&weights);
-        let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
+        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
         let mut seen = [0f64; 4];
         for _ in 0..60_000 {
             let rows = noise.pooled(WordId(3), 5, 5, |_| {});
@@ -132,7 +141,7 @@ mod tests {
     #[test]
     fn a_vocabulary_of_one_word_has_no_noise_and_no_endless_search() {
         let table = AliasTable::new(&[1.0]);
-        let mut noise = Noise::new(&table, 5, Rng::stream(1, &[]));
+        let mut noise = Noise::new(&table, Rng::stream(1, &[]));
         assert_eq!(noise.pooled(WordId(0), 5, 5, |_| {}), [RowId(0)]);
         assert_eq!(noise.fresh(WordId(0), 5), [RowId(0)]);
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use safetensors::tensor::Dtype;
 
+use crate::embeddings::PoolingModel;
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
 use crate::math::dot;
@@ -24,6 +25,8 @@ pub(super) struct Common(Vec<f32>);
 
 impl Common {
     /// Turns rows, each `dim` numbers and padding, into vectors of documents, in place; rows of zeros stay.
+    ///
+    /// What fewer than [`PoolingModel::ENOUGH`] documents have in common is what they are: nothing is taken off them.
     pub fn settle(rows: &mut [f32], dim: usize, stride: usize) -> Self {
         let (mut sums, mut count) = (vec![0f64; dim], 0u64);
         for row in rows.chunks_exact_mut(stride) {
@@ -33,7 +36,8 @@ impl Common {
                 sums.iter_mut().zip(&*row).for_each(|(sum, &value)| *sum += f64::from(value));
             }
         }
-        let common = Self(sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect());
+        let share = if count < PoolingModel::ENOUGH { 0.0 } else { 1.0 / count as f64 };
+        let common = Self(sums.iter().map(|sum| (sum * share) as f32).collect());
         rows.chunks_exact_mut(stride).for_each(|row| common.subtract(&mut row[..dim]));
         common
     }
@@ -87,11 +91,15 @@ mod tests {
 
     #[test]
     fn vectors_are_rows_of_length_one_less_their_mean_and_new_ones_alike() -> Result<()> {
-        let mut rows = vec![3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0];
-        let common = Common::settle(&mut rows, 2, 3);
-        assert_eq!(common, Common(vec![0.8, 0.4]));
         let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
-        assert!(near(&rows, &[-0.2, 0.4, 0.0, 0.0, 0.0, 0.0, 0.2, -0.4, 0.0]), "{rows:?}");
+        let few = [3.0, 4.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0];
+        let mut rows = few.to_vec();
+        Common::settle(&mut rows, 2, 3);
+        assert!(near(&rows, &[0.6, 0.8, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]), "of few nothing is taken off: {rows:?}");
+        let mut rows = few.repeat(5);
+        let common = Common::settle(&mut rows, 2, 3);
+        assert!(near(&common.0, &[0.8, 0.4]), "{common:?}");
+        assert!(near(&rows[..9], &[-0.2, 0.4, 0.0, 0.0, 0.0, 0.0, 0.2, -0.4, 0.0]), "{rows:?}");
         let (mut new, mut nothing) = ([6.0, 8.0], [0.0, 0.0]);
         common.take_off(&mut new);
         common.take_off(&mut nothing);

@@ -120,8 +120,8 @@ pub struct TrainConfig {
     #[cfg_attr(feature = "cli", arg(long, value_name = "SHARE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
-    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram and pv-dbow 0.04,
-    /// cbow 0.15, pv-dm 0.1]
+    /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04,
+    /// cbow 0.15, pv-dbow 0.03, pv-dm 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -289,7 +289,7 @@ impl TrainConfig {
             (Some(Compat::Word2vec | Compat::Gensim), _) => 0.025,
             (None, Task::SkipGram) => 0.04,
             (None, Task::Cbow) => 0.15,
-            (None, Task::PvDbow) => 0.04,
+            (None, Task::PvDbow) => 0.03,
             (None, Task::PvDm) => 0.1,
         })
     }

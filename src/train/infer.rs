@@ -9,7 +9,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::common::{COMMON, Common};
-use super::config::TrainConfig;
+use super::config::{KernelChoice, TrainConfig};
 use super::layout::CONTEXT;
 use super::streams;
 use crate::embeddings::Embeddings;
@@ -55,9 +55,12 @@ impl ParagraphVectors {
         let file = run.join(native::FILE);
         let words = native::Native.read(&file)?;
         let wrong = |reason: &str| Error::data(format!("{}: {reason}", file.display()));
-        let config = words.metadata.get("firth.config").and_then(|text| serde_json::from_str::<TrainConfig>(text).ok());
-        let config = config.filter(|config| config.task.has_documents());
-        let config = config.ok_or_else(|| wrong("is no run of paragraph vectors (train pv-dbow or pv-dm)"))?;
+        let other = || wrong("is no run of paragraph vectors (train pv-dbow or pv-dm)");
+        let config: TrainConfig = serde_json::from_str(words.metadata.get("firth.config").ok_or_else(other)?)
+            .map_err(|error| wrong(&format!("its settings (firth.config) cannot be read ({error})")))?;
+        if !config.task.has_documents() {
+            return Err(other());
+        }
         let context = if config.words_predict() { Some(native::Native.read(&run.join(CONTEXT))?) } else { None };
         if let Some(context) = &context
             && (context.len(), context.dim()) != (words.len(), words.dim())
@@ -74,7 +77,8 @@ impl ParagraphVectors {
     }
 
     fn new(config: &TrainConfig, words: Embeddings, context: Option<Embeddings>, common: Common) -> Result<Self> {
-        let config = config.resolved()?;
+        // Whoever trained it may have had other instructions, and more cores.
+        let config = TrainConfig { kernel: KernelChoice::Auto, threads: 1, ..config.clone() }.resolved()?;
         let missing = || Error::data("does not tell how often its words occur; train anew");
         let counts = words.counts().ok_or_else(missing)?;
         let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(config.ns_exponent())).collect();
@@ -139,9 +143,9 @@ impl ParagraphVectors {
         let (mut rng, dim) = (Rng::stream(self.config.seed, &path(0)), self.dim() as f32);
         row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
         copies.set(0, [&*row]);
-        let mut noise = Noise::new(&self.noise, self.config.negative, Rng::stream(self.config.seed, &path(1)));
+        let mut noise = Noise::new(&self.noise, Rng::stream(self.config.seed, &path(1)));
         let (epochs, rate) = (self.config.epochs, self.config.lr());
-        let (mut kept, mut examples) = (Vec::new(), Examples::default());
+        let (mut kept, mut examples, mut steps) = (Vec::new(), Examples::default(), 0u64);
         for epoch in 0..epochs {
             let left = 1.0 - epoch as f64 / epochs as f64;
             let lr = (rate * left).max(rate * self.config.min_lr) as f32;
@@ -151,8 +155,15 @@ impl ParagraphVectors {
                 start = end;
                 examples.clear();
                 self.task.examples(&kept, DOCUMENT, &mut rng, &mut examples);
-                examples.iter().for_each(|example| self.step(example, &mut noise, lr, copies));
+                for example in examples.iter() {
+                    self.step(example, &mut noise, lr, copies);
+                    steps += 1;
+                }
             }
+        }
+        if steps == 0 {
+            // Its words are so common that sampling left none: nothing was learnt.
+            return row.fill(0.0);
         }
         row.copy_from_slice(copies.document());
         self.common.take_off(row);

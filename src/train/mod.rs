@@ -88,6 +88,7 @@ pub struct Trainer<'a> {
     resumed_at: u64,
     /// What was taken off the vectors of documents, when training was over.
     common: Option<Common>,
+    unmoved: Vec<usize>,
 }
 
 impl<'a> Trainer<'a> {
@@ -98,16 +99,7 @@ impl<'a> Trainer<'a> {
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
         let rows = layout::input_rows(&config, words, dataset.documents_len() as usize);
-        let mut input = SharedTable::uniform(rows, dim, seed)?;
-        if config.task.has_documents() {
-            // What nothing will ever move must not look like a vector that was learnt.
-            let (first, nothing) = (layout::before_documents(&config, words), vec![0.0; dim]);
-            (0..dataset.documents_len()).filter(|&doc| dataset.document(DocId(doc as u32)).is_empty()).for_each(
-                |doc| {
-                    input.set_rows(first + doc as usize, [nothing.as_slice()]);
-                },
-            );
-        }
+        let input = SharedTable::uniform(rows, dim, seed)?;
         let output = SharedTable::zeros(words, dim)?;
         let tables = Tables::new(input, output, config.kernel()?)?;
         Self::with_tables(config, vocabulary, dataset, tables)
@@ -183,7 +175,19 @@ impl<'a> Trainer<'a> {
         let schedule = Schedule::new(&config, dataset);
         let heldout = heldout::held_out(config.heldout, config.seed, dataset)?;
         let state = State::default();
-        Ok(Self { config, vocabulary, dataset, step, schedule, tables, heldout, state, resumed_at: 0, common: None })
+        Ok(Self {
+            config,
+            vocabulary,
+            dataset,
+            step,
+            schedule,
+            tables,
+            heldout,
+            state,
+            resumed_at: 0,
+            common: None,
+            unmoved: Vec::new(),
+        })
     }
 
     /// The settings in force.
@@ -444,12 +448,33 @@ impl<'a> Trainer<'a> {
 
     /// The rows of documents become their vectors, when training is over.
     fn settle(&mut self) {
-        if let Some(part) = self.parts().into_iter().find(Part::is_documents) {
-            let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
-            let (dim, stride) = (table.dim(), table.stride());
-            let rows = &mut table.as_padded_mut()[part.rows.start * stride..part.rows.end * stride];
-            self.common = Some(Common::settle(rows, dim, stride));
+        let Some(part) = self.parts().into_iter().find(Part::is_documents).filter(|_| self.common.is_none()) else {
+            return;
+        };
+        let seed = self.start_seed();
+        let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
+        let (dim, stride) = (table.dim(), table.stride());
+        let rows = &mut table.as_padded_mut()[part.rows.start * stride..part.rows.end * stride];
+        let mut start = vec![0.0; dim];
+        for (document, row) in rows.chunks_exact_mut(stride).enumerate() {
+            SharedTable::start(seed, part.rows.start + document, &mut start);
+            if row[..dim] == start || self.dataset.document(DocId(document as u32)).is_empty() {
+                // What nothing has moved must not look like a vector that was learnt.
+                row.fill(0.0);
+                self.unmoved.push(document);
+            }
         }
+        self.common = Some(Common::settle(rows, dim, stride));
+    }
+
+    /// The positions of documents of which nothing was learnt, when training is over: they have no word of the vocabulary,
+    /// or only words so common that sampling left them out in every pass.
+    pub fn unmoved_documents(&self) -> &[usize] {
+        &self.unmoved
+    }
+
+    fn start_seed(&self) -> u64 {
+        crate::math::Rng::stream(self.config.seed, &[streams::TABLE]).next()
     }
 
     fn parts(&self) -> Vec<Part> {
@@ -473,11 +498,12 @@ impl<'a> Trainer<'a> {
     fn untrained(&self) -> Error {
         let (sample, tokens) = (self.config.sample(), self.dataset.tokens());
         let alone = self.dataset.sentences(0..self.dataset.sentences_len()).all(|sentence| sentence.words.len() < 2);
-        Error::data(if alone {
+        // A document predicts a word that stands alone, too.
+        Error::data(if alone && !self.config.task.has_documents() {
             format!("no word has a neighbour: all {tokens} tokens stand alone; lower --min-count or put more on a line")
         } else {
             format!(
-                "sampling {sample:e} left no word with a neighbour in {tokens} tokens; \
+                "sampling {sample:e} left nothing to predict of {tokens} tokens; \
                  lower --min-count, add text or use --sample 0"
             )
         })

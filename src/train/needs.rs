@@ -33,11 +33,12 @@ impl Needs {
         let lists = words * (12 + replicas) + input * replicas;
         let heldout = 8 * (config.heldout * dataset.sentences_len() as f64) as u64;
         let keys = vocabulary.keys().text().len() as u64 + 16 * words;
-        let names = |count: u64| (count.max(1).ilog10() as u64 + 9) * count;
+        // A key, a label and the first words of each document.
+        let names = |count: u64| 256 * count;
         let tables_on_disk = (input + words) * config.dim as u64 * 4 + 2 * keys + names(documents);
         let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
         Self {
-            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout,
+            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout + names(documents),
             mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
             tables_on_disk,
             checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),

@@ -27,7 +27,8 @@ impl Trainer<'_> {
     /// Writes the tables as they are now into a folder, `words.safetensors` last, whose presence says that the run is
     /// finished. Documents without `names` are numbered from 1.
     pub fn save(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
-        if let (Some(common), Some(_)) = (&self.common, names) {
+        // Checkpoints hold rows as they are trained, before anything is taken off.
+        if let Some(common) = &self.common {
             common.save(&folder.join(COMMON))?;
         }
         let metadata = self.metadata();

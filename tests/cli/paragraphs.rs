@@ -79,7 +79,7 @@ fn empty_wordless_and_repeated_documents_are_told() {
 fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
     let folder = folder();
     for task in ["pv-dbow", "pv-dm"] {
-        let train = format!("train {task} docs.tsv {FIELDS} {FAST} --checkpoint-every 10 -o run --force");
+        let train = format!("train {task} docs.tsv {FIELDS} {FAST} --checkpoint-every 10 --keep 3 -o run --force");
         folder.firth(&train).expect_code(0);
         let files = |folder: &Folder| -> std::io::Result<Vec<Vec<u8>>> {
             ["documents", "common", "words"]
@@ -91,7 +91,10 @@ fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
         for name in ["documents", "common", "words"] {
             std::fs::remove_file(folder.join("run").join(name).with_extension("safetensors"))?;
         }
-        // The last checkpoint is of the end; an earlier one would be the same with more to do.
+        // The last checkpoint is of the end: without it, ten passes are to be done again.
+        let last = folder.names_in("run/checkpoints").pop().expect("checkpoints");
+        assert!(last.starts_with("epoch-0030"), "{last}");
+        std::fs::remove_dir_all(folder.join("run/checkpoints").join(last))?;
         folder.firth("resume run").expect_code(0);
         assert!(files(&folder)? == whole, "{task}");
     }
@@ -125,6 +128,10 @@ fn vectors_alone_are_those_of_documents() {
 #[test]
 fn what_has_no_effect_or_no_sense_is_refused() {
     let folder = folder();
+    // A run's own settings repeat it, passes too.
+    folder.firth(&format!("train pv-dbow docs.tsv {FIELDS} --epochs 7 --dim 8 -o seven")).expect_code(0);
+    let again = folder.json("train pv-dbow docs.tsv --config seven/config.toml -o again");
+    assert_eq!(again["epochs"], 7);
     for (flags, part) in [
         ("pv-dbow lines.txt --window 3", "--window"),
         ("pv-dm lines.txt --dbow-words", "--dbow-words"),

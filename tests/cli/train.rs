@@ -181,7 +181,7 @@ fn a_training_without_anything_to_learn_is_an_error() {
     folder.firth(&format!("train skipgram ones.txt -o run {QUICK}")).expect_error(3, &["60 tokens stand alone"]);
     folder.write("same.txt", "the the the\n".repeat(4));
     let ran = folder.firth("train cbow same.txt -o run --dim 4 --sample 1e-9 --threads 1");
-    ran.expect_error(3, &["sampling 1e-9 left no word with a neighbour in 12 tokens", "--sample 0"]);
+    ran.expect_error(3, &["sampling 1e-9 left nothing to predict of 12 tokens", "--sample 0"]);
     assert_eq!(folder.names(), ["a.txt", "ones.txt", "same.txt"]);
 }
 

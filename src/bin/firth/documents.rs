@@ -57,16 +57,15 @@ pub fn names(trainer: &Trainer<'_>, corpus: &EncodedCorpus) -> Option<DocumentNa
     })
 }
 
-/// Warns of documents without a word that is learnt.
-pub fn warn_of_wordless(corpus: &EncodedCorpus, keys: &Keys) {
-    let wordless: Vec<usize> =
-        all(corpus).filter(|&doc| corpus.dataset.document(doc).is_empty()).map(|doc| doc.0 as usize).collect();
-    let first: Vec<&str> = wordless.iter().take(NAMED).map(|&at| keys.get(at)).collect();
+/// Warns of documents of which nothing was learnt.
+pub fn warn_of_unmoved(trainer: &Trainer<'_>, keys: &Keys) {
+    let unmoved = trainer.unmoved_documents();
+    let first: Vec<&str> = unmoved.iter().take(NAMED).map(|&at| keys.get(at)).collect();
     let what = [
         "document has no word that is learnt; its vector is all zeros",
         "documents have no word that is learnt; their vectors are all zeros",
     ];
-    rows::warn_of_empty(wordless.len(), &first, what);
+    rows::warn_of_empty(unmoved.len(), &first, what);
 }
 
 /// What is known of documents that are read block by block.

@@ -42,6 +42,7 @@ pub struct Embedded {
 impl Embedder {
     /// Opens a run that has learnt from text.
     pub fn open(run: &Path) -> Outcome<Self> {
+        encoder::refuse_unfinished(run)?;
         if Pooled::is_stored(run) {
             return Ok(Self(Model::Pooled(Pooled::open(run)?.into())));
         }
@@ -49,7 +50,7 @@ impl Embedder {
             let model = ParagraphVectors::open(run).reading()?;
             return Ok(Self(Model::Paragraph(model.into(), encoder::tokenizer(run)?)));
         }
-        if !Self::has_own(run) && !run_folder::has_rows_alone(run) && !run_folder::is_unfinished(run) {
+        if !Self::has_own(run) && !run_folder::has_rows_alone(run) {
             // Says what is wrong with what is no model at all.
             model::read(run)?;
             let shown = quoted(&run.to_string_lossy());

@@ -58,7 +58,11 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     let (mut folder, mut log) = begin(run, globals)?;
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
-    trainer.save(run, documents::names(&trainer, &corpus).as_ref())?;
+    let names = documents::names(&trainer, &corpus);
+    if let Some(names) = &names {
+        documents::warn_of_unmoved(&trainer, &names.keys);
+    }
+    trainer.save(run, names.as_ref())?;
     folder.finish()?;
     let report = training::report(&summary, None, run, started)?;
     log.report("done", &report)?;

@@ -58,6 +58,8 @@ pub enum Command {
         mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
         // A word that two documents share tells something of both.
         mut_arg("min_count", |flag| flag.default_value("2")),
+        // Near words tell the rest too well: with many of them nothing is left for the document to say.
+        mut_arg("window", |flag| flag.default_value("2")),
         mut_arg("dbow_words", |flag| flag.hide(true)),
         after_help = "Example:\n  firth train pv-dm docs.txt -o run && firth nearest run --documents \"a few words\""
     )]
@@ -155,7 +157,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let (Some(path), Some(earlier)) = (encoded_input, &earlier) {
         earlier.check(path, &corpus.vocabulary, flags.grow_vocabulary)?;
     }
-    if task.has_documents() && !typed.has("epochs") {
+    if task.has_documents() && !typed.is_given("epochs") {
         config.epochs = TrainConfig::document_epochs(corpus.dataset.tokens());
     }
     let plan = Plan::of(&config, &corpus, target, encoded_input.is_none())?;
@@ -197,7 +199,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let drift = earlier.map(|earlier| trainer.drift(&earlier.words));
     let names = documents::names(&trainer, &corpus);
     if let Some(names) = &names {
-        documents::warn_of_wordless(&corpus, &names.keys);
+        documents::warn_of_unmoved(&trainer, &names.keys);
     }
     match (vectors_only, run.staged()) {
         (Some(format), Some(staged)) => {

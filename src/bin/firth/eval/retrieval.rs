@@ -198,7 +198,7 @@ fn stored(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<Report> {
         );
         return Err(Failure::usage(message));
     };
-    note(globals, "texts are not at hand: no BM25 beside the vectors");
+    note(globals, "no texts are read: no BM25 beside the vectors; give the documents as INPUT for one");
     by_label(&Side::stored(&vectors, labels), None, None, flags.sample, globals)
 }
 

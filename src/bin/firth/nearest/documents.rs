@@ -33,7 +33,7 @@ impl Documents {
             model::read(path)?;
             return Err(Failure::usage(format!(
                 "{shown}: has vectors for words only; documents need a run that learns them: \
-                 firth train autoencoder TEXT -o RUN"
+                 firth train autoencoder|pv-dbow|pv-dm TEXT -o RUN, or firth embed {shown} TEXT --pool sif -o RUN"
             )));
         }
         let embedder = if run_folder::has_rows_alone(path) {

@@ -26,7 +26,8 @@ pub struct DocumentOptions {
     /// How the input is cut into documents; auto goes by each file's extension
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value = "auto", help_heading = "Documents"))]
     pub format: DocumentFormat,
-    /// The text's column or JSON field, by name or number from 1 [default: the last column; the field "text"]
+    /// The text's column or JSON field, by name or number from 1 [default: the last column
+    /// that is not the label or the id; the field "text"]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FIELD", help_heading = "Documents"))]
     pub text_field: Option<String>,
     /// The label's column or JSON field, by name or number from 1 [default: no labels]

@@ -32,9 +32,8 @@ impl Column {
 
     fn pick<'a>(&self, fields: &[&'a str]) -> Option<&'a str> {
         match self {
-            Self::Last => fields.last().copied(),
             Self::At(at) => fields.get(*at).copied(),
-            Self::Named(_) => None,
+            Self::Last | Self::Named(_) => None,
         }
     }
 }
@@ -232,7 +231,22 @@ impl Chunk {
             })
         };
         let columns = &self.columns;
-        let text = pick(&columns.text, "--text-field")?;
+        let text = match &columns.text {
+            // The last column that is not something else.
+            Column::Last => {
+                let is_taken = |at: usize| {
+                    let others = columns.label.iter().chain(&columns.id);
+                    others.into_iter().any(|column| matches!(column, Column::At(taken) if *taken == at))
+                };
+                let last = (0..fields.len()).rev().find(|&at| !is_taken(at));
+                let none = || {
+                    let reason = "a row without a column for the text; name it with --text-field".to_owned();
+                    Error::byte(&self.name, self.offset + at as u64, reason)
+                };
+                fields[last.ok_or_else(none)?]
+            }
+            named => pick(named, "--text-field")?,
+        };
         let label = columns.label.as_ref().map(|column| pick(column, "--label-field")).transpose()?;
         let id = columns.id.as_ref().map(|column| pick(column, "--id-field")).transpose()?;
         document(text, id, label, each)

@@ -61,8 +61,7 @@ pub fn detect(path: &Path) -> Result<&'static dyn Format> {
     let Some(bytes) = candidate.bytes() else {
         if path.join("checkpoints").is_dir() {
             let shown = path.display();
-            let reason =
-                format!("the run is unfinished; go on with firth resume {shown}, or name one of its checkpoints");
+            let reason = format!("the run is unfinished; go on with firth resume {shown}");
             return Err(Error::data(format!("{shown}: {reason}")));
         }
         return Err(Error::data(format!(

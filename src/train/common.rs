@@ -12,11 +12,12 @@ use safetensors::tensor::Dtype;
 
 use crate::embeddings::PoolingModel;
 use crate::error::{Error, Result};
+use crate::format::native::FINGERPRINT;
 use crate::io::{Container, ContainerWriter};
-use crate::math::dot;
+use crate::math::{dot, fingerprint};
 
 /// The file with the mean.
-pub(super) const COMMON: &str = "common.safetensors";
+pub const COMMON: &str = "common.safetensors";
 const KIND: &str = "common";
 
 /// The mean of the training documents' rows, each of length one.
@@ -56,23 +57,34 @@ impl Common {
 
     /// Reads it; it must have `dim` numbers.
     pub fn open(path: &Path, dim: usize) -> Result<Self> {
-        let mean = Container::open_kind(path, KIND)?.slice::<f32>("mean")?.to_vec();
+        let container = Container::open_kind(path, KIND)?;
+        let mean = container.slice::<f32>("mean")?.to_vec();
         if mean.len() != dim {
             return Err(Error::mismatch(format!("{}: numbers in the mean", path.display()), dim, mean.len()));
         }
         if mean.iter().any(|value| !value.is_finite()) {
             return Err(Error::byte(path, 0, "the mean holds what is no number; the file is corrupt, train anew"));
         }
+        let (expected, found) = (container.entry(FINGERPRINT).unwrap_or_default(), print(&mean));
+        if expected != found {
+            let what = format!("{}: fingerprint of the mean (the file is damaged, train anew)", path.display());
+            return Err(Error::mismatch(what, expected, found));
+        }
         Ok(Self(mean))
     }
 
     /// Writes it.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let mut writer =
-            ContainerWriter::create(path, KIND, &BTreeMap::new(), &[("mean", Dtype::F32, vec![self.0.len()])])?;
+        let metadata = BTreeMap::from([(FINGERPRINT.to_owned(), print(&self.0))]);
+        let mut writer = ContainerWriter::create(path, KIND, &metadata, &[("mean", Dtype::F32, vec![self.0.len()])])?;
         writer.write(&self.0)?;
         writer.commit()
     }
+}
+
+/// A checksum of the mean, bit by bit.
+fn print(mean: &[f32]) -> String {
+    format!("{:016x}", fingerprint(std::iter::once(mean)))
 }
 
 /// Makes a row one of length one; false if it is all zeros.
@@ -110,6 +122,10 @@ mod tests {
         common.save(&path)?;
         assert_eq!(Common::open(&path, 2)?, common);
         assert!(Common::open(&path, 3).is_err());
+        let mut bytes = std::fs::read(&path).map_err(|source| Error::io(&path, source))?;
+        *bytes.last_mut().expect("bytes") ^= 1;
+        std::fs::write(&path, bytes).map_err(|source| Error::io(&path, source))?;
+        assert!(Common::open(&path, 2).is_err_and(|error| error.to_string().contains("fingerprint")));
         Ok(())
     }
 }

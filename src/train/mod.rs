@@ -21,6 +21,7 @@ mod step;
 pub(crate) mod watch;
 
 pub use checkpoint::{Checkpoint, Every, STATE, forget_best, names as checkpoints};
+pub use common::COMMON;
 pub(crate) use config::available_threads;
 #[cfg(feature = "cli")]
 pub(crate) use config::share;

@@ -126,6 +126,34 @@ fn vectors_alone_are_those_of_documents() {
 }
 
 #[test]
+fn a_run_that_lost_a_part_of_its_model_is_not_taken_for_another() {
+    let folder = folder();
+    folder.firth(&format!("train pv-dbow docs.tsv {FIELDS} {FAST} -o run")).expect_code(0);
+    folder.firth("info run --check").expect_code(0);
+    let path = folder.join("run/common.safetensors");
+    let mut bytes = std::fs::read(&path).expect("a file");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    std::fs::write(&path, bytes).expect("a writable file");
+    folder.firth("info run --check").expect_error(3, &["common.safetensors", "fingerprint"]);
+    folder.firth("embed run lines.txt").expect_error(3, &["common.safetensors", "fingerprint"]);
+    std::fs::remove_file(path).expect("a file");
+    folder.firth("embed run lines.txt").expect_error(3, &["common.safetensors", "train it anew"]);
+    std::fs::remove_file(folder.join("run/documents.safetensors")).expect("a file");
+    folder.firth("cluster run --clusters 2").expect_error(3, &["documents.safetensors", "train it anew"]);
+}
+
+#[test]
+fn the_text_is_the_last_column_that_is_not_something_else() {
+    let folder = folder();
+    folder.write("swapped.tsv", "the cat and the dog\tland\td1\na boat and a raft\tsea\td2\n");
+    folder
+        .firth(&format!("train pv-dbow swapped.tsv --label-field 2 --id-field 3 --min-count 1 {FAST} -o run"))
+        .expect_code(0);
+    let documents = firth::format::read(&folder.join("run/documents.safetensors")).expect("documents");
+    assert_eq!(documents.texts().map(|texts| texts.get(1).to_owned()), Some("a boat and a raft".into()));
+}
+
+#[test]
 fn what_has_no_effect_or_no_sense_is_refused() {
     let folder = folder();
     // A run's own settings repeat it, passes too.

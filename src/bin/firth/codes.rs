@@ -6,7 +6,6 @@ use firth::autoencoder::{self, Autoencoder, Summary};
 use firth::embeddings::Embeddings;
 use firth::format::{Format, native};
 use firth::math::{Matrix, Samples};
-use firth::vocabulary::DocId;
 
 use crate::documents;
 use crate::failure::Outcome;
@@ -133,13 +132,11 @@ fn hints(rows: &Rows, target: &Path) -> Vec<String> {
             format!("embed {run} NEW.npy -o codes.npy"),
         ];
     };
-    let codes = quoted(&target.join(DOCUMENTS).to_string_lossy());
-    let first = rows.corpus.as_ref().and_then(|corpus| corpus.dataset.document_id(DocId(0)));
-    let first = quoted(first.filter(|id| !id.is_empty()).unwrap_or("1"));
+    let word = training::example_word(words.keys());
     vec![
         format!("info {run} --latents"),
-        format!("nearest {codes} {first}"),
+        format!("nearest {run} --documents {word}"),
+        format!("cluster {run} --clusters 20 --describe"),
         format!("embed {run} NEW.txt -o codes.npy"),
-        format!("nearest {run} {}", training::example_word(words.keys())),
     ]
 }

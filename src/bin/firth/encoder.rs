@@ -24,9 +24,8 @@ pub fn open(run: &Path) -> Outcome<Autoencoder> {
     refuse_unfinished(run)?;
     // Says what is wrong with what is no model at all.
     crate::model::read(run)?;
-    let message = format!(
-        "{shown}: has vectors for words only; documents need an autoencoder: firth train autoencoder TEXT -o RUN"
-    );
+    let message =
+        format!("{shown}: is no run of an autoencoder, which this needs: firth train autoencoder TEXT -o RUN");
     Err(Failure::usage(message))
 }
 

@@ -14,6 +14,7 @@ use firth::train::{self, Checkpoint};
 use firth::vocabulary::Vocabulary;
 use serde::Serialize;
 
+use crate::embedder::Embedder;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::output::{self, Results};
@@ -250,6 +251,11 @@ fn add_documents(report: &mut Report, run: &Path, check: bool) -> Outcome {
     report.documents = Some(codes.len() as u64);
     if check {
         format::native::verify(&file, codes.vectors()).reading()?;
+        // Whatever else its model holds is read, and compared with what was noted of it.
+        run_folder::refuse_incomplete(run)?;
+        if !run_folder::has_rows_alone(run) {
+            Embedder::open(run)?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,8 @@ use firth::Error;
 use firth::autoencoder::Words;
 use firth::corpus::{Corpus, DocumentOptions};
 use firth::embeddings::Embeddings;
-use firth::math::SparseMatrix;
+use firth::format::matrix;
+use firth::math::{Samples, SparseMatrix};
 use firth::vocabulary::Keys;
 
 use crate::embedder::Embedder;
@@ -57,6 +58,7 @@ impl Items {
     pub fn open(flags: &ItemFlags, globals: &Globals, typed: &Typed) -> Outcome<Self> {
         let path = flags.model.as_path();
         let shown = path.display();
+        run_folder::refuse_incomplete(path)?;
         if !flags.inputs.is_empty() {
             let embedder = Embedder::open(path)?;
             let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
@@ -80,8 +82,17 @@ impl Items {
             };
             return Ok(Self { vectors, nouns: if is_text { NOUNS } else { ["row", "rows"] }, texts });
         }
+        if let Some(rows) = bare_rows(path)? {
+            let texts = Texts::Nowhere(format!("{shown} is a matrix, which has no words"));
+            return Ok(Self { vectors: rows, nouns: ["row", "rows"], texts });
+        }
         let vectors = model::read(path)?;
-        let nouns = if vectors.texts().is_some() { NOUNS } else { ["word", "words"] };
+        // Counts are of words; without them a file does not tell what its keys are.
+        let nouns = match (vectors.texts(), vectors.counts(), path.is_dir()) {
+            (Some(_), ..) => NOUNS,
+            (None, None, false) => ["vector", "vectors"],
+            _ => ["word", "words"],
+        };
         let texts = Texts::Nowhere(format!("{shown} holds no whole texts; give the run, or the documents as INPUT"));
         Ok(Self { vectors, nouns, texts })
     }
@@ -121,3 +132,14 @@ impl Items {
 }
 
 const NOUNS: [&str; 2] = ["document", "documents"];
+
+/// The rows of an array without keys, which are their numbers from 1.
+fn bare_rows(path: &Path) -> Outcome<Option<Embeddings>> {
+    let has_keys = ["vocab", "keys"].iter().any(|ending| path.with_extension(ending).is_file());
+    if has_keys || path.extension().is_none_or(|ending| ending != "npy") {
+        return Ok(None);
+    }
+    let Samples::Dense(rows) = matrix::read(path).reading()? else { return Ok(None) };
+    let keys = (1..=rows.rows()).map(|row| row.to_string()).collect();
+    Ok(Some(Embeddings::new(keys, rows, None)?))
+}

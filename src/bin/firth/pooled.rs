@@ -47,9 +47,9 @@ impl PoolFlags {
         NAMES.iter().chain(&TokenFlags::NAMES).try_for_each(|name| typed.refuse(name, why))
     }
 
-    /// Was a method asked for, or a setting of one?
-    pub fn is_given(&self) -> bool {
-        self.pool.is_some() || self.a.is_some() || self.components.is_some() || self.frequencies.is_some()
+    /// Was a method asked for?
+    pub fn has_method(&self) -> bool {
+        self.pool.is_some()
     }
 
     /// The method and its settings; a flag without effect on it is refused.

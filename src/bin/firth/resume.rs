@@ -34,8 +34,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let _lock = run_folder::is_unfinished(run).then(|| Lock::take(run)).transpose()?;
     let is_autoencoder = run_folder::task(run).as_deref() == Some(codes::TASK);
     if run_folder::is_finished(run) {
-        let next = if is_autoencoder {
-            format!("to encode what it has not seen, use firth embed {shown} INPUT")
+        let next = if is_autoencoder || run.join(run_folder::DOCUMENTS).is_file() {
+            format!("what it has not seen is embedded by firth embed {shown} INPUT")
         } else {
             format!("to train on, use firth train skipgram TEXT --from {shown} -o NEW")
         };

@@ -230,6 +230,23 @@ pub fn task(run: &Path) -> Option<String> {
     Settings::read(run).ok().as_ref().and_then(Settings::task).map(str::to_owned)
 }
 
+/// Refuses a finished run of documents that lacks a file of its model: what is left of it would pass for something else.
+pub fn refuse_incomplete(run: &Path) -> Outcome {
+    let needed: &[&str] = match task(run).as_deref() {
+        Some("autoencoder") => &[firth::autoencoder::FILE, DOCUMENTS],
+        Some("pv-dbow" | "pv-dm") => &[DOCUMENTS, firth::train::COMMON],
+        Some("pooling") => &[DOCUMENTS, firth::embeddings::pooling::FILE],
+        _ => return Ok(()),
+    };
+    match needed.iter().find(|name| is_finished(run) && !run.join(name).is_file()) {
+        Some(name) => {
+            let reason = format!("{name} is missing from the run {}; train it anew", run.display());
+            Err(Failure::Input(Error::data(reason)))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The corpus of a run that stopped: its own, or the one that its settings name.
 pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
     if EncodedCorpus::is_encoded(run) {

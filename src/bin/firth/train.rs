@@ -45,6 +45,10 @@ pub enum Command {
     /// vectors.
     #[command(
         allow_negative_numbers = true,
+        mut_arg("heldout", |flag| flag.hide(true)),
+        mut_arg("patience", |flag| flag.hide(true)),
+        mut_arg("from", |flag| flag.hide(true)),
+        mut_arg("grow_vocabulary", |flag| flag.hide(true)),
         mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
         // A word that two documents share tells something of both.
         mut_arg("min_count", |flag| flag.default_value("2")),
@@ -55,6 +59,10 @@ pub enum Command {
     /// word vectors.
     #[command(
         allow_negative_numbers = true,
+        mut_arg("heldout", |flag| flag.hide(true)),
+        mut_arg("patience", |flag| flag.hide(true)),
+        mut_arg("from", |flag| flag.hide(true)),
+        mut_arg("grow_vocabulary", |flag| flag.hide(true)),
         mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
         // A word that two documents share tells something of both.
         mut_arg("min_count", |flag| flag.default_value("2")),

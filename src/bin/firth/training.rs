@@ -215,8 +215,11 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    let next =
-        format!("firth nearest {} {}", text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
+    let (run, word) = (text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
+    let next = match report.documents {
+        Some(_) => format!("firth nearest {run} --documents {word}, firth cluster {run} --clusters 20 --describe"),
+        None => format!("firth nearest {run} {word}"),
+    };
     progress::note(globals, format_args!("next: {next}"));
     Ok(())
 }

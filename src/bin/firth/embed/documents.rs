@@ -48,7 +48,7 @@ pub fn run(flags: &Flags, place: Option<Place<'_>>, globals: &Globals, typed: &T
 /// Are vectors of words pooled, as the flags say or since the model has no other way?
 pub fn is_pooled(flags: &Flags) -> bool {
     let has_other = run_folder::has_rows_alone(&flags.model) || Embedder::has_own(&flags.model);
-    flags.pool.is_given() || Pooled::is_stored(&flags.model) || !has_other
+    flags.pool.has_method() || Pooled::is_stored(&flags.model) || !has_other
 }
 
 /// There is nothing to embed.

@@ -85,7 +85,7 @@ fn scored(pairs: &SentencePairs, flags: &Flags, globals: &Globals, typed: &Typed
     Ok(Scored {
         report: pairs.report(&vectors, &is_known)?,
         pool: embedder.pooled().map(|pooled| pooled.model.pooling().pool),
-        fitted: flags.pool.is_given() || !Embedder::has_own(&flags.model),
+        fitted: flags.pool.has_method() || !Embedder::has_own(&flags.model),
         words_known,
         words,
         skipped_lines: pairs.bad_lines.len(),

@@ -119,6 +119,30 @@ fn what_cannot_be_clustered_is_said() {
 }
 
 #[test]
+fn keys_stay_in_their_column_and_off_the_terminals_controls() {
+    let folder = Folder::new();
+    folder.write("v.txt", "3 2\na\u{1b}[1m 1 0\nb\u{7} 1 0.1\nc 0 1\n");
+    let ran = folder.firth("cluster v.txt --clusters 2 -o out.tsv --describe");
+    assert_eq!(folder.read("out.tsv"), "a [1m\t0\nb \t0\nc\t1\n");
+    assert!(ran.expect_code(0).stdout.contains("\ta [1m\t") && !ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
+}
+
+#[test]
+fn more_clusters_than_memory_and_numbers_too_large_are_refused() {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    let many = format!("cluster v.txt --method minibatch --clusters {}", u64::MAX);
+    folder.firth(&many).expect_error(2, &["--clusters", "give 1 to 6"]);
+    let large = (0..20).map(|at| format!("w{at} {at}e20 1\n")).collect::<String>();
+    folder.write("large.txt", format!("20 2\n{large}"));
+    for method in ["hdbscan", "kmeans --clusters 2"] {
+        folder
+            .firth(&format!("cluster large.txt --no-normalize --method {method}"))
+            .expect_error(3, &["row 2, column 1 holds 1e20", "scale"]);
+    }
+}
+
+#[test]
 fn odd_documents_are_clustered_and_counted() {
     let folder = trained();
     let mut text = "cat\n\nxyzzy qwerty\n".to_owned();

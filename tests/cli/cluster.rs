@@ -120,11 +120,15 @@ fn what_cannot_be_clustered_is_said() {
 
 #[test]
 fn keys_stay_in_their_column_and_off_the_terminals_controls() {
-    let folder = Folder::new();
-    folder.write("v.txt", "3 2\na\u{1b}[1m 1 0\nb\u{7} 1 0.1\nc 0 1\n");
-    let ran = folder.firth("cluster v.txt --clusters 2 -o out.tsv --describe");
-    assert_eq!(folder.read("out.tsv"), "a [1m\t0\nb \t0\nc\t1\n");
-    assert!(ran.expect_code(0).stdout.contains("\ta [1m\t") && !ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
+    let folder = trained();
+    let sea = "a raft on blue water\n";
+    let lines = format!("a\u{1b}[1m\tx\u{7}y\tcat and dog eat grass\nb\u{9b}2J\tsea\t{sea}c\tsea\t{sea}");
+    folder.write("ids.tsv", lines);
+    let from = "cluster run ids.tsv --id-field 1 --label-field 2 --text-field 3 --clusters 2";
+    let ran = folder.firth(&format!("{from} -o out.tsv --describe"));
+    assert!(ran.expect_code(0).stdout.contains("\tlabel\tx y\t1.0000\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\tcentral\ta [1m\t") && !ran.stdout.contains(['\u{1b}', '\u{7}']), "{}", ran.stdout);
+    assert_eq!(folder.read("out.tsv"), "a [1m\t1\nb 2J\t0\nc\t0\n");
 }
 
 #[test]

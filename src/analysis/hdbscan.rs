@@ -15,6 +15,7 @@ mod tree;
 use std::ops::ControlFlow;
 
 use super::Pca;
+use super::checks::check_squarable;
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
 use crate::math::Matrix;
@@ -84,10 +85,7 @@ impl Hdbscan {
         if self.dimensions == 0 {
             return Err(Error::config("--dimensions", "0 leave nothing to tell rows apart by; give 1 or more"));
         }
-        if let Some(place) = x.as_slice().iter().position(|number| !number.is_finite()) {
-            let (row, column) = (place / x.cols() + 1, place % x.cols() + 1);
-            return Err(Error::data(format!("row {row}, column {column} holds {}, no number", x.as_slice()[place])));
-        }
+        check_squarable(x)?;
         let projected = if x.cols() > self.dimensions {
             let pca = Pca { components: self.dimensions.min(rows) };
             &pca.fit(x)?.transform(x)?
@@ -175,8 +173,11 @@ mod tests {
         assert!(matches!(fit(&Hdbscan { min_samples: Some(0), ..default.clone() }, 20, 2), Err(Error::Config { .. })));
         let message = fit(&default, Hdbscan::MOST + 1, 1).expect_err("too many").to_string();
         assert!(message.contains("200001 rows") && message.contains("kmeans"), "{message}");
-        let wrong = default.fit(&Matrix::from_vec(1, 20, [[0.0; 19].as_slice(), &[f32::NAN]].concat())?);
-        assert!(wrong.is_err());
+        for number in [f32::NAN, 1e20] {
+            let wrong = default.fit(&Matrix::from_vec(20, 1, [[0.0; 19].as_slice(), &[number]].concat())?);
+            let message = wrong.expect_err("no number").to_string();
+            assert!(message.contains("row 20"), "{message}");
+        }
         let stopped = default.fit_observed(&heaps(3).0, &mut |_, _| ControlFlow::Break(()));
         assert!(matches!(stopped, Err(Error::Interrupted)));
         Ok(())

@@ -27,7 +27,7 @@ mod graph;
 
 use rayon::prelude::*;
 
-use super::nearest_rows::check_finite;
+use super::checks::check_finite;
 use super::{Neighbor, Neighbors};
 use crate::embeddings::{Embeddings, cosine, inverse_norm};
 use crate::error::{Error, Result};

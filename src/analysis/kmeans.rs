@@ -65,7 +65,7 @@ pub enum Batch {
     Auto,
     /// All: Lloyd's iterations.
     All,
-    /// So many, at random.
+    /// So many, at random; at most as many as there are.
     Rows(usize),
 }
 
@@ -76,11 +76,12 @@ impl Batch {
     pub const DEFAULT: usize = 4096;
 
     fn size(self, rows: usize, clusters: usize) -> Option<usize> {
-        match self {
+        let size = match self {
             Self::All => None,
             Self::Rows(batch) => Some(batch),
             Self::Auto => (rows >= Self::MANY).then_some(Self::DEFAULT.max(2 * clusters)),
-        }
+        };
+        size.map(|size| size.min(rows))
     }
 }
 
@@ -109,9 +110,10 @@ pub struct KMeansModel {
     pub assignments: Vec<u32>,
     /// The sum of squared distances of rows to their centres.
     pub inertia: f64,
-    /// Iterations of the start that was kept.
+    /// Iterations of the start that was kept; of mini-batches how often they went through as many rows as there are, and
+    /// the iterations after them.
     pub iterations: usize,
-    /// Did it end by itself, or at the most iterations?
+    /// Did it end by itself, or at the most iterations? Mini-batches end by themselves when they no longer help.
     pub has_converged: bool,
     /// Are rows made of length one before they are compared with the centres?
     pub normalize: bool,
@@ -326,6 +328,17 @@ mod tests {
         assert!((model.inertia / inertia - 1.0).abs() < 1e-5, "{} {inertia}", model.inertia);
         let pairs = model.centers.as_slice().iter().zip(&means);
         assert!(pairs.clone().all(|(&a, b)| (f64::from(a) - b).abs() < 1e-4));
+        Ok(())
+    }
+
+    #[test]
+    fn batches_are_no_larger_than_all_rows_and_tell_whether_they_ended_by_themselves() -> Result<()> {
+        let (points, _) = blobs(9000, 7, 8, 6.0);
+        let kmeans = KMeans { clusters: 9, restarts: 1, tolerance: 0.0, ..KMeans::default() };
+        let model = KMeans { batch: Batch::Rows(500), ..kmeans.clone() }.fit(&points)?;
+        assert!(model.has_converged && (2..100).contains(&model.iterations), "{}", model.iterations);
+        let model = KMeans { batch: Batch::Rows(usize::MAX), iterations: 1, ..kmeans }.fit(&points)?;
+        assert_eq!((model.has_converged, model.iterations), (false, 2));
         Ok(())
     }
 

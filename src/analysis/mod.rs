@@ -2,6 +2,7 @@
 //! not fit, and what is missing.
 
 pub mod anomaly;
+mod checks;
 mod describe;
 mod hdbscan;
 mod hnsw;

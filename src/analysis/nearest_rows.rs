@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::checks::check_squarable;
 use crate::embeddings::{Best, Neighbor};
 use crate::error::{Error, Result};
 use crate::math::{Matrix, dot, multiply_transposed};
@@ -20,13 +21,23 @@ const SPARE: usize = 8;
 /// A row that stands twice finds its double at distance zero. `stop` is asked now and then.
 ///
 /// # Errors
-/// If there are not more rows than wanted, a number is not finite, or `stop` says so ([`Error::Interrupted`]).
+/// If there are not more rows than wanted, a number is not finite or above 1e15, or `stop` says so
+/// ([`Error::Interrupted`]).
 pub fn nearest_rows(rows: &Matrix, count: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Vec<Neighbor>>> {
+    check_squarable(rows)?;
+    nearest_of_checked(rows, count, stop)
+}
+
+/// The same, of rows that were checked, perhaps before they became components.
+pub(super) fn nearest_of_checked(
+    rows: &Matrix,
+    count: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Vec<Neighbor>>> {
     let (n, dim) = (rows.rows(), rows.cols());
     if count >= n {
         return Err(Error::data(format!("{count} nearest of each row need more than {count} rows, found {n}")));
     }
-    check_finite(rows)?;
     // What all rows share would only cost digits.
     let centered = rows.centered();
     let squares: Vec<f32> = (0..n).into_par_iter().map(|row| dot(centered.row(row), centered.row(row))).collect();
@@ -70,17 +81,6 @@ pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum::<f64>().sqrt()
 }
 
-/// Refuses numbers that are none, with their place.
-pub(super) fn check_finite(rows: &Matrix) -> Result<()> {
-    match rows.as_slice().iter().position(|number| !number.is_finite()) {
-        None => Ok(()),
-        Some(place) => {
-            let (row, column) = (place / rows.cols() + 1, place % rows.cols() + 1);
-            Err(Error::data(format!("row {row}, column {column} holds {}, no number", rows.as_slice()[place])))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +120,7 @@ mod tests {
         let bad = Matrix::from_vec(2, 2, vec![0.0, 1.0, f32::NAN, 0.0])?;
         let error = nearest_rows(&bad, 1, &never).expect_err("no number").to_string();
         assert!(error.contains("row 2, column 1"), "{error}");
+        assert!(nearest_rows(&Matrix::from_vec(2, 1, vec![0.0, 1e20])?, 1, &never).is_err());
         Ok(())
     }
 }

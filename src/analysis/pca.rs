@@ -20,6 +20,7 @@
 
 use rayon::prelude::*;
 
+use super::checks::check_finite;
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
 use crate::math::{Matrix, Moment, multiply_transposed};
@@ -85,10 +86,7 @@ impl Fit<Matrix> for Pca {
             let reason = format!("{} components of {rows} rows of {dim}: give 1 to {}", self.components, dim.min(rows));
             return Err(Error::config("--to", reason));
         }
-        if let Some(place) = x.as_slice().iter().position(|number| !number.is_finite()) {
-            let (row, column) = (place / dim + 1, place % dim + 1);
-            return Err(Error::data(format!("row {row}, column {column} holds {}, no number", x.as_slice()[place])));
-        }
+        check_finite(x)?;
         let mean = column_means(x);
         let mut moment = Moment::new(dim);
         let mut block = Vec::with_capacity(BLOCK.min(rows) * dim);

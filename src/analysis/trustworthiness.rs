@@ -6,7 +6,8 @@
 
 use rayon::prelude::*;
 
-use super::nearest_rows::{check_finite, distance};
+use super::checks::check_finite;
+use super::nearest_rows::distance;
 use crate::error::{Error, Result};
 use crate::math::Matrix;
 

@@ -14,7 +14,9 @@ mod attention;
 use barnes_hut_tree::{BarnesHutTree, Dim, Morton};
 use rayon::prelude::*;
 
-use super::{Pca, nearest_rows};
+use super::Pca;
+use super::checks::{MOST_TO_MAP, check_mappable};
+use super::nearest_rows::nearest_of_checked;
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
 use crate::math::{Matrix, Rng};
@@ -42,8 +44,6 @@ impl Default for Tsne {
 
 /// The perplexity that most use.
 const PERPLEXITY: f32 = 30.0;
-/// The fewest rows: one has three neighbours then.
-const ROWS: usize = 5;
 /// How coarse the tree may be: groups of points seen under a smaller angle count as one.
 const THETA: f32 = 0.5;
 /// The deviation of the start, and the part of it that is jitter.
@@ -77,18 +77,19 @@ impl<const D: usize> Default for Forces<D> {
 }
 
 impl Tsne {
+    /// The most rows that it takes.
+    pub const MOST: usize = MOST_TO_MAP;
+
     /// A map of the rows; `step` is told the steps done so far, and `stop` is asked now and then.
     ///
     /// Of rows with more than 50 numbers the first 50 principal components are taken.
     ///
     /// # Errors
-    /// If there are fewer than five rows, a number is not finite, or a setting is out of range.
+    /// If there are fewer than five rows or more than [`Tsne::MOST`], a number is not finite or above 1e15, or a setting is
+    /// out of range.
     pub fn map(&self, rows: &Matrix, stop: &(dyn Fn() -> bool + Sync), step: impl FnMut(usize)) -> Result<Matrix> {
         let n = rows.rows();
-        if n < ROWS || rows.cols() == 0 {
-            let reason = format!("t-SNE needs {ROWS} rows or more, found {n} of {} numbers; use pca", rows.cols());
-            return Err(Error::data(reason));
-        }
+        check_mappable(rows, "t-SNE")?;
         if !(10..=100_000).contains(&self.iterations) {
             return Err(Error::config("--iterations", format!("{}: give 10 to 100000", self.iterations)));
         }
@@ -101,7 +102,7 @@ impl Tsne {
         let kept = COMPONENTS.min(rows.cols()).min(n);
         let model = Pca { components: kept }.fit(rows)?;
         let components = model.transform(rows)?;
-        let neighbors = nearest_rows(&components, (3.0 * perplexity) as usize, stop)?;
+        let neighbors = nearest_of_checked(&components, (3.0 * perplexity) as usize, stop)?;
         let attention = Attention::new(&neighbors, f64::from(perplexity));
         let map = match self.dimensions {
             2 => self.descend::<2>(&components, &attention, stop, step)?,
@@ -195,6 +196,7 @@ impl Tsne {
 
 #[cfg(test)]
 mod tests {
+    use super::super::nearest_rows;
     use super::*;
     use crate::embeddings::Neighbor;
 
@@ -257,6 +259,9 @@ mod tests {
         );
         let bad = Matrix::from_vec(6, 1, vec![0.0, 1.0, 2.0, f32::INFINITY, 4.0, 5.0])?;
         assert!(refused(&settings, &bad).is_some_and(|e| e.contains("row 4")));
+        // Squared distances of such numbers are infinite.
+        let large = Matrix::from_vec(6, 1, vec![0.0, 1e20, 2e20, 3.0, -1e20, 5.0])?;
+        assert!(refused(&settings, &large).is_some_and(|e| e.contains("row 2") && e.contains("scale the rows down")));
         Ok(())
     }
 }

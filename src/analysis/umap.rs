@@ -1,15 +1,17 @@
 //! UMAP: a map that keeps near things near and groups apart (McInnes, Healy and Melville, 2018).
 //!
 //! Each row is tied to its k nearest by w = exp(−max(0, d − ρ) / σ), with ρ the distance to the nearest and σ such that the
-//! ties sum to log₂ k; a tie from either side counts, w + w' − w w'. On the map the tie of two points at distance d is
-//! 1 / (1 + a d²ᵇ), and stochastic gradient descent brings the two pictures together: ties pull as often as they are
-//! strong, and for each pull five points at random push away.
+//! ties sum to log₂ (k + 1), the row itself being one more, as umap-learn counts it; a tie from either side counts,
+//! w + w' − w w'. On the map the tie of two points at distance d is 1 / (1 + a d²ᵇ), and stochastic gradient descent brings
+//! the two pictures together: ties pull as often as they are strong, and for each pull five points at random push away.
 //!
 //! Where tools differ: umap-learn starts from eigenvectors of the graph, and here principal components are the start; it
 //! moves points on many threads at once, and no run is like another unless it is told a seed, which costs it all but one
 //! thread. Here one thread moves the points and all look for the neighbours: the map is a function of rows and seed.
 
-use super::{Neighbor, Pca, nearest_rows};
+use super::checks::{MOST_TO_MAP, check_mappable};
+use super::nearest_rows::nearest_of_checked;
+use super::{Neighbor, Pca};
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
 use crate::math::{Matrix, Rng};
@@ -36,8 +38,6 @@ impl Default for Umap {
 
 /// The usual number of neighbours.
 const NEIGHBORS: usize = 15;
-/// The fewest rows.
-const ROWS: usize = 5;
 /// The principal components among which neighbours are looked for.
 const COMPONENTS: usize = 50;
 /// The curve of ties on the map that is nearest to 1 up to a distance of 0.1, then falls off within 1: umap-learn's
@@ -58,18 +58,19 @@ struct Tie {
 }
 
 impl Umap {
+    /// The most rows that it takes.
+    pub const MOST: usize = MOST_TO_MAP;
+
     /// A map of the rows; `step` is told the passes done so far, and `stop` is asked now and then.
     ///
     /// Of rows with more than 50 numbers the first 50 principal components are taken.
     ///
     /// # Errors
-    /// If there are fewer than five rows, a number is not finite, or a setting is out of range.
+    /// If there are fewer than five rows or more than [`Umap::MOST`], a number is not finite or above 1e15, or a setting is
+    /// out of range.
     pub fn map(&self, rows: &Matrix, stop: &(dyn Fn() -> bool + Sync), mut step: impl FnMut(usize)) -> Result<Matrix> {
         let n = rows.rows();
-        if n < ROWS || rows.cols() == 0 {
-            let reason = format!("UMAP needs {ROWS} rows or more, found {n} of {} numbers; use pca", rows.cols());
-            return Err(Error::data(reason));
-        }
+        check_mappable(rows, "UMAP")?;
         if self.dimensions == 0 || self.dimensions > rows.cols() {
             let reason = format!("{}: of rows of {} numbers UMAP makes 1 to so many", self.dimensions, rows.cols());
             return Err(Error::config("--to", reason));
@@ -85,7 +86,7 @@ impl Umap {
         }
         let kept = COMPONENTS.min(rows.cols()).min(n);
         let components = Pca { components: kept }.fit(rows)?.transform(rows)?;
-        let near = nearest_rows(&components, neighbors, stop)?;
+        let near = nearest_of_checked(&components, neighbors, stop)?;
         let ties = ties(&near, passes);
         let mut points = self.start(&components);
         let mut next: Vec<f32> = ties.iter().map(|tie| tie.period).collect();
@@ -102,6 +103,9 @@ impl Umap {
                 }
             }
             step(pass + 1);
+        }
+        if points.iter().any(|number| !number.is_finite()) {
+            return Err(Error::data("UMAP left the finite numbers; give other --neighbors or use pca"));
         }
         Matrix::from_vec(n, self.dimensions, points)
     }
@@ -197,6 +201,7 @@ fn weights(near: &[Neighbor], mean: f64) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::nearest_rows;
     use super::*;
 
     /// Three groups of rows of ten numbers, one after another.
@@ -258,6 +263,13 @@ mod tests {
         assert!(refused(Umap { dimensions: 11, ..Umap::default() }).is_some_and(|e| e.contains("--to")));
         assert!(refused(Umap { iterations: Some(1), ..Umap::default() }).is_some_and(|e| e.contains("--iterations")));
         assert!(Umap::default().map(&Matrix::zeros(4, 2), &never, |_| ()).is_err());
+        let large = Matrix::from_vec(6, 1, vec![0.0, 1e20, 2e20, 3.0, -1e20, 5.0])?;
+        let error =
+            Umap { dimensions: 1, ..Umap::default() }.map(&large, &never, |_| ()).expect_err("large").to_string();
+        assert!(error.contains("row 2") && error.contains("scale the rows down"), "{error}");
+        // The largest allowed are mapped.
+        let large = Matrix::from_vec(6, 1, vec![0.0, 1e15, -1e15, 3.0, -1e14, 5.0])?;
+        Umap { dimensions: 1, ..Umap::default() }.map(&large, &never, |_| ())?;
         assert!(matches!(Umap::default().map(&rows, &|| true, |_| ()), Err(Error::Interrupted)));
         Ok(())
     }

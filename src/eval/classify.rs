@@ -58,7 +58,8 @@ pub fn numbered<'a>(labels: impl IntoIterator<Item = &'a str>) -> (Vec<u32>, Vec
 /// Scores a probe on each of several folds by what it learns from the others; `observer` hears how many are done.
 ///
 /// # Errors
-/// If there are fewer than two folds or two labels, or no label has as many rows as there are folds.
+/// If labels and rows are not as many, there are fewer than two folds or two labels, or no label has as many rows as there
+/// are folds.
 pub fn cross_validate(
     probe: &Probe,
     x: &Matrix,
@@ -66,6 +67,9 @@ pub fn cross_validate(
     folds: usize,
     observer: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<ClassifyReport> {
+    if labels.len() != x.rows() {
+        return Err(Error::mismatch("labels", format!("one for each of {} rows", x.rows()), labels.len()));
+    }
     let tested = stratified(labels, folds)?;
     let (mut accuracies, mut scores) = (Vec::new(), Vec::new());
     for fold in 0..folds as u32 {
@@ -241,6 +245,9 @@ mod tests {
         assert!(report.accuracy < 0.4, "{report:?}");
         let stopped = cross_validate(&probe, &x, &told, 5, &mut |_| ControlFlow::Break(()));
         assert!(matches!(stopped, Err(Error::Interrupted)));
+        for labels in [&told[..199], &[told.as_slice(), &[0]].concat()] {
+            assert!(matches!(cross_validate(&probe, &x, labels, 5, &mut go_on), Err(Error::Mismatch { .. })));
+        }
         Ok(())
     }
 }

@@ -119,6 +119,34 @@ fn what_cannot_be_clustered_is_said() {
 }
 
 #[test]
+fn keys_stay_in_their_column_and_off_the_terminals_controls() {
+    let folder = trained();
+    let sea = "a raft on blue water\n";
+    let lines = format!("a\u{1b}[1m\tx\u{7}y\tcat and dog eat grass\nb\u{9b}2J\tsea\t{sea}c\tsea\t{sea}");
+    folder.write("ids.tsv", lines);
+    let from = "cluster run ids.tsv --id-field 1 --label-field 2 --text-field 3 --clusters 2";
+    let ran = folder.firth(&format!("{from} -o out.tsv --describe"));
+    assert!(ran.expect_code(0).stdout.contains("\tlabel\tx y\t1.0000\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("\tcentral\ta [1m\t") && !ran.stdout.contains(['\u{1b}', '\u{7}']), "{}", ran.stdout);
+    assert_eq!(folder.read("out.tsv"), "a [1m\t1\nb 2J\t0\nc\t0\n");
+}
+
+#[test]
+fn more_clusters_than_memory_and_numbers_too_large_are_refused() {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    let many = format!("cluster v.txt --method minibatch --clusters {}", u64::MAX);
+    folder.firth(&many).expect_error(2, &["--clusters", "give 1 to 6"]);
+    let large = (0..20).map(|at| format!("w{at} {at}e20 1\n")).collect::<String>();
+    folder.write("large.txt", format!("20 2\n{large}"));
+    for method in ["hdbscan", "kmeans --clusters 2"] {
+        folder
+            .firth(&format!("cluster large.txt --no-normalize --method {method}"))
+            .expect_error(3, &["row 2, column 1 holds 1e20", "scale"]);
+    }
+}
+
+#[test]
 fn odd_documents_are_clustered_and_counted() {
     let folder = trained();
     let mut text = "cat\n\nxyzzy qwerty\n".to_owned();

@@ -32,11 +32,13 @@ pub(super) fn clusters(rows: usize, edges: Vec<Edge>, min_size: usize) -> Hdbsca
         cluster_of[at] = if kept[at].is_kept { Some(at) } else { cluster_of[kept[at].parent] };
     }
     let found: Vec<Option<usize>> = branch_of.iter().map(|&branch| cluster_of[branch]).collect();
-    let mut sizes = vec![0usize; kept.len()];
-    found.iter().flatten().for_each(|&at| sizes[at] += 1);
+    let (mut sizes, mut first) = (vec![0usize; kept.len()], vec![usize::MAX; kept.len()]);
+    for (row, at) in found.iter().enumerate().filter_map(|(row, at)| Some((row, (*at)?))) {
+        sizes[at] += 1;
+        first[at] = first[at].min(row);
+    }
     let mut order: Vec<usize> = (0..kept.len()).filter(|&at| sizes[at] > 0).collect();
-    let first = |at: usize| found.iter().position(|&of| of == Some(at));
-    order.sort_by_cached_key(|&at| (std::cmp::Reverse(sizes[at]), first(at)));
+    order.sort_by_key(|&at| (std::cmp::Reverse(sizes[at]), first[at]));
     let mut names = vec![0; kept.len()];
     order.iter().zip(0..).for_each(|(&at, name)| names[at] = name);
     HdbscanModel {

@@ -10,6 +10,8 @@ use crate::math::{Matrix, vector};
 
 /// Distances that are computed together, so that they stay in the cache; fixed, for what is least among equals.
 const CHUNK: usize = 2048;
+/// Distances kept beyond those wanted, at least.
+const SPARE: usize = 64;
 /// Rows whose core distances are found between two looks at the observer.
 const ROWS: usize = 1024;
 /// Steps of the tree between two looks at the observer.
@@ -73,10 +75,9 @@ pub(super) fn spanning(
         if observer(block * ROWS, total).is_break() {
             return Err(Error::Interrupted);
         }
-        cores
-            .par_iter_mut()
-            .enumerate()
-            .for_each(|(at, core)| *core = core_distance(&rows, block * ROWS + at, min_samples));
+        cores.par_iter_mut().enumerate().for_each_init(Vec::new, |nearest, (at, core)| {
+            *core = core_distance(&rows, block * ROWS + at, min_samples, nearest);
+        });
     }
     rows.cores = cores;
     let mut edges = Vec::with_capacity(count - 1);
@@ -119,22 +120,51 @@ pub(super) fn spanning(
     Ok(edges)
 }
 
-/// The squared distance of a row to the `nth` nearest, itself counted.
-fn core_distance(rows: &Rows, at: usize, nth: usize) -> f32 {
+/// The squared distance of a row to the `nth` nearest, itself counted; `nearest` is room to work in.
+fn core_distance(rows: &Rows, at: usize, nth: usize, nearest: &mut Vec<f32>) -> f32 {
     let point = rows.point(at);
-    let mut nearest = Vec::with_capacity(nth + 1);
     let mut distances = [0f32; CHUNK];
+    // What may be among the nearest is kept until it is twice as much, so that picking them costs little for each.
+    let (room, mut bound) = (nth + nth.max(SPARE), f32::INFINITY);
+    let pick = |nearest: &mut Vec<f32>| {
+        let bound = *nearest.select_nth_unstable_by(nth - 1, f32::total_cmp).1;
+        nearest.truncate(nth);
+        bound
+    };
+    nearest.clear();
     for start in (0..rows.ids.len()).step_by(CHUNK) {
         let size = CHUNK.min(rows.ids.len() - start);
         let distances = &mut distances[..size];
         rows.distances(&point, start, distances);
         for &distance in &*distances {
-            if nearest.len() < nth || distance < nearest[nth - 1] {
-                let place = nearest.partition_point(|&other| other <= distance);
-                nearest.insert(place, distance);
-                nearest.truncate(nth);
+            if distance < bound {
+                nearest.push(distance);
+                if nearest.len() == room {
+                    bound = pick(nearest);
+                }
             }
         }
     }
-    nearest[nth - 1]
+    pick(nearest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::Rng;
+
+    #[test]
+    fn core_distances_are_those_of_sorted_rows() -> Result<()> {
+        let (count, mut rng) = (3000, Rng::stream(8, &[]));
+        // Whole numbers, so that many distances are equal.
+        let x = Matrix::from_vec(count, 2, (0..2 * count).map(|_| rng.below(40) as f32).collect())?;
+        let (rows, mut room) = (Rows::new(&x), Vec::new());
+        for (at, nth) in [(0, 1), (7, 2), (2999, 63), (5, 64), (1500, 1000), (8, 2999), (9, 3000)] {
+            let square = |other: &[f32]| x.row(at).iter().zip(other).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+            let mut all: Vec<f32> = x.iter_rows().map(square).collect();
+            all.sort_by(f32::total_cmp);
+            assert_eq!(core_distance(&rows, at, nth, &mut room), all[nth - 1], "{at} {nth}");
+        }
+        Ok(())
+    }
 }

@@ -35,10 +35,11 @@ pub(super) fn run(
     let (mut centers, mut counts) = start(settings, points, tell)?;
     let mut rng = Rng::stream(settings.seed, &[BATCHES]);
     let (mut labels, mut distances) = (vec![0u32; batch], vec![0f32; batch]);
-    let steps = settings.iterations.saturating_mul(points.len().div_ceil(batch));
+    let pass = points.len().div_ceil(batch);
+    let steps = settings.iterations.saturating_mul(pass);
     // A mean over the batches of about half an epoch.
     let weight = (2.0 * batch as f64 / (points.len() as f64 + 1.0)).min(1.0);
-    let (mut smooth, mut least, mut since) = (None, f64::INFINITY, 0);
+    let (mut smooth, mut least, mut since, mut taken) = (None, f64::INFINITY, 0, 0);
     let step = |stage, done, total, inertia| Step { stage, done, total, inertia, ..Step::of(settings) };
     for done in 1..=steps {
         let rows = draw(points, batch, &mut rng);
@@ -51,6 +52,7 @@ pub(super) fn run(
         if !tell(step(Stage::Batches, done, steps, Some(now * points.len() as f64))) {
             return Err(Error::Interrupted);
         }
+        taken = done;
         since = if now < least { 0 } else { since + 1 };
         least = least.min(now);
         if since >= PATIENCE {
@@ -59,7 +61,10 @@ pub(super) fn run(
     }
     let last = LAST.min(settings.iterations);
     let mut go_on = |done, inertia| tell(step(Stage::Iterations, done, last, Some(inertia)));
-    lloyd::run(points, centers, last, settings.tolerance, &mut go_on)
+    let found = lloyd::run(points, centers, last, settings.tolerance, &mut go_on)?;
+    // The last iterations are too few to converge; whether the batches did is what counts.
+    let has_converged = found.has_converged || since >= PATIENCE;
+    Ok(Lloyd { iterations: taken.div_ceil(pass) + found.iterations, has_converged, ..found })
 }
 
 /// The best of several starts, each k-means of a sample, and how many rows each centre has had.

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use super::super::checks::check_squarable;
+use crate::error::Result;
 use crate::math::{Matrix, dot, multiply_transposed, vector};
 
 /// Rows that are taken together; fixed, so that sums do not depend on threads.
@@ -19,8 +20,6 @@ const STRIPES: usize = 16;
 const STRIPE: usize = 2048;
 /// All stripes' sums together have at most about so many numbers.
 const SUMS: usize = 1 << 23;
-/// The largest number allowed, so that squared lengths stay finite in f32.
-const LARGEST: f32 = 1e15;
 
 /// Rows, and what is done to them before they are compared.
 pub(super) struct Points<'a> {
@@ -75,7 +74,7 @@ struct Scratch {
 impl<'a> Points<'a> {
     /// Rows as they are compared: `normalize` makes their length one, `unit` that of the centres too.
     pub fn new(x: &'a Matrix, normalize: bool, unit: bool) -> Result<Self> {
-        check(x)?;
+        check_squarable(x)?;
         let shift = if normalize {
             let inverse = |row: &[f32]| {
                 let norm = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
@@ -93,7 +92,7 @@ impl<'a> Points<'a> {
         if normalize {
             return Self::new(x, true, false);
         }
-        check(x)?;
+        check_squarable(x)?;
         let shift = mean(centers).iter().map(|&mean| mean as f32).collect();
         Ok(Self::shifted(x, Shift::By(shift), false))
     }
@@ -284,19 +283,6 @@ pub(super) fn nearest(
         }
     }
     distances.iter_mut().for_each(|distance| *distance = distance.max(0.0));
-}
-
-fn check(x: &Matrix) -> Result<()> {
-    let is_bad = |number: &f32| number.abs() > LARGEST || number.is_nan();
-    let Some(place) = x.as_slice().par_iter().position_first(is_bad) else {
-        return Ok(());
-    };
-    let (row, column, number) = (place / x.cols() + 1, place % x.cols() + 1, x.as_slice()[place]);
-    Err(Error::data(if number.is_finite() {
-        format!("row {row}, column {column} holds {number:e}, more than {LARGEST:e}; scale the rows down")
-    } else {
-        format!("row {row}, column {column} holds {number}, no number")
-    }))
 }
 
 fn mean(x: &Matrix) -> Vec<f64> {

@@ -20,25 +20,27 @@ impl Attention {
     /// p(i, j) = (p(j | i) + p(i | j)) / 2n, with p(j | i) a Gaussian whose width gives it the perplexity.
     pub(super) fn new(neighbors: &[Vec<Neighbor>], perplexity: f64) -> Self {
         let n = neighbors.len();
-        let row = |(at, near): (usize, &Vec<Neighbor>)| -> Vec<(u32, u32, f64)> {
-            let shares = shares(near, perplexity.ln());
-            let pair = |(neighbor, share): (&Neighbor, f64)| {
-                let (a, b, half) = (at as u32, neighbor.position as u32, share / (2 * n) as f64);
-                [(a, b, half), (b, a, half)]
-            };
-            near.iter().zip(shares).flat_map(pair).collect()
-        };
-        let rows: Vec<Vec<_>> = neighbors.par_iter().enumerate().map(row).collect();
-        let mut entries = rows.concat();
-        entries.par_sort_unstable_by_key(|&(row, column, _)| (row, column));
-        let mut attention = Self { ends: vec![0; n], columns: Vec::with_capacity(entries.len()), values: Vec::new() };
-        // A pair stands here twice if each is among the nearest of the other.
-        for pair in entries.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            attention.columns.push(pair[0].1);
-            attention.values.push(pair.iter().map(|entry| entry.2).sum::<f64>() as f32);
-            attention.ends[pair[0].0 as usize] = attention.columns.len();
+        let shares: Vec<Vec<f64>> = neighbors.par_iter().map(|near| shares(near, perplexity.ln())).collect();
+        let mut sizes: Vec<usize> = neighbors.iter().map(Vec::len).collect();
+        neighbors.iter().flatten().for_each(|neighbor| sizes[neighbor.position] += 1);
+        let mut rows: Vec<Vec<(u32, f64)>> = sizes.into_iter().map(Vec::with_capacity).collect();
+        for (at, (near, shares)) in neighbors.iter().zip(shares).enumerate() {
+            for (neighbor, share) in near.iter().zip(shares) {
+                let half = share / (2 * n) as f64;
+                rows[at].push((neighbor.position as u32, half));
+                rows[neighbor.position].push((at as u32, half));
+            }
         }
-        // Every row has neighbours, so that every end is set.
+        rows.par_iter_mut().for_each(|row| row.sort_unstable_by_key(|entry| entry.0));
+        let mut attention = Self { ends: Vec::with_capacity(n), columns: Vec::new(), values: Vec::new() };
+        for row in rows {
+            // A neighbour stands here twice if each is among the nearest of the other.
+            for pair in row.chunk_by(|a, b| a.0 == b.0) {
+                attention.columns.push(pair[0].0);
+                attention.values.push(pair.iter().map(|entry| entry.1).sum::<f64>() as f32);
+            }
+            attention.ends.push(attention.columns.len());
+        }
         attention
     }
 

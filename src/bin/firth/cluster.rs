@@ -13,7 +13,7 @@ use crate::clustering::{self, Clusters, KMeansFlags, Method};
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
 use crate::items::{ItemFlags, Items};
-use crate::output::{self, Force, Results};
+use crate::output::{self, Force, Results, plain};
 use crate::place;
 use crate::progress::note;
 use crate::staged::Staged;
@@ -82,7 +82,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         (None, Some(_)) => {}
         (None, None) if output::is_terminal() => {
             let rows = items.vectors.keys().iter().zip(&clusters.assignments);
-            let rows: Vec<_> = rows.map(|(key, &cluster)| vec![key.to_owned(), number(cluster).to_string()]).collect();
+            let rows: Vec<_> =
+                rows.map(|(key, &cluster)| vec![plain(key).into_owned(), number(cluster).to_string()]).collect();
             output::table(&mut results, &["key", "cluster"], &rows)?;
         }
         (None, None) => write(&mut results, &items, &clusters)?,
@@ -113,7 +114,7 @@ fn number(cluster: Option<u32>) -> i64 {
 /// A key and its cluster a line.
 fn write(out: &mut impl Write, items: &Items, clusters: &Clusters) -> std::io::Result<()> {
     for (key, &cluster) in items.vectors.keys().iter().zip(&clusters.assignments) {
-        writeln!(out, "{key}\t{}", number(cluster))?;
+        writeln!(out, "{}\t{}", plain(key), number(cluster))?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use firth::analysis::kmeans::{Batch, Stage, Step};
 use firth::analysis::{Hdbscan, KMeans, KMeansModel};
 use firth::embeddings::Embeddings;
-use firth::math::Matrix;
+use firth::math::{Matrix, SparseMatrix};
 use firth::vocabulary::Keys;
 
 use crate::failure::{Failure, Outcome, Reading};
@@ -69,8 +69,11 @@ impl KMeansFlags {
 
     /// K-means as the flags ask for it.
     pub fn kmeans(&self, clusters: usize, method: Method, seed: u64) -> KMeans {
-        let batch =
-            if method == Method::Minibatch { Batch::Rows(Batch::DEFAULT.max(2 * clusters)) } else { Batch::Auto };
+        let batch = if method == Method::Minibatch {
+            Batch::Rows(Batch::DEFAULT.max(clusters.saturating_mul(2)))
+        } else {
+            Batch::Auto
+        };
         let spherical = method == Method::Spherical;
         let normalize = !self.no_normalize;
         KMeans { clusters, restarts: self.restarts, batch, normalize, spherical, seed, ..KMeans::default() }
@@ -142,7 +145,19 @@ pub fn warn_of_zeros(vectors: &Embeddings, nouns: [&str; 2]) {
     }
 }
 
-/// Runs k-means with a line of progress, and tells if it found fewer clusters.
+/// The words and their counts in each document; where the texts are not at hand, which is said, nothing: `without` them.
+pub fn bags(items: &Items, without: &str, globals: &Globals) -> Outcome<Option<(Keys, SparseMatrix)>> {
+    match items.bags(globals) {
+        Ok(bags) => Ok(Some(bags)),
+        Err(Failure::Usage(why)) => {
+            note(globals, format_args!("{without}: {why}"));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Runs k-means with a line of progress, and tells if it found fewer clusters or was cut short.
 pub fn kmeans(settings: &KMeans, vectors: &Matrix, what: &str, globals: &Globals) -> Outcome<KMeansModel> {
     let mut meter = Meter::new(globals);
     let result = settings.fit_observed(vectors, &mut |step| {
@@ -154,6 +169,9 @@ pub fn kmeans(settings: &KMeans, vectors: &Matrix, what: &str, globals: &Globals
     let found = model.centers.rows();
     if found < settings.clusters {
         warn(format_args!("{found} clusters instead of {}: no more of the vectors differ enough", settings.clusters));
+    }
+    if !model.has_converged {
+        warn(format_args!("k-means ended at its limit of iterations, {}, and had not settled", settings.iterations));
     }
     Ok(model)
 }

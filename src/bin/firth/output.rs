@@ -1,5 +1,6 @@
 //! Results: lines and JSON on standard output, and the flags that say where files go.
 
+use std::borrow::Cow;
 use std::io::{BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::PathBuf;
 
@@ -38,6 +39,11 @@ impl Write for Results {
 /// Does a person read standard output?
 pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
+}
+
+/// Text that stays in its line and column: control characters, which would break these or drive the terminal, are spaces.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
 }
 
 /// Prints one JSON document: indented for a person, on one line for a program.

@@ -49,8 +49,12 @@ pub struct ProbeModel {
     labels: Vec<u32>,
 }
 
-/// Rows that one task takes; fixed, so that sums do not depend on threads.
+/// Rows whose scores are one product.
 const BLOCK: usize = 512;
+/// Gradients are summed in at most so many stripes of whole blocks, which are joined in order, whatever the threads.
+const STRIPES: usize = 16;
+/// All stripes' gradients together have at most about so many numbers.
+const SUMS: usize = 1 << 23;
 /// The largest part of the mean loss's gradient that is left.
 const TOLERANCE: f64 = 1e-5;
 
@@ -135,40 +139,55 @@ impl ProbeModel {
     }
 }
 
+/// What a stripe of rows adds up, and where it works.
+struct Sums {
+    loss: f64,
+    gradient: Vec<f64>,
+    scores: Vec<f32>,
+    /// The weights' gradient of one block.
+    block: Vec<f32>,
+}
+
 /// The mean loss with its penalty, and the gradient: weights, a row for each class, then biases.
 fn loss(rows: &[f32], dim: usize, targets: &[usize], at: &[f64], penalty: f64, gradient: &mut [f64]) -> f64 {
     let classes = at.len() / (dim + 1);
     let (weights, biases) = at.split_at(classes * dim);
     let single: Vec<f32> = weights.iter().map(|&x| x as f32).collect();
-    let block = |(rows, targets): (&[f32], &[usize])| {
-        let mut scores = vec![0f32; targets.len() * classes];
-        multiply_transposed(rows, &single, dim, &mut scores);
-        let (mut loss, mut of_biases) = (0.0, vec![0f64; classes]);
-        for (scores, &target) in scores.chunks_exact_mut(classes).zip(targets) {
+    let add_block = |rows: &[f32], targets: &[usize], sums: &mut Sums| {
+        sums.scores.resize(targets.len() * classes, 0.0);
+        multiply_transposed(rows, &single, dim, &mut sums.scores);
+        let (into_weights, into_biases) = sums.gradient.split_at_mut(classes * dim);
+        for (scores, &target) in sums.scores.chunks_exact_mut(classes).zip(targets) {
             scores.iter_mut().zip(biases).for_each(|(score, bias)| *score = (f64::from(*score) + bias) as f32);
             let greatest = scores.iter().copied().fold(f32::MIN, f32::max);
-            loss -= f64::from(scores[target] - greatest);
+            sums.loss -= f64::from(scores[target] - greatest);
             scores.iter_mut().for_each(|score| *score = (*score - greatest).exp());
             let sum: f64 = scores.iter().map(|&power| f64::from(power)).sum();
-            loss += sum.ln();
+            sums.loss += sum.ln();
             scores.iter_mut().for_each(|power| *power = (f64::from(*power) / sum) as f32);
             scores[target] -= 1.0;
-            of_biases.iter_mut().zip(&*scores).for_each(|(sum, &error)| *sum += f64::from(error));
+            into_biases.iter_mut().zip(&*scores).for_each(|(sum, &error)| *sum += f64::from(error));
         }
-        let mut of_weights = vec![0f32; classes * dim];
-        let errors = View::new(&scores, targets.len(), classes, classes).transposed();
-        multiply(errors, View::new(rows, targets.len(), dim, dim), &mut of_weights);
-        (loss, of_weights, of_biases)
+        let errors = View::new(&sums.scores, targets.len(), classes, classes).transposed();
+        multiply(errors, View::new(rows, targets.len(), dim, dim), &mut sums.block);
+        into_weights.iter_mut().zip(&sums.block).for_each(|(sum, &x)| *sum += f64::from(x));
     };
-    let blocks = rows.par_chunks(BLOCK * dim).zip(targets.par_chunks(BLOCK));
-    let parts: Vec<(f64, Vec<f32>, Vec<f64>)> = blocks.map(block).collect();
+    let most = (SUMS / at.len()).clamp(1, STRIPES);
+    let each = targets.len().div_ceil(most).next_multiple_of(BLOCK);
+    let stripe = |(rows, targets): (&[f32], &[usize])| {
+        let mut sums =
+            Sums { loss: 0.0, gradient: vec![0.0; at.len()], scores: Vec::new(), block: vec![0.0; classes * dim] };
+        let blocks = rows.chunks(BLOCK * dim).zip(targets.chunks(BLOCK));
+        blocks.for_each(|(rows, targets)| add_block(rows, targets, &mut sums));
+        (sums.loss, sums.gradient)
+    };
+    let stripes = rows.par_chunks(each * dim).zip(targets.par_chunks(each));
+    let parts: Vec<(f64, Vec<f64>)> = stripes.map(stripe).collect();
     gradient.fill(0.0);
     let mut total = 0.0;
-    for (loss, of_weights, of_biases) in parts {
+    for (loss, part) in parts {
         total += loss;
-        let (into_weights, into_biases) = gradient.split_at_mut(classes * dim);
-        into_weights.iter_mut().zip(of_weights).for_each(|(sum, x)| *sum += f64::from(x));
-        into_biases.iter_mut().zip(of_biases).for_each(|(sum, x)| *sum += x);
+        gradient.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
     }
     let share = 1.0 / targets.len() as f64;
     gradient.iter_mut().for_each(|g| *g *= share);
@@ -256,7 +275,8 @@ mod tests {
 
     #[test]
     fn models_do_not_depend_on_threads() -> Result<()> {
-        let x = random(2000, 5);
+        // Stripes of two blocks, the last of one and a part.
+        let x = random(11_900, 5);
         let labels: Vec<u32> = x.iter_rows().map(|row| (row[0] > 0.1).into()).collect();
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let fit = || Probe::default().fit(&x, &labels);

@@ -5,12 +5,12 @@ use std::io::Write;
 use firth::analysis::Describe;
 use serde_json::{Value, json};
 
-use crate::clustering::{Clusters, Labels};
-use crate::failure::{Failure, Outcome};
+use crate::clustering::{self, Clusters, Labels};
+use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::items::Items;
-use crate::output::{self, Results};
-use crate::progress::{counted, note};
+use crate::output::{self, Results, plain};
+use crate::progress::counted;
 
 /// All clusters.
 pub struct Described {
@@ -32,13 +32,11 @@ struct Cluster {
 impl Described {
     /// Looks into each cluster.
     pub fn of(items: &Items, clusters: &Clusters, no_normalize: bool, globals: &Globals) -> Outcome<Self> {
-        let settings = if items.nouns[0] == "word" {
-            Describe { documents: 10, ..Describe::default() }
-        } else {
-            Describe::default()
-        };
+        let are_words = items.nouns[0] == "word";
+        let settings = if are_words { Describe { documents: 10, ..Describe::default() } } else { Describe::default() };
         let count = clusters.sizes.len();
-        let told = match telling_words(items, globals)? {
+        let bags = if are_words { None } else { clustering::bags(items, "no telling words", globals)? };
+        let told = match bags {
             Some((keys, counts)) => {
                 let told = settings.telling_words(&counts, &clusters.assignments, count)?;
                 let name = |(column, score): (u32, f64)| (keys.get(column as usize).to_owned(), score);
@@ -81,59 +79,41 @@ impl Described {
     /// For a person in blocks; for a program a line for each thing that is told, with the cluster's number first.
     pub fn print(&self, results: &mut Results) -> Outcome {
         for (at, cluster) in self.clusters.iter().enumerate() {
-            let words: Vec<&str> = cluster.words.iter().map(|(word, _)| word.as_str()).collect();
+            let words: Vec<_> = cluster.words.iter().map(|(word, _)| plain(word)).collect();
             if !output::is_terminal() {
                 writeln!(results, "{at}\tsize\t{}", cluster.size)?;
                 if let Some((label, share)) = &cluster.label {
-                    writeln!(results, "{at}\tlabel\t{label}\t{share:.4}")?;
+                    writeln!(results, "{at}\tlabel\t{}\t{share:.4}", plain(label))?;
                 }
                 if !words.is_empty() {
                     writeln!(results, "{at}\twords\t{}", words.join("\t"))?;
                 }
                 for (key, text) in &cluster.central {
-                    writeln!(results, "{at}\tcentral\t{key}\t{text}")?;
+                    writeln!(results, "{at}\tcentral\t{}\t{}", plain(key), plain(text))?;
                 }
                 continue;
             }
             let label = cluster
                 .label
                 .as_ref()
-                .map_or_else(String::new, |(label, share)| format!(", {:.0}% {label}", 100.0 * share));
+                .map_or_else(String::new, |(label, share)| format!(", {:.0}% {}", 100.0 * share, plain(label)));
             let size = counted(cluster.size as u64, self.nouns[0], self.nouns[1]);
             writeln!(results, "cluster {at}: {size}{label}")?;
             if !words.is_empty() {
                 writeln!(results, "  words    {}", words.join(", "))?;
             }
             if cluster.central.iter().all(|(_, text)| text.is_empty()) {
-                let keys: Vec<&str> = cluster.central.iter().map(|(key, _)| key.as_str()).collect();
+                let keys: Vec<_> = cluster.central.iter().map(|(key, _)| plain(key)).collect();
                 writeln!(results, "  central  {}", keys.join(", "))?;
             } else {
                 for (place, (key, text)) in cluster.central.iter().enumerate() {
                     let head = if place == 0 { "central" } else { "" };
-                    writeln!(results, "  {head:7}  {key}: {text}")?;
+                    writeln!(results, "  {head:7}  {}: {}", plain(key), plain(text))?;
                 }
             }
             writeln!(results)?;
         }
         Ok(())
-    }
-}
-
-/// The words and their counts in each document; none for words, and where the texts are not at hand, which is said.
-fn telling_words(
-    items: &Items,
-    globals: &Globals,
-) -> Outcome<Option<(firth::vocabulary::Keys, firth::math::SparseMatrix)>> {
-    if items.nouns[0] == "word" {
-        return Ok(None);
-    }
-    match items.bags(globals) {
-        Ok(bags) => Ok(Some(bags)),
-        Err(Failure::Usage(why)) => {
-            note(globals, format_args!("no telling words: {why}"));
-            Ok(None)
-        }
-        Err(failure) => Err(failure),
     }
 }
 

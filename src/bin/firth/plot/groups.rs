@@ -1,7 +1,6 @@
 //! The groups of a map, which give points their colours: labels, or clusters named by what they are about.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use clap::ValueEnum;
 use firth::analysis::{Describe, KMeans};
@@ -9,10 +8,10 @@ use firth::embeddings::Embeddings;
 use firth::math::{Matrix, SparseMatrix};
 use firth::vocabulary::Keys;
 
+use crate::clustering;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::items::Items;
-use crate::progress::{Meter, note};
 
 /// What colours tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,13 +133,8 @@ impl Groups {
             let (count, noun) = (drawn.len(), items.nouns[1]);
             return Err(Failure::usage(format!("--clusters {clusters}: there are {count} {noun}; give fewer")));
         }
-        let mut meter = Meter::new(globals);
         let settings = KMeans { clusters, seed: globals.seed, ..KMeans::default() };
-        let model = settings.fit_observed(rows, &mut |step| {
-            meter.show(|| format!("k-means  start {} of {}", step.restart, step.restarts));
-            ControlFlow::Continue(())
-        })?;
-        meter.clear();
+        let model = clustering::kmeans(&settings, rows, "", globals)?;
         let found = model.sizes().len();
         let of: Vec<usize> = model.assignments.iter().map(|&cluster| cluster as usize).collect();
         let assignments: Vec<Option<u32>> = model.assignments.iter().map(|&cluster| Some(cluster)).collect();
@@ -150,16 +144,13 @@ impl Groups {
             let name = |rows: &Vec<usize>| rows.iter().map(|&row| drawn.keys().get(row)).collect::<Vec<_>>().join(", ");
             return Ok(Self { of, names: central.iter().map(name).collect() });
         }
-        let names = match items.bags(globals) {
-            Ok((words, counts)) => {
+        let names = match clustering::bags(items, "clusters are numbered", globals)? {
+            Some((words, counts)) => {
                 let mut shown = SparseMatrix::empty(counts.cols());
                 chosen.iter().for_each(|&row| shown.push(counts.row(row).iter().map(|(at, n)| (at as u32, n))));
                 telling(&shown, &words, &assignments, found, TELLING)?.iter().map(|words| words.join(", ")).collect()
             }
-            Err(failure) => {
-                note(globals, format_args!("clusters are numbered, since {failure}"));
-                (1..=found).map(|number| format!("cluster {number}")).collect()
-            }
+            None => (1..=found).map(|number| format!("cluster {number}")).collect(),
         };
         Ok(Self { of, names })
     }

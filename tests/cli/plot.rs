@@ -36,6 +36,12 @@ fn clusters_are_named_by_their_telling_words() {
     let is_sea = |name: &str| name.split(", ").filter(|word| sea.contains(word)).count();
     assert_eq!(names.len(), 2);
     assert!(names.iter().any(|name| is_sea(name) == 3) && names.iter().any(|name| is_sea(name) == 0), "{names:?}");
+    // Texts that were never kept leave clusters numbered; texts that are broken are no such case.
+    let ran = folder.firth("plot run/documents.safetensors -o numbered.html --method pca --clusters 2");
+    assert!(ran.expect_code(0).stderr.contains("clusters are numbered: "), "{}", ran.stderr);
+    assert_eq!(data(&folder.read("numbered.html"))["groups"], serde_json::json!(["cluster 1", "cluster 2"]));
+    folder.write("run/dataset.safetensors", "broken");
+    folder.firth("plot run -o broken.html --method pca --clusters 2").expect_error(3, &["dataset.safetensors"]);
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn density_finds_the_number_of_clusters_and_leaves_noise() {
     folder.write("v.txt", lines + "odd 99 99\n");
     let ran = folder.firth("cluster v.txt --method hdbscan --no-normalize");
     assert!(ran.expect_code(0).stdout.contains("odd\t-1\n") && ran.stdout.contains("w1\t0\n"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("90 words in 2 clusters, 1 word left as noise"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("90 vectors in 2 clusters, 1 vector left as noise"), "{}", ran.stderr);
     assert_eq!(folder.json("cluster v.txt --method hdbscan --no-normalize")["noise"], 1);
     for (flags, parts) in [
         ("--method hdbscan --clusters 3", ["--clusters", "finds out how many"]),
@@ -101,7 +101,7 @@ fn density_finds_the_number_of_clusters_and_leaves_noise() {
 fn what_cannot_be_clustered_is_said() {
     let folder = Folder::new();
     folder.write_vectors("v.txt");
-    folder.firth("cluster v.txt").expect_error(2, &["--clusters", "words have no labels"]);
+    folder.firth("cluster v.txt").expect_error(2, &["--clusters", "vectors have no labels"]);
     folder.firth("cluster v.txt --clusters 7").expect_error(2, &["--clusters", "7 clusters of 6 rows: give 1 to 6"]);
     folder.firth("cluster v.txt --clusters 0").expect_error(2, &["--clusters", "give 1 to 6"]);
     folder.firth("cluster v.txt --clusters 2 --force").expect_error(2, &["--force", "--output"]);

@@ -78,6 +78,7 @@ impl Folder {
     #[cfg(unix)]
     pub fn interrupt(&self, arguments: &str, signal: &str) -> Tested<Ran> {
         let mut child = self.command(arguments).spawn()?;
+        let _watchdog = Watchdog::over(child.id());
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut said = String::new();
         while !said.contains("words/s") {
@@ -126,6 +127,24 @@ impl Folder {
     /// Vectors in word2vec's text format: two pairs of parallel directions.
     pub fn write_vectors(&self, name: &str) {
         self.write(name, "6 3\nman 1 0 0\nwoman 0 2 0\nking 3 0 3\nqueen 0 1 1\nrock -1 -1 0.5\nstone -2 -2 1.1\n");
+    }
+}
+
+/// Kills a process that has not been waited for in five minutes, so that a test which hangs fails and says where.
+#[cfg(unix)]
+struct Watchdog(#[allow(dead_code)] std::sync::mpsc::Sender<()>); // Held, not used.
+
+#[cfg(unix)]
+impl Watchdog {
+    fn over(process: u32) -> Self {
+        let (held, watched) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let waited = watched.recv_timeout(std::time::Duration::from_secs(300));
+            if waited == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+            }
+        });
+        Self(held)
     }
 }
 

@@ -193,6 +193,9 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
         .build_global()
         .map_err(|error| firth::Error::Backend { source: Box::new(error) })?;
     let globals = &cli.globals;
+    if !matches!(cli.command, Command::Demo(_) | Command::Corpus(_) | Command::Train(_) | Command::Resume(_)) {
+        typed.refuse("log-json", "only training and encoding report as they go")?;
+    }
     match cli.command {
         Command::Demo(flags) => demo::run(&flags, globals),
         Command::Corpus(command) => corpus::run(&command, globals),

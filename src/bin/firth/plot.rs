@@ -47,7 +47,7 @@ pub struct Flags {
     method: Option<Method>,
     #[command(flatten)]
     map: MapFlags,
-    /// What colours tell [default: labels, if there are any, or else clusters, if --clusters is given]
+    /// What colours tell [default: clusters if --clusters is given, else labels if there are any]
     #[arg(long, value_name = "WHAT", value_enum, help_heading = "Picture")]
     color: Option<Color>,
     /// Groups that k-means finds, named by their telling words, from 1 to 1000 [default: 10, with --color clusters]
@@ -89,8 +89,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let method = flags.method.unwrap_or(if drawn.len() < FEW { Method::Pca } else { Method::Tsne });
     flags.map.check(method, typed)?;
     let rows = flags.map.seen(drawn.vectors());
-    let points = flags.map.map(&rows, method, 2, globals)?;
+    // Groups first: what is wrong with them is told before the map, which takes longer.
     let groups = Groups::find(&items, &chosen, &drawn, &rows, color, globals)?;
+    let points = flags.map.map(&rows, method, 2, globals)?;
 
     let noun = items.nouns[usize::from(drawn.len() != 1)];
     let about = about(&items, drawn.len(), noun, method);

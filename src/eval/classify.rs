@@ -1,6 +1,6 @@
 //! A linear probe: how well does logistic regression tell the labels of rows from their vectors?
 //!
-//! loss = Σ −ln softmax(Wx + b)[label] + |W|² / (2 C), without a penalty on b, by L-BFGS (Nocedal and Wright, 2006, algorithm
+//! `loss = Σ −ln softmax(Wx + b)[label] + |W|² / (2 C)`, without a penalty on b, by L-BFGS (Nocedal and Wright, 2006, algorithm
 //! 7.5). With two labels scikit-learn has one row of W, the difference of ours, so that a penalty of twice the size gives the
 //! same classes. [`Scaling::Standard`] with C = 1 equals `make_pipeline(StandardScaler(), LogisticRegression(C=1))`, and
 //! [`Scaling::None`] `LogisticRegression(C=1)`, up to where the iterations stop.

@@ -114,7 +114,7 @@ fn what_cannot_be_clustered_is_said() {
     assert!(ran.stderr.contains("2 clusters instead of 3"), "{}", ran.stderr);
     folder.write("z.txt", "3 2\na 1 0\nb 0 0\nc 0 1\n");
     let ran = folder.firth("cluster z.txt --clusters 2");
-    assert!(ran.expect_code(0).stderr.contains("1 word with a vector of zeros"), "{}", ran.stderr);
+    assert!(ran.expect_code(0).stderr.contains("1 vector with a vector of zeros"), "{}", ran.stderr);
     assert_eq!(folder.names(), ["v.txt", "w.txt", "z.txt"]);
 }
 

@@ -73,7 +73,7 @@ fn what_cannot_be_drawn_is_refused_before_anything_is_written() {
         ("plot v.txt -o m.png --words king --top 3", 2, &["--top"]),
         ("plot v.txt -o m.png --color labels", 2, &["--color labels: these vectors have none"]),
         ("plot v.txt -o m.png --color labels --clusters 2", 2, &["--clusters"]),
-        ("plot v.txt -o m.png --clusters 9", 2, &["--clusters 9: there are 6 words"]),
+        ("plot v.txt -o m.png --clusters 9", 2, &["--clusters 9: there are 6 vectors"]),
         ("plot v.txt -o m.png --perplexity 2", 2, &["--perplexity: has no effect"]),
         ("plot v.txt -o m.png --words king", 3, &["two rows or more"]),
     ] {

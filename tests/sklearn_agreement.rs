@@ -1,5 +1,5 @@
 //! Clusters, their scores and the linear probe equal scikit-learn's: scores of the same groupings to 1e-9, folds and so the
-//! probe's accuracy within half a percent, the inertia of k-means as low, HDBSCAN's clusters the same.
+//! probe's accuracy within half a percent, the inertia of k-means as low, HDBSCAN's clusters nearly the same (ARI above .98).
 //!
 //! Opt-in, since it needs Python with scikit-learn:
 //!

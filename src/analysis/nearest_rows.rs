@@ -82,11 +82,20 @@ pub(super) fn distance(a: &[f32], b: &[f32]) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::math::Rng;
 
-    fn never() -> bool {
+    /// Three groups of rows of ten numbers, one after another, which maps must keep together.
+    pub fn groups(each: usize) -> Result<Matrix> {
+        let mut rng = Rng::stream(1, &[]);
+        let mut row = |group: usize| -> Vec<f32> {
+            (0..10).map(|column| rng.uniform() + if column % 3 == group { 2.0 } else { 0.0 }).collect()
+        };
+        Matrix::from_vec(3 * each, 10, (0..3 * each).flat_map(|at| row(at / each)).collect())
+    }
+
+    pub fn never() -> bool {
         false
     }
 

@@ -202,20 +202,8 @@ fn weights(near: &[Neighbor], mean: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::nearest_rows;
+    use super::super::nearest_rows::tests::{groups, never};
     use super::*;
-
-    /// Three groups of rows of ten numbers, one after another.
-    fn groups(each: usize) -> Result<Matrix> {
-        let mut rng = Rng::stream(1, &[]);
-        let mut row = |group: usize| -> Vec<f32> {
-            (0..10).map(|column| rng.uniform() + if column % 3 == group { 2.0 } else { 0.0 }).collect()
-        };
-        Matrix::from_vec(3 * each, 10, (0..3 * each).flat_map(|at| row(at / each)).collect())
-    }
-
-    fn never() -> bool {
-        false
-    }
 
     #[test]
     fn groups_stay_together_on_any_number_of_threads() -> Result<()> {

@@ -34,13 +34,9 @@ pub struct Embeddings {
 impl Embeddings {
     /// A vector for each key; the counts, where known, are those of the training corpus.
     pub fn new(keys: Keys, vectors: Matrix, counts: Option<Vec<u64>>) -> Result<Self> {
-        if keys.len() != vectors.rows() {
-            return Err(Error::mismatch("vectors", format!("one for each of {} keys", keys.len()), vectors.rows()));
-        }
-        if let Some(counts) = &counts
-            && counts.len() != keys.len()
-        {
-            return Err(Error::mismatch("counts", format!("one for each of {} keys", keys.len()), counts.len()));
+        one_each("vectors", &keys, vectors.rows())?;
+        if let Some(counts) = &counts {
+            one_each("counts", &keys, counts.len())?;
         }
         let (metadata, warnings) = (BTreeMap::new(), Vec::new());
         Ok(Self { keys, vectors, counts, labels: None, texts: None, metadata, warnings })
@@ -48,34 +44,21 @@ impl Embeddings {
 
     /// Adds the class of each key, as the input told it; they need not be distinct.
     pub fn with_labels(mut self, labels: Keys) -> Result<Self> {
-        self.check_count("labels", &labels)?;
+        one_each("labels", &self.keys, labels.len())?;
         self.labels = Some(labels);
         Ok(self)
     }
 
     /// Adds the first words of each key's text ([`beginning`]), for people to read.
     pub fn with_texts(mut self, texts: Keys) -> Result<Self> {
-        self.check_count("texts", &texts)?;
+        one_each("texts", &self.keys, texts.len())?;
         self.texts = Some(texts);
         Ok(self)
     }
 
-    fn check_count(&self, what: &str, strings: &Keys) -> Result<()> {
-        if strings.len() == self.len() {
-            return Ok(());
-        }
-        Err(Error::mismatch(what, format!("one for each of {} keys", self.len()), strings.len()))
-    }
-
     /// The same keys with other vectors, and all else that is known of them.
     pub fn with_vectors(mut self, vectors: Matrix) -> Result<Self> {
-        if self.keys.len() != vectors.rows() {
-            return Err(Error::mismatch(
-                "vectors",
-                format!("one for each of {} keys", self.keys.len()),
-                vectors.rows(),
-            ));
-        }
+        one_each("vectors", &self.keys, vectors.rows())?;
         self.vectors = vectors;
         Ok(self)
     }
@@ -147,4 +130,12 @@ impl Embeddings {
     pub fn position(&self, key: &str) -> Result<usize> {
         self.keys.find(key).ok_or_else(|| Error::UnknownKey { key: key.into(), nearest: self.keys.nearest(key, 3) })
     }
+}
+
+/// Refuses what is not as many as the keys.
+fn one_each(what: &str, keys: &Keys, found: usize) -> Result<()> {
+    if found == keys.len() {
+        return Ok(());
+    }
+    Err(Error::mismatch(what, format!("one for each of {} keys", keys.len()), found))
 }

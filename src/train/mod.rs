@@ -43,7 +43,7 @@ use crate::error::{Error, Result};
 use crate::format::native;
 use crate::math::{Kernel, SharedTable, Tables, fingerprint};
 use crate::objective::NegativeSampling;
-use crate::vocabulary::{DocId, Subsampling, Vocabulary};
+use crate::vocabulary::{Subsampling, Vocabulary};
 use checkpoint::{Record, State};
 use common::Common;
 use layout::Part;
@@ -459,7 +459,7 @@ impl<'a> Trainer<'a> {
         let mut start = vec![0.0; dim];
         for (document, row) in rows.chunks_exact_mut(stride).enumerate() {
             SharedTable::start(seed, part.rows.start + document, &mut start);
-            if row[..dim] == start || self.dataset.document(DocId(document as u32)).is_empty() {
+            if row[..dim] == start {
                 // What nothing has moved must not look like a vector that was learnt.
                 row.fill(0.0);
                 self.unmoved.push(document);

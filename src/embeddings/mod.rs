@@ -1,9 +1,11 @@
 //! The one product of training: keys and a vector for each.
 
 mod beginning;
+mod ngrams;
 pub mod pooling;
 mod similarity;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
@@ -11,6 +13,7 @@ use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
 pub use beginning::beginning;
+pub use ngrams::Ngrams;
 pub use pooling::{Frequencies, Pool, Pooling, PoolingModel};
 pub(crate) use similarity::BLOCK_ROWS;
 pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
@@ -25,6 +28,7 @@ pub struct Embeddings {
     counts: Option<Vec<u64>>,
     labels: Option<Keys>,
     texts: Option<Keys>,
+    ngrams: Option<Ngrams>,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
     /// What a reader changed, guessed or left out, a sentence each, for the caller to show; no part of the product.
@@ -39,7 +43,7 @@ impl Embeddings {
             one_each("counts", &keys, counts.len())?;
         }
         let (metadata, warnings) = (BTreeMap::new(), Vec::new());
-        Ok(Self { keys, vectors, counts, labels: None, texts: None, metadata, warnings })
+        Ok(Self { keys, vectors, counts, labels: None, texts: None, ngrams: None, metadata, warnings })
     }
 
     /// Adds the class of each key, as the input told it; they need not be distinct.
@@ -56,10 +60,19 @@ impl Embeddings {
         Ok(self)
     }
 
-    /// The same keys with other vectors, and all else that is known of them.
+    /// Adds the vectors of n-grams, from which those of unseen keys are made; `None` takes them away.
+    pub fn with_ngrams(mut self, ngrams: Option<Ngrams>) -> Result<Self> {
+        if let Some(ngrams) = ngrams.as_ref().filter(|ngrams| ngrams.vectors().cols() != self.dim()) {
+            return Err(Error::mismatch("dimension of the n-grams", self.dim(), ngrams.vectors().cols()));
+        }
+        self.ngrams = ngrams;
+        Ok(self)
+    }
+
+    /// The same keys with other vectors, and all else that is known of them but the n-grams, which would not fit.
     pub fn with_vectors(mut self, vectors: Matrix) -> Result<Self> {
         one_each("vectors", &self.keys, vectors.rows())?;
-        self.vectors = vectors;
+        (self.vectors, self.ngrams) = (vectors, None);
         Ok(self)
     }
 
@@ -76,6 +89,7 @@ impl Embeddings {
             counts: self.counts.as_ref().map(|counts| positions.iter().map(|&position| counts[position]).collect()),
             labels: self.labels.as_ref().map(chosen),
             texts: self.texts.as_ref().map(chosen),
+            ngrams: self.ngrams.clone(),
             metadata: self.metadata.clone(),
             warnings: Vec::new(),
         })
@@ -106,6 +120,11 @@ impl Embeddings {
         self.texts.as_ref()
     }
 
+    /// The vectors of n-grams, where the model was trained with subwords.
+    pub fn ngrams(&self) -> Option<&Ngrams> {
+        self.ngrams.as_ref()
+    }
+
     /// The number of keys.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -124,6 +143,12 @@ impl Embeddings {
     /// A key's stored vector.
     pub fn row(&self, key: &str) -> Option<&[f32]> {
         self.keys.find(key).map(|position| self.vectors.row(position))
+    }
+
+    /// A key's vector: the stored one or, with subwords, the mean of its n-grams'.
+    pub fn vector(&self, key: &str) -> Option<Cow<'_, [f32]>> {
+        let composed = || self.ngrams.as_ref()?.compose(key).map(Cow::Owned);
+        self.row(key).map(Cow::Borrowed).or_else(composed)
     }
 
     /// A key's position, or an error that suggests near spellings.

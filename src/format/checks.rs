@@ -203,6 +203,9 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
     if embeddings.texts().is_some() {
         losses.push("the first words of the documents".into());
     }
+    if let Some(ngrams) = embeddings.ngrams() {
+        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
+    }
     if metadata && !embeddings.metadata.is_empty() {
         let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).collect();
         losses.push(format!("the metadata ({})", names.join(", ")));

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Candidate, Format, checks, text};
+use super::{Candidate, Care, Dtype, Format, checks, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -38,7 +38,7 @@ impl Format for Glove {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
         checks::writable(embeddings)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\n', '\r'], HOLDS)?;
         let Some(first) = embeddings.keys().iter().next() else {
@@ -57,7 +57,7 @@ impl Format for Glove {
         file.commit()
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();

@@ -42,6 +42,31 @@ pub mod word2vec;
 
 pub use detect::{Candidate, detect};
 
+/// The numbers of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Dtype {
+    /// 32 bits, exact.
+    #[default]
+    F32,
+    /// 16 bits, 11 of them significant; numbers beyond 65504 are refused.
+    F16,
+    /// 16 bits, 8 of them significant, with the range of 32 bits.
+    Bf16,
+    /// 8 bits, with a scale for all.
+    I8,
+}
+
+/// What a reader does with faults that leave the rest of a file usable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Care {
+    /// They are errors.
+    #[default]
+    Strict,
+    /// Rows at fault are left out, and told in [`Embeddings::warnings`].
+    Lenient,
+}
+
 /// A way to lay out keys and vectors in a file or a folder.
 pub trait Format: Sync {
     /// Its name on the command line: `word2vec-bin`.
@@ -68,13 +93,28 @@ pub trait Format: Sync {
     ///
     /// Fails with [`Error::Unsupported`] if a key does not fit the format, and with [`Error::Data`] if a key stands
     /// twice or a number is not finite.
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()>;
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, numbers: Dtype) -> Result<()>;
+
+    /// [`Format::write_as`] in 32-bit numbers.
+    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+        self.write_as(embeddings, path, Dtype::F32)
+    }
+
+    /// The kinds of numbers that it can hold.
+    fn dtypes(&self) -> &'static [Dtype] {
+        &[Dtype::F32]
+    }
 
     /// Reads a file or folder that is taken to be in this format.
     ///
     /// A key that stands twice and a number that is not finite are errors. Bytes of a key that are not UTF-8 become
     /// `\xNN`; this and everything else that was guessed or changed is told in [`Embeddings::warnings`].
-    fn read(&self, path: &Path) -> Result<Embeddings>;
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings>;
+
+    /// [`Format::read_as`], strictly.
+    fn read(&self, path: &Path) -> Result<Embeddings> {
+        self.read_as(path, Care::Strict)
+    }
 
     /// Is this file or folder in this format? Asked in the order of [`FORMATS`].
     fn recognizes(&self, candidate: &Candidate) -> bool;
@@ -86,7 +126,12 @@ pub const FORMATS: &[&dyn Format] =
 
 /// Reads any vector file, or the word vectors of a run folder; the format is found by content.
 pub fn read(path: &Path) -> Result<Embeddings> {
-    detect(path)?.read(path)
+    read_as(path, Care::Strict)
+}
+
+/// [`read`], with more or less care.
+pub fn read_as(path: &Path, care: Care) -> Result<Embeddings> {
+    detect(path)?.read_as(path, care)
 }
 
 /// The format of that name.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Dtype;
 
 use super::checks::{self, Place};
-use super::{Candidate, Format};
+use super::{Candidate, Care, Format};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
@@ -54,7 +54,7 @@ impl Format for Native {
         Vec::new()
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: super::Dtype) -> Result<()> {
         checks::writable(embeddings)?;
         let words = Words {
             keys: embeddings.keys(),
@@ -66,7 +66,7 @@ impl Format for Native {
         write_rows(path, words, &embeddings.metadata, || embeddings.vectors().iter_rows())
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let container = Container::open_kind(&file(path), KIND)?;
         let path = container.path();
         let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::checks::{self, Place};
 use super::npy::{self, Header, Kind, Number};
-use super::{Candidate, Format, text};
+use super::{Candidate, Care, Dtype, Format, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -48,7 +48,7 @@ impl Format for Numpy {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
         let beside = path.with_extension(KEYS[0]);
         if beside == path {
             let reason = format!("{} is the name of the file of keys; end it in .npy", path.display());
@@ -69,7 +69,7 @@ impl Format for Numpy {
         file.commit()
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let array = Array::read(path, file.bytes())?;

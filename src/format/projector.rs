@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::checks::{self, Place};
-use super::{Candidate, Format, text};
+use super::{Candidate, Care, Dtype, Format, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -47,7 +47,7 @@ impl Format for Projector {
         checks::dropped(embeddings, false, true)
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
         checks::writable(embeddings)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\t', '\n', '\r'], HOLDS)?;
         checks::no_mark(self.name(), embeddings.keys(), HOLDS)?;
@@ -70,7 +70,7 @@ impl Format for Projector {
         written
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let (tensor, metadata) = files(path)?;
         let file = MappedFile::open(&tensor)?;
         file.advise_sequential();

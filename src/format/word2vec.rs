@@ -9,7 +9,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::checks::{self, Place};
-use super::{Candidate, Format, text};
+use super::{Candidate, Care, Dtype, Format, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile, as_bytes};
@@ -52,7 +52,7 @@ impl Format for Text {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
         checks::writable(embeddings)?;
         checks::no_characters(self.name(), embeddings.keys(), &[' ', '\t', '\n', '\r'], HOLDS)?;
         checks::no_empty(self.name(), embeddings.keys(), HOLDS)?;
@@ -62,7 +62,7 @@ impl Format for Text {
         file.commit()
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();
@@ -116,7 +116,7 @@ impl Format for Binary {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
         checks::writable(embeddings)?;
         checks::no_characters(self.name(), embeddings.keys(), &[' ', '\n'], HOLDS)?;
         checks::no_empty(self.name(), embeddings.keys(), HOLDS)?;
@@ -131,7 +131,7 @@ impl Format for Binary {
         file.commit()
     }
 
-    fn read(&self, path: &Path) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();

@@ -7,10 +7,12 @@ pub mod count;
 mod file;
 mod keys;
 mod subsample;
+mod subwords;
 mod table;
 
 pub use keys::Keys;
 pub use subsample::Subsampling;
+pub use subwords::Subwords;
 pub use table::WordTable;
 
 /// Which of the words met in a corpus are learnt.

@@ -38,6 +38,7 @@ const MODULES: &[(&str, &[&str])] = &[
 const UNSAFE: &[&str] = &[
     "bin/firth/signals.rs",
     "io.rs",
+    "math/composed.rs",
     "math/lanes.rs",
     "math/matrix.rs",
     "math/scalar.rs",

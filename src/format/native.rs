@@ -2,7 +2,8 @@
 //!
 //! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts`, `label_ends` and `text_ends` u64 \[n\]
 //! if known, `vectors` f32 \[n, dim\], `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
-//! classes and the first words of documents. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
+//! classes and the first words of documents; with subwords, `ngram_buckets` u32 \[m\] and `ngram_vectors` f32 \[m, dim\],
+//! and how words are cut in the header. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
 //! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
 use std::collections::BTreeMap;
@@ -12,11 +13,11 @@ use safetensors::tensor::Dtype;
 
 use super::checks::{self, Place};
 use super::{Candidate, Care, Format};
-use crate::embeddings::Embeddings;
+use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
-use crate::math::{Matrix, fingerprint};
-use crate::vocabulary::Keys;
+use crate::math::{Matrix, Rows, fingerprint};
+use crate::vocabulary::{Keys, Subwords};
 
 /// The kind in the header.
 pub const KIND: &str = "words";
@@ -25,6 +26,9 @@ pub const FILE: &str = "words.safetensors";
 
 /// The entry of the header with the vectors' fingerprint.
 pub const FINGERPRINT: &str = "firth.fingerprint";
+
+/// The entry of the header that says how words are cut into n-grams.
+const SUBWORDS: &str = "firth.subwords";
 
 /// The native format.
 pub struct Native;
@@ -61,6 +65,7 @@ impl Format for Native {
             counts: embeddings.counts(),
             labels: embeddings.labels(),
             texts: embeddings.texts(),
+            ngrams: embeddings.ngrams().map(|n| (n.subwords(), n.buckets(), Rows::of(n.vectors()))),
             dim: embeddings.dim(),
         };
         write_rows(path, words, &embeddings.metadata, || embeddings.vectors().iter_rows())
@@ -102,8 +107,20 @@ impl Format for Native {
         if has("texts") {
             embeddings = embeddings.with_texts(strings("texts", "text_ends")?)?;
         }
+        if let Some(subwords) = container.entry(SUBWORDS) {
+            let subwords: Subwords = serde_json::from_str(subwords)
+                .map_err(|error| fault(format!("{SUBWORDS} is {subwords:?} ({error})")))?;
+            subwords.validate()?;
+            let buckets = container.slice::<u32>("ngram_buckets")?;
+            let numbers = container.slice::<f32>("ngram_vectors")?;
+            if let Some((row, column)) = checks::not_finite(&numbers, dim) {
+                return Err(fault(format!("number {} of the vector of n-gram {} is not finite", column + 1, row + 1)));
+            }
+            let vectors = Matrix::from_mapped(buckets.len(), dim, numbers)?;
+            embeddings = embeddings.with_ngrams(Some(Ngrams::new(subwords, buckets.to_vec(), vectors)?))?;
+        }
         embeddings.metadata = container.entries();
-        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT] {
+        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT, SUBWORDS] {
             embeddings.metadata.remove(own);
         }
         Ok(embeddings)
@@ -126,7 +143,16 @@ pub(crate) struct Words<'a> {
     pub counts: Option<&'a [u64]>,
     pub labels: Option<&'a Keys>,
     pub texts: Option<&'a Keys>,
+    /// How words are cut, the buckets that have a row, and these rows.
+    pub ngrams: Option<(Subwords, &'a [u32], Rows<'a>)>,
     pub dim: usize,
+}
+
+impl<'a> Words<'a> {
+    /// Keys alone.
+    pub fn new(keys: &'a Keys, dim: usize) -> Self {
+        Self { keys, counts: None, labels: None, texts: None, ngrams: None, dim }
+    }
 }
 
 /// Writes vectors that may lie anywhere, without a copy of them; `rows` gives them, one for each key, whenever asked.
@@ -136,22 +162,32 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     metadata: &BTreeMap<String, String>,
     rows: impl Fn() -> I,
 ) -> Result<()> {
-    let Words { keys, counts, labels, texts, dim } = words;
+    let Words { keys, counts, labels, texts, ngrams, dim } = words;
     let ends = [("counts", counts.is_some()), ("label_ends", labels.is_some()), ("text_ends", texts.is_some())];
     let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
     tensors.extend(ends.iter().filter(|end| end.1).map(|end| (end.0, Dtype::U64, vec![keys.len()])));
     tensors.push(("vectors", Dtype::F32, vec![keys.len(), dim]));
+    let mut metadata = metadata.clone();
+    if let Some((subwords, buckets, _)) = &ngrams {
+        tensors.push(("ngram_buckets", Dtype::U32, vec![buckets.len()]));
+        tensors.push(("ngram_vectors", Dtype::F32, vec![buckets.len(), dim]));
+        let subwords = serde_json::to_string(subwords).map_err(|source| Error::Backend { source: source.into() })?;
+        metadata.insert(SUBWORDS.into(), subwords);
+    }
     tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
     for (name, strings) in [("labels", labels), ("texts", texts)] {
         tensors.extend(strings.map(|strings| (name, Dtype::U8, vec![strings.text().len()])));
     }
-    let mut metadata = metadata.clone();
     metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint(rows())));
     let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
     writer.write(keys.ends())?;
     writer.write(counts.unwrap_or(&[]))?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.ends()))?;
     rows().try_for_each(|row| writer.write(row))?;
+    if let Some((_, buckets, rows)) = ngrams {
+        writer.write(buckets)?;
+        rows.iter().try_for_each(|row| writer.write(row))?;
+    }
     writer.write(keys.text().as_bytes())?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.text().as_bytes()))?;
     writer.commit()

@@ -1,5 +1,6 @@
 //! Numbers: matrices, shared training tables, kernels, random numbers, sampling.
 
+mod composed;
 mod kernel;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod lanes;
@@ -14,6 +15,7 @@ mod simd;
 mod sparse;
 pub(crate) mod vector;
 
+pub use composed::Compositions;
 pub use kernel::Kernel;
 pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
 pub use moment::{Directions, Moment};

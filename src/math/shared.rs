@@ -1,6 +1,7 @@
 //! Training tables: matrices that threads update without locks, and the steps on them.
 #![allow(unsafe_code)]
 
+use super::composed::Composed;
 use super::kernel::{BLOCK, Block, Carry, Kernel, PrivateRow};
 use super::{Matrix, Rng};
 use crate::error::{Error, Result};
@@ -106,7 +107,7 @@ impl SharedTable {
     /// # Panics
     /// If there is no such row.
     #[inline(always)]
-    fn row(&self, row: RowId) -> *mut f32 {
+    pub(super) fn row(&self, row: RowId) -> *mut f32 {
         assert!((row.0 as usize) < self.rows, "row {} of {}", row.0, self.rows);
         // SAFETY: within the buffer, as just checked.
         unsafe { self.start.add(row.0 as usize * self.stride) }
@@ -122,9 +123,22 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// Those of a matrix.
+    pub fn of(matrix: &'a Matrix) -> Self {
+        Self { numbers: matrix.as_slice(), stride: matrix.cols(), dim: matrix.cols() }
+    }
+
     /// Each row's `dim` numbers, in order.
     pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
         self.numbers.chunks_exact(self.stride.max(1)).map(move |row| &row[..self.dim])
+    }
+
+    /// One row.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn get(self, row: RowId) -> &'a [f32] {
+        &self.numbers[row.0 as usize * self.stride..][..self.dim]
     }
 
     /// Some of the rows.
@@ -142,9 +156,9 @@ impl<'a> Rows<'a> {
 /// The two tables of a predictive task and the kernel that steps on them.
 #[derive(Debug)]
 pub struct Tables {
-    input: SharedTable,
+    pub(super) input: SharedTable,
     output: SharedTable,
-    kernel: Kernel,
+    pub(super) kernel: Kernel,
 }
 
 /// What one worker needs to step: nothing here is shared, and nothing is allocated per step.
@@ -152,7 +166,9 @@ pub struct Tables {
 pub struct Worker {
     /// The hidden row of a mean: its value, then its gradient.
     hidden: PageBuffer,
-    rows: Vec<*mut f32>,
+    pub(super) rows: Vec<*mut f32>,
+    /// Where hidden rows are composed of input rows.
+    pub(super) composed: Option<Composed>,
     carry: Carry,
     touched: Option<[Vec<bool>; 2]>,
 }
@@ -177,11 +193,17 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn note(&mut self, hidden: &[RowId], outputs: &[RowId]) {
-        if let Some([input, output]) = &mut self.touched {
-            hidden.iter().for_each(|row| input[row.0 as usize] = true);
+    pub(super) fn note(&mut self, input: &[RowId], outputs: &[RowId]) {
+        if let Some([moved, output]) = &mut self.touched {
+            input.iter().for_each(|row| moved[row.0 as usize] = true);
             outputs.iter().for_each(|row| output[row.0 as usize] = true);
         }
+    }
+
+    /// Keeps account of a step's rows; composed rows were noted when they were composed.
+    #[inline(always)]
+    fn note_step(&mut self, hidden: &[RowId], outputs: &[RowId]) {
+        self.note(if self.composed.is_some() { &[] } else { hidden }, outputs);
     }
 }
 
@@ -199,6 +221,7 @@ impl Tables {
         Ok(Worker {
             hidden: PageBuffer::zeroed(2 * self.input.stride)?,
             rows: Vec::new(),
+            composed: None,
             carry: Carry::default(),
             touched: None,
         })
@@ -250,14 +273,14 @@ impl Tables {
     /// once; within a block all scores come from the rows as they were.
     #[inline]
     pub fn step_rows(&self, hidden: &[RowId], outputs: &[RowId], lr: f32, worker: &mut Worker) {
-        worker.note(hidden, outputs);
+        worker.note_step(hidden, outputs);
         let mut block = self.block(lr);
         for (first, outputs) in distinct_blocks(outputs) {
             self.set_outputs(&mut block, first, outputs);
             for (_, hidden) in distinct_blocks(hidden) {
                 block.hidden_len = hidden.len();
                 for (slot, &row) in block.hidden.iter_mut().zip(hidden) {
-                    *slot = self.input.row(row);
+                    *slot = self.hidden(row, &mut worker.composed);
                 }
                 // SAFETY: all rows were checked, are padded, and differ; the kernel fits this processor.
                 unsafe { (self.kernel.in_place)(&block, &mut worker.carry) };
@@ -272,14 +295,14 @@ impl Tables {
     /// If the worker was made for narrower tables.
     #[inline]
     pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
-        worker.note(hidden, outputs);
-        let Worker { hidden: buffer, rows, carry, .. } = worker;
+        worker.note_step(hidden, outputs);
+        let Worker { hidden: buffer, rows, composed, carry, .. } = worker;
         assert!(buffer.as_slice().len() >= 2 * self.input.stride, "a worker of other tables");
         if hidden.is_empty() {
             return;
         }
         rows.clear();
-        rows.extend(hidden.iter().map(|&row| self.input.row(row)));
+        rows.extend(hidden.iter().map(|&row| self.hidden(row, composed)));
         let value = buffer.as_mut_ptr();
         // SAFETY: the buffer holds two rows, as just checked.
         let row = PrivateRow { value, grad: unsafe { value.add(self.input.stride) } };
@@ -294,6 +317,12 @@ impl Tables {
             }
             (self.kernel.scatter)(rows, share, &row, self.input.dim);
         }
+    }
+
+    /// A hidden row: composed, or an input row itself.
+    #[inline(always)]
+    fn hidden(&self, row: RowId, composed: &mut Option<Composed>) -> *mut f32 {
+        composed.as_mut().map_or_else(|| self.input.row(row), |composed| composed.row(row))
     }
 
     #[inline(always)]

@@ -1,9 +1,8 @@
 //! CBOW: the mean of the words around the centre predicts it (Mikolov et al., 2013).
 
 use super::window::around;
-use super::{Examples, Hidden, PretextTask};
-use crate::math::{Rng, RowId};
-use crate::vocabulary::WordId;
+use super::{Examples, Hidden, PretextTask, Rows};
+use crate::math::Rng;
 
 /// The examples of the continuous bag of words: one for each centre, its context words as one hidden row.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ impl PretextTask for Cbow {
         Hidden::Mean
     }
 
-    fn examples(&self, words: &[WordId], _: RowId, rng: &mut Rng, out: &mut Examples) {
-        around(words, self.window, rng, out);
+    fn examples(&self, sentence: &Rows<'_>, rng: &mut Rng, out: &mut Examples) {
+        around(sentence, self.window, rng, out);
     }
 }
 

@@ -12,6 +12,8 @@ pub use pv_dm::PvDm;
 pub use skipgram::SkipGram;
 pub use window::windows;
 
+use std::ops::Range;
+
 use crate::math::{Rng, RowId};
 use crate::vocabulary::WordId;
 
@@ -49,23 +51,13 @@ impl Examples {
         self.examples.clear();
     }
 
-    /// Adds the example that the words to the left and to the right of a target predict it, unless there are none.
+    /// Adds the example that the words in some places, and before them a document if there is one, predict the word at
+    /// `position`.
     #[inline]
-    pub fn push(&mut self, left: &[WordId], right: &[WordId], target: WordId, position: usize) {
-        if left.len() + right.len() > 0 {
-            self.rows.extend(left.iter().map(|word| RowId(word.0)));
-            self.rows.extend(right.iter().map(|word| RowId(word.0)));
-            self.examples.push((self.rows.len(), target, position as u32));
-        }
-    }
-
-    /// Adds the example that a document, together with the words around a target, predicts it.
-    #[inline]
-    pub fn push_with(&mut self, document: RowId, left: &[WordId], right: &[WordId], target: WordId, position: usize) {
-        self.rows.push(document);
-        self.rows.extend(left.iter().map(|word| RowId(word.0)));
-        self.rows.extend(right.iter().map(|word| RowId(word.0)));
-        self.examples.push((self.rows.len(), target, position as u32));
+    pub fn push(&mut self, sentence: &Rows<'_>, document: Option<RowId>, near: [Range<usize>; 2], position: usize) {
+        self.rows.extend(document);
+        near.into_iter().for_each(|places| self.rows.extend_from_slice(&sentence.rows[places]));
+        self.examples.push((self.rows.len(), sentence.words[position], position as u32));
     }
 
     /// The examples in order.
@@ -88,9 +80,19 @@ pub trait PretextTask: std::fmt::Debug + Send + Sync {
     /// How its examples' rows make hidden rows.
     fn hidden(&self) -> Hidden;
 
-    /// Adds the examples of a sentence, of which `words` survived subsampling. A word's input row is its id; `document` is
-    /// that of the document they are from, which tasks of words alone pass over.
-    fn examples(&self, words: &[WordId], document: RowId, rng: &mut Rng, out: &mut Examples);
+    /// Adds the examples of a sentence; tasks of words alone pass over its document.
+    fn examples(&self, sentence: &Rows<'_>, rng: &mut Rng, out: &mut Examples);
+}
+
+/// What is left of a sentence after subsampling, and the rows that stand for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The words, as targets.
+    pub words: &'a [WordId],
+    /// A hidden or input row for each word.
+    pub rows: &'a [RowId],
+    /// The input row of the document that they are from.
+    pub document: RowId,
 }
 
 #[cfg(test)]
@@ -103,8 +105,10 @@ pub(crate) mod tests {
     /// Examples as plain numbers: rows, target.
     pub(crate) fn listed(task: &dyn PretextTask, words: &[u32], rng: &mut Rng) -> Vec<(Vec<u32>, u32)> {
         let words: Vec<_> = words.iter().map(|&word| WordId(word)).collect();
+        let rows: Vec<_> = words.iter().map(|word| RowId(word.0)).collect();
         let mut examples = Examples::default();
-        task.examples(&words, RowId(DOCUMENT), rng, &mut examples);
+        let sentence = Rows { words: &words, rows: &rows, document: RowId(DOCUMENT) };
+        task.examples(&sentence, rng, &mut examples);
         examples.iter().map(|e| (e.rows.iter().map(|row| row.0).collect(), e.target.0)).collect()
     }
 }

@@ -4,9 +4,8 @@
 //! (gensim's `dbow_words`), so that documents and words lie in one space.
 
 use super::window::windows;
-use super::{Examples, Hidden, PretextTask};
-use crate::math::{Rng, RowId};
-use crate::vocabulary::WordId;
+use super::{Examples, Hidden, PretextTask, Rows};
+use crate::math::Rng;
 
 /// The examples of PV-DBOW: one for each word, predicted by its document.
 #[derive(Debug)]
@@ -24,15 +23,16 @@ impl PretextTask for PvDbow {
         Hidden::Each
     }
 
-    fn examples(&self, words: &[WordId], document: RowId, rng: &mut Rng, out: &mut Examples) {
+    fn examples(&self, sentence: &Rows<'_>, rng: &mut Rng, out: &mut Examples) {
+        let document = Some(sentence.document);
         match self.words {
             None => {
-                let targets = words.iter().enumerate();
-                targets.for_each(|(position, &target)| out.push_with(document, &[], &[], target, position));
+                let positions = 0..sentence.words.len();
+                positions.for_each(|position| out.push(sentence, document, [0..0, 0..0], position));
             }
             Some(window) => {
-                for (center, left, right) in windows(words, window, rng) {
-                    out.push_with(document, left, right, words[center], center);
+                for (center, left, right) in windows(sentence.words.len(), window, rng) {
+                    out.push(sentence, document, [left, right], center);
                 }
             }
         }

@@ -2,9 +2,8 @@
 //! (Le and Mikolov, 2014).
 
 use super::window::windows;
-use super::{Examples, Hidden, PretextTask};
-use crate::math::{Rng, RowId};
-use crate::vocabulary::WordId;
+use super::{Examples, Hidden, PretextTask, Rows};
+use crate::math::Rng;
 
 /// The examples of PV-DM: one for each centre, its document and its context words as one hidden row.
 #[derive(Debug)]
@@ -22,9 +21,9 @@ impl PretextTask for PvDm {
         Hidden::Mean
     }
 
-    fn examples(&self, words: &[WordId], document: RowId, rng: &mut Rng, out: &mut Examples) {
-        for (center, left, right) in windows(words, self.window, rng) {
-            out.push_with(document, left, right, words[center], center);
+    fn examples(&self, sentence: &Rows<'_>, rng: &mut Rng, out: &mut Examples) {
+        for (center, left, right) in windows(sentence.words.len(), self.window, rng) {
+            out.push(sentence, Some(sentence.document), [left, right], center);
         }
     }
 }

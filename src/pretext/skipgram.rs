@@ -1,9 +1,8 @@
 //! Skip-gram: each word around the centre predicts it, a hidden row apiece (Mikolov et al., 2013; word2vec.c's order).
 
 use super::window::around;
-use super::{Examples, Hidden, PretextTask};
-use crate::math::{Rng, RowId};
-use crate::vocabulary::WordId;
+use super::{Examples, Hidden, PretextTask, Rows};
+use crate::math::Rng;
 
 /// Skip-gram's examples: one for each centre, its context words as separate hidden rows.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ impl PretextTask for SkipGram {
         Hidden::Each
     }
 
-    fn examples(&self, words: &[WordId], _: RowId, rng: &mut Rng, out: &mut Examples) {
-        around(words, self.window, rng, out);
+    fn examples(&self, sentence: &Rows<'_>, rng: &mut Rng, out: &mut Examples) {
+        around(sentence, self.window, rng, out);
     }
 }
 

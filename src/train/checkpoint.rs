@@ -3,7 +3,8 @@
 //! ```text
 //! checkpoints/epoch-0002-turn-000117/
 //!     words.safetensors      word vectors, a model like any other
-//!     context.safetensors, documents.safetensors    the other rows of the tables, as the task has them
+//!     context.safetensors, documents.safetensors    the other rows of the tables, as the task has them;
+//!                            with subwords rows.safetensors and ngrams.safetensors instead of words
 //!     state.json             position, losses, configuration, and what they belong to
 //! checkpoints/best-epoch-0002/   with --heldout: the tables of the best epoch so far
 //! ```
@@ -20,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
-use super::layout::{self, Part};
+use super::layout::{self, Part, Sizes};
 use super::progress::Tally;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -197,7 +198,7 @@ impl Checkpoint {
             Ok::<_, Error>((part.file, vectors))
         };
         // How many rows there must be is known with the corpus only.
-        let tables = layout::parts(&record.config, 0, 0).into_iter().map(table).collect::<Result<_>>()?;
+        let tables = layout::parts(&record.config, Sizes::default()).into_iter().map(table).collect::<Result<_>>()?;
         Ok(Self { record, tables, path: path.into() })
     }
 

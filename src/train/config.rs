@@ -8,6 +8,7 @@ use super::checkpoint::Every;
 use crate::error::{Error, Result};
 use crate::math::Kernel;
 use crate::pretext::{Cbow, PretextTask, PvDbow, PvDm, SkipGram};
+use crate::vocabulary::Subwords;
 
 /// What is predicted from what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -86,7 +87,7 @@ pub enum KernelChoice {
 pub enum Compat {
     /// word2vec.c: sample 1e-3, lr 0.025 (CBOW 0.05), CBOW without dividing the gradient.
     Word2vec,
-    /// fastText: lr 0.05, noise exponent 0.5, CBOW without dividing the gradient.
+    /// fastText: lr 0.05, noise exponent 0.5, n-grams of 3 to 6 characters, CBOW without dividing the gradient.
     Fasttext,
     /// gensim: sample 1e-3, lr 0.025, CBOW without dividing the gradient.
     Gensim,
@@ -128,6 +129,17 @@ pub struct TrainConfig {
     /// The learning rate falls no lower than this fraction of --lr [0 to 1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "FRACTION", default_value_t = 1e-4))]
     pub min_lr: f64,
+    /// Subwords: characters of the shortest n-gram whose vector is part of a word's [1 to 64] [default: 3 with --max-n]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Subwords"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_n: Option<usize>,
+    /// Subwords: characters of the longest n-gram; 0 learns words only [0 to 64] [default: 0, 6 with --min-n]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", help_heading = "Subwords"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_n: Option<usize>,
+    /// Buckets that n-grams are hashed to; only those in use take memory [1 to 2147483647]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = BUCKETS, help_heading = "Subwords"))]
+    pub buckets: u32,
     /// Passes over the corpus [1 to 10000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub epochs: usize,
@@ -171,6 +183,11 @@ pub struct TrainConfig {
 /// Seldom enough to cost nothing, and often enough that a crash does not cost an afternoon.
 const CHECKPOINT_EVERY: Every = Every::Time(Duration::from_secs(600));
 
+/// fastText's n-grams.
+const MIN_N: usize = 3;
+const MAX_N: usize = 6;
+const BUCKETS: u32 = 2_000_000;
+
 /// More than any corpus holds.
 const MOST_SYNC_TOKENS: u64 = 1_000_000_000_000;
 
@@ -198,6 +215,9 @@ impl Default for TrainConfig {
             sample: None,
             lr: None,
             min_lr: 1e-4,
+            min_n: None,
+            max_n: None,
+            buckets: BUCKETS,
             epochs: 5,
             strategy: Strategy::Auto,
             replicas: 2,
@@ -222,6 +242,8 @@ impl TrainConfig {
             sample: Some(self.sample()),
             lr: Some(self.lr()),
             strategy: self.strategy_in_force(),
+            min_n: Some(self.subwords().map_or(0, |subwords| subwords.min_n)),
+            max_n: Some(self.subwords().map_or(0, |subwords| subwords.max_n)),
             ..self.clone()
         };
         let count = |option: &str, value: usize, most: usize| {
@@ -262,6 +284,13 @@ impl TrainConfig {
             let reason = "a document whose sentences are held out would learn nothing; measure on its labels instead";
             return Err(Error::config("--heldout", reason));
         }
+        if let Some(subwords) = self.subwords() {
+            subwords.validate()?;
+            if self.task.has_documents() {
+                let reason = "documents are learnt with words as they are; train skipgram or cbow, or leave it out";
+                return Err(Error::config("--max-n", reason));
+            }
+        }
         count("--keep", self.keep, 1000)?;
         let lr = resolved.lr();
         if !lr.is_finite() || lr <= 0.0 {
@@ -292,6 +321,18 @@ impl TrainConfig {
             (None, Task::PvDbow) => 0.03,
             (None, Task::PvDm) => 0.1,
         })
+    }
+
+    /// How words are cut into n-grams; `None`: not at all. Where one end is given, the other is fastText's.
+    pub fn subwords(&self) -> Option<Subwords> {
+        let off = if self.compat == Some(Compat::Fasttext) && !self.task.has_documents() { None } else { Some(0) };
+        let (min_n, max_n) = match (self.min_n, self.max_n) {
+            (None, None) => (off.unwrap_or(MIN_N), off.unwrap_or(MAX_N)),
+            (Some(min_n), None) => (min_n, if min_n == 0 { 0 } else { min_n.max(MAX_N) }),
+            (None, Some(max_n)) => (max_n.min(MIN_N), max_n),
+            (Some(min_n), Some(max_n)) => (min_n, max_n),
+        };
+        (max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
     }
 
     /// Are words input rows, which predict, or do documents alone predict?

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Trainer;
-use crate::embeddings::{Embeddings, cosine};
+use crate::embeddings::{Embeddings, Ngrams, cosine};
 use crate::error::{Error, Result};
-use crate::math::SharedTable;
+use crate::vocabulary::Subwords;
 
 /// Words named in a report on drift.
 const NAMED: usize = 5;
@@ -29,28 +29,48 @@ impl Trainer<'_> {
     /// Rows are found by word. Words that the earlier run lacks start as in a new run.
     pub fn start_from(&mut self, words: &Embeddings, context: Option<&Embeddings>) -> Result<()> {
         let vocabulary = self.vocabulary;
+        for earlier in [Some(words), context].into_iter().flatten() {
+            if earlier.dim() != self.config.dim {
+                return Err(Error::mismatch("--dim of the earlier run", self.config.dim, earlier.dim()));
+            }
+        }
+        let (subwords, earlier) = (self.config.subwords(), words.ngrams().map(Ngrams::subwords));
+        if subwords != earlier {
+            let told = |subwords: Option<Subwords>| match subwords {
+                Some(Subwords { min_n, max_n, buckets }) => format!("{min_n} to {max_n} in {buckets} buckets"),
+                None => "none".into(),
+            };
+            return Err(Error::mismatch("n-grams (--min-n, --max-n, --buckets)", told(earlier), told(subwords)));
+        }
         let [input, output] = self.tables.parts_mut();
-        let take = |table: &mut SharedTable, from: &Embeddings| {
-            if from.dim() != table.dim() {
-                return Err(Error::mismatch("--dim of the earlier run", table.dim(), from.dim()));
-            }
-            let (dim, stride) = (table.dim(), table.stride());
-            for (key, row) in vocabulary.keys().iter().zip(table.as_padded_mut().chunks_exact_mut(stride)) {
-                if let Some(earlier) = from.row(key) {
-                    row[..dim].copy_from_slice(earlier);
-                }
-            }
-            Ok(())
+        let places = |of: &Embeddings| -> Vec<(usize, usize)> {
+            let keys = vocabulary.keys().iter().enumerate();
+            keys.filter_map(|(word, key)| Some((word, of.keys().find(key)?))).collect()
         };
-        take(input, words)?;
-        context.map_or(Ok(()), |context| take(output, context))
+        if let Some((subwords, ngrams)) = self.step.subwords.as_ref().zip(words.ngrams()) {
+            for (at, &bucket) in subwords.buckets.iter().enumerate() {
+                input.set_rows(vocabulary.len() + at, ngrams.row(bucket));
+            }
+            places(words).into_iter().for_each(|(word, at)| subwords.set(word, words.vectors().row(at), input));
+        } else {
+            places(words).into_iter().for_each(|(word, at)| input.set_rows(word, [words.vectors().row(at)]));
+        }
+        if let Some(context) = context {
+            places(context).into_iter().for_each(|(word, at)| output.set_rows(word, [context.vectors().row(at)]));
+        }
+        Ok(())
     }
 
     /// How far the words of an earlier run have moved by now.
     pub fn drift(&mut self, before: &Embeddings) -> Drift {
         let keys = self.vocabulary.keys();
+        let composed = self.composed();
         let [input, _] = self.tables.parts_mut();
-        let rows = keys.iter().zip(input.as_rows().iter());
+        let rows: Vec<&[f32]> = match &composed {
+            Some(vectors) => vectors.iter_rows().collect(),
+            None => input.as_rows().iter().collect(),
+        };
+        let rows = keys.iter().zip(rows);
         let mut moved: Vec<(&str, f64)> =
             rows.filter_map(|(key, row)| Some((key, cosine(before.row(key)?, row)))).collect();
         let mean_cosine = moved.iter().map(|(_, cosine)| cosine).sum::<f64>() / moved.len().max(1) as f64;

@@ -33,7 +33,7 @@ pub(super) fn held_out(share: f64, seed: u64, dataset: &Dataset) -> Result<Vec<u
 /// Windows and noise are the same each time, so that two measurements differ by what was learned between them alone.
 pub(super) fn loss(step: &Step, tables: &Tables, dataset: &Dataset, sentences: &[u64]) -> Result<f64> {
     let parts = sentences.par_chunks(SENTENCES).enumerate().map(|(part, sentences)| {
-        let mut scratch = Scratch::new(tables)?;
+        let mut scratch = Scratch::new(step, tables)?;
         let mut noise = step.objective.noise(step.seed, &[streams::HELD_OUT_NOISE, part as u64]);
         for sentence in sentences.iter().flat_map(|&at| dataset.sentences(at..at + 1)) {
             // A step at rate zero changes nothing and gives the loss.

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::{Format, native};
 use crate::math::{AliasTable, Kernel, Matrix, Rng, RowId, SharedTable, Tables, Worker};
 use crate::objective::Noise;
-use crate::pretext::{Example, Examples, Hidden, PretextTask};
+use crate::pretext::{Example, Examples, Hidden, PretextTask, Rows};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::{Subsampling, Vocabulary, WordId};
 
@@ -145,7 +145,7 @@ impl ParagraphVectors {
         copies.set(0, [&*row]);
         let mut noise = Noise::new(&self.noise, Rng::stream(self.config.seed, &path(1)));
         let (epochs, rate) = (self.config.epochs, self.config.lr());
-        let (mut kept, mut examples, mut steps) = (Vec::new(), Examples::default(), 0u64);
+        let (mut kept, mut rows, mut examples, mut steps) = (Vec::new(), Vec::new(), Examples::default(), 0u64);
         for epoch in 0..epochs {
             let left = 1.0 - epoch as f64 / epochs as f64;
             let lr = (rate * left).max(rate * self.config.min_lr) as f32;
@@ -153,8 +153,11 @@ impl ParagraphVectors {
             for &end in &document.line_ends {
                 self.subsampling.keep(&document.words[start..end], &mut rng, &mut kept);
                 start = end;
+                rows.clear();
+                rows.extend(kept.iter().map(|word| RowId(word.0)));
                 examples.clear();
-                self.task.examples(&kept, DOCUMENT, &mut rng, &mut examples);
+                let sentence = Rows { words: &kept, rows: &rows, document: DOCUMENT };
+                self.task.examples(&sentence, &mut rng, &mut examples);
                 for example in examples.iter() {
                     self.step(example, &mut noise, lr, copies);
                     steps += 1;

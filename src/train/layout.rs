@@ -1,8 +1,11 @@
 //! Which rows of which table are what, and the files that they go to.
 //!
+//! With subwords the rows go to checkpoints only; a finished run has `words`, which holds the means and the n-grams.
+//!
 //! | task | input table | output table |
 //! |---|---|---|
 //! | skip-gram, CBOW | `words` | `context` |
+//! | the same with subwords | `rows` of words, then `ngrams` | `context` |
 //! | PV-DBOW | `documents` | `words` |
 //! | PV-DBOW with words, PV-DM | `words`, then `documents` | `context` |
 
@@ -15,6 +18,19 @@ use crate::format::native;
 pub const CONTEXT: &str = "context.safetensors";
 /// The file with the vectors of documents.
 pub const DOCUMENTS: &str = "documents.safetensors";
+
+/// The file with the own rows of words that are means of these and of their n-grams' rows.
+pub(super) const ROWS: &str = "rows.safetensors";
+/// The file with the rows of n-grams.
+pub(super) const NGRAMS: &str = "ngrams.safetensors";
+
+/// How many rows there are of each kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sizes {
+    pub words: usize,
+    pub ngrams: usize,
+    pub documents: usize,
+}
 
 /// Rows of one table that have a file of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,9 +49,13 @@ impl Part {
 }
 
 /// The parts of a run, in the order in which they are written: last the words, whose file says that the run is finished.
-pub(super) fn parts(config: &TrainConfig, words: usize, documents: usize) -> Vec<Part> {
+pub(super) fn parts(config: &TrainConfig, sizes: Sizes) -> Vec<Part> {
+    let Sizes { words, ngrams, documents } = sizes;
     let part = |file, table, rows| Part { file, table, rows };
     match (config.task.has_documents(), config.words_predict()) {
+        (false, _) if config.subwords().is_some() => {
+            vec![part(CONTEXT, 1, 0..words), part(NGRAMS, 0, words..words + ngrams), part(ROWS, 0, 0..words)]
+        }
         (false, _) => vec![part(CONTEXT, 1, 0..words), part(native::FILE, 0, 0..words)],
         (true, false) => vec![part(DOCUMENTS, 0, 0..documents), part(native::FILE, 1, 0..words)],
         (true, true) => vec![
@@ -52,8 +72,9 @@ pub(super) fn before_documents(config: &TrainConfig, words: usize) -> usize {
 }
 
 /// The rows of the input table.
-pub(super) fn input_rows(config: &TrainConfig, words: usize, documents: usize) -> usize {
-    before_documents(config, words) + if config.task.has_documents() { documents } else { 0 }
+pub(super) fn input_rows(config: &TrainConfig, sizes: Sizes) -> usize {
+    let documents = if config.task.has_documents() { sizes.documents } else { 0 };
+    before_documents(config, sizes.words) + sizes.ngrams + documents
 }
 
 #[cfg(test)]
@@ -64,11 +85,17 @@ mod tests {
     #[test]
     fn every_row_of_both_tables_has_one_place() {
         for task in [Task::SkipGram, Task::Cbow, Task::PvDbow, Task::PvDm] {
-            for dbow_words in [false, true] {
-                let config = TrainConfig { task, dbow_words, ..TrainConfig::default() };
-                let parts = parts(&config, 7, 3);
-                assert_eq!(parts.last().map(|part| part.file), Some(native::FILE));
-                for (table, rows) in [input_rows(&config, 7, 3), 7].into_iter().enumerate() {
+            for (dbow_words, ngrams) in [(false, 0), (true, 0), (false, 5)] {
+                if task.has_documents() && ngrams > 0 {
+                    continue;
+                }
+                let max_n = Some(ngrams);
+                let config = TrainConfig { task, dbow_words, max_n, ..TrainConfig::default() };
+                let sizes = Sizes { words: 7, ngrams, documents: 3 };
+                let parts = parts(&config, sizes);
+                let last = if ngrams > 0 { ROWS } else { native::FILE };
+                assert_eq!(parts.last().map(|part| part.file), Some(last));
+                for (table, rows) in [input_rows(&config, sizes), 7].into_iter().enumerate() {
                     let mut all: Vec<usize> =
                         parts.iter().filter(|part| part.table == table).flat_map(|part| part.rows.clone()).collect();
                     all.sort_unstable();

@@ -18,6 +18,7 @@ mod replicas;
 mod saved;
 mod schedule;
 mod step;
+mod subwords;
 pub(crate) mod watch;
 
 pub use checkpoint::{Checkpoint, Every, STATE, forget_best, names as checkpoints};
@@ -46,11 +47,12 @@ use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
 use checkpoint::{Record, State};
 use common::Common;
-use layout::Part;
+use layout::{Part, Sizes};
 use progress::{Live, Tally};
 use replicas::Replicas;
 use schedule::Schedule;
 use step::{Scratch, Step};
+use subwords::SubwordRows;
 use watch::{Pause, Watch};
 
 /// Tokens between two looks at a worker's loss.
@@ -99,11 +101,12 @@ impl<'a> Trainer<'a> {
         let config = config.resolved()?;
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
-        let rows = layout::input_rows(&config, words, dataset.documents_len() as usize);
-        let input = SharedTable::uniform(rows, dim, seed)?;
+        let subwords = config.subwords().map(|subwords| SubwordRows::new(subwords, vocabulary));
+        let input =
+            SharedTable::uniform(layout::input_rows(&config, sizes(vocabulary, &subwords, dataset)), dim, seed)?;
         let output = SharedTable::zeros(words, dim)?;
         let tables = Tables::new(input, output, config.kernel()?)?;
-        Self::with_tables(config, vocabulary, dataset, tables)
+        Self::with_tables(config, vocabulary, dataset, subwords, tables)
     }
 
     /// Goes on from a checkpoint, as if the run had not stopped; `threads` may differ from before.
@@ -121,12 +124,13 @@ impl<'a> Trainer<'a> {
             return Err(Error::mismatch(what, &record.corpus, corpus));
         }
         let config = TrainConfig { threads, ..record.config.clone() }.resolved()?;
-        let (words, documents) = (vocabulary.len(), dataset.documents_len() as usize);
+        let subwords = config.subwords().map(|subwords| SubwordRows::new(subwords, vocabulary));
+        let sizes = sizes(vocabulary, &subwords, dataset);
         let mut laid = [
-            SharedTable::zeros(layout::input_rows(&config, words, documents), config.dim)?,
-            SharedTable::zeros(words, config.dim)?,
+            SharedTable::zeros(layout::input_rows(&config, sizes), config.dim)?,
+            SharedTable::zeros(sizes.words, config.dim)?,
         ];
-        for (part, (file, table)) in layout::parts(&config, words, documents).into_iter().zip(tables) {
+        for (part, (file, table)) in layout::parts(&config, sizes).into_iter().zip(tables) {
             let shape = |rows, cols| format!("{rows} x {cols}");
             if (table.len(), table.dim()) != (part.rows.len(), config.dim) {
                 let what = format!("{shown}: table of {file}");
@@ -138,7 +142,8 @@ impl<'a> Trainer<'a> {
         let begun = Kernel::choose(Some(&record.kernel)).filter(|_| config.kernel == KernelChoice::Auto);
         let kernel = begun.map_or_else(|| config.kernel(), Ok)?;
         let [input, output] = laid;
-        let mut trainer = Self::with_tables(config, vocabulary, dataset, Tables::new(input, output, kernel)?)?;
+        let mut trainer =
+            Self::with_tables(config, vocabulary, dataset, subwords, Tables::new(input, output, kernel)?)?;
         if record.turns != trainer.schedule.turns() {
             let what = format!("{shown}: shards of all epochs (another version of firth cuts them otherwise)");
             return Err(Error::mismatch(what, record.turns, trainer.schedule.turns()));
@@ -152,6 +157,7 @@ impl<'a> Trainer<'a> {
         config: TrainConfig,
         vocabulary: &'a Vocabulary,
         dataset: &'a Dataset,
+        subwords: Option<SubwordRows>,
         tables: Tables,
     ) -> Result<Self> {
         dataset.belongs_to(vocabulary)?;
@@ -170,7 +176,9 @@ impl<'a> Trainer<'a> {
             objective: Box::new(objective),
             subsampling: Subsampling::new(vocabulary, config.sample()),
             seed: config.seed,
-            ahead: config.words_predict().then_some(config.window),
+            ahead: (config.words_predict() && subwords.is_none()).then_some(config.window),
+            reach: config.window,
+            subwords,
             documents: layout::before_documents(&config, vocabulary.len()) as u32,
         };
         let schedule = Schedule::new(&config, dataset);
@@ -210,7 +218,7 @@ impl<'a> Trainer<'a> {
         let mut replicas = Replicas::new(&mut self.tables, copies)?;
         let mut scratches = (0..copies.max(self.config.workers()))
             .map(|_| {
-                let mut scratch = Scratch::new(&self.tables)?;
+                let mut scratch = Scratch::new(&self.step, &self.tables)?;
                 if copies > 0 {
                     scratch.worker.note_touched(&self.tables);
                 }
@@ -397,7 +405,7 @@ impl<'a> Trainer<'a> {
             let folder = watch.observer.checkpoints()?.ok_or_else(no_place_for_the_best)?;
             self.check_finite()?;
             let name = checkpoint::best_name(self.state.epoch - 1);
-            checkpoint::put(&folder, &name, |folder| self.save(folder, None))?;
+            checkpoint::put(&folder, &name, |folder| self.save_rows(folder, None))?;
             if self.config.checkpoint_every == Every::Never {
                 // No checkpoint will ever name an older one.
                 checkpoint::forget_best_but(&folder, self.state.best());
@@ -441,7 +449,9 @@ impl<'a> Trainer<'a> {
             self.check_finite()?;
             let (corpus, kernel) = (self.dataset.checksum(), self.tables.kernel().name());
             let record = Record::new(&self.config, corpus, kernel, self.schedule.turns(), &self.state);
-            checkpoint::write(&folder, &record.place(self.config.keep), &record, |folder| self.save(folder, None))?;
+            checkpoint::write(&folder, &record.place(self.config.keep), &record, |folder| {
+                self.save_rows(folder, None)
+            })?;
             watch.observer.saved()?;
         }
         Ok(())
@@ -479,7 +489,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn parts(&self) -> Vec<Part> {
-        layout::parts(&self.config, self.vocabulary.len(), self.dataset.documents_len() as usize)
+        layout::parts(&self.config, sizes(self.vocabulary, &self.step.subwords, self.dataset))
     }
 
     /// Fails if a number in the tables is not finite, so that no such vector is ever written: the loss is bounded, and a
@@ -539,10 +549,16 @@ impl<'a> Trainer<'a> {
         let kernel = self.config.kernel_name(self.tables.kernel());
         let documents = self.config.task.has_documents().then(|| self.dataset.documents_len());
         let file = if documents.is_some() { DOCUMENTS } else { native::FILE };
-        let main = self.parts().into_iter().find(|part| part.file == file);
-        let main = main.expect("words, and documents where the task has such");
-        let table = self.tables.parts_mut().into_iter().nth(main.table).expect("two tables");
-        let fingerprint = format!("{:016x}", fingerprint(table.as_rows().range(main.rows).iter()));
+        let fingerprint = match self.composed() {
+            Some(words) => fingerprint(words.iter_rows()),
+            None => {
+                let main = self.parts().into_iter().find(|part| part.file == file);
+                let main = main.expect("words, and documents where the task has such");
+                let table = self.tables.parts_mut().into_iter().nth(main.table).expect("two tables");
+                fingerprint(table.as_rows().range(main.rows).iter())
+            }
+        };
+        let fingerprint = format!("{fingerprint:016x}");
         Summary {
             task: self.step.task.name().into(),
             tokens,
@@ -564,6 +580,11 @@ impl<'a> Trainer<'a> {
             documents,
         }
     }
+}
+
+fn sizes(vocabulary: &Vocabulary, subwords: &Option<SubwordRows>, dataset: &Dataset) -> Sizes {
+    let ngrams = subwords.as_ref().map_or(0, |subwords| subwords.buckets.len());
+    Sizes { words: vocabulary.len(), ngrams, documents: dataset.documents_len() as usize }
 }
 
 fn no_place_for_the_best() -> Error {

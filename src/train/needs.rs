@@ -1,6 +1,8 @@
 //! What a run will take, told before it begins.
 
 use super::config::{Strategy, TrainConfig};
+use super::layout::Sizes;
+use super::subwords::SubwordRows;
 use crate::dataset::Dataset;
 use crate::vocabulary::Vocabulary;
 
@@ -26,7 +28,14 @@ impl Needs {
     pub fn of(config: &TrainConfig, vocabulary: &Vocabulary, dataset: &Dataset) -> Self {
         let words = vocabulary.len() as u64;
         let documents = if config.task.has_documents() { dataset.documents_len() } else { 0 };
-        let input = super::layout::input_rows(config, vocabulary.len(), documents as usize) as u64;
+        let subwords = config.subwords().map(|subwords| SubwordRows::new(subwords, vocabulary));
+        let ngrams = subwords.as_ref().map_or(0, |subwords| subwords.buckets.len());
+        let sizes = Sizes { words: vocabulary.len(), ngrams, documents: documents as usize };
+        let input = super::layout::input_rows(config, sizes) as u64;
+        // Which rows make which word, and the words' vectors when they are made of them.
+        let composed = subwords.as_ref().map_or(0, |subwords| {
+            4 * (subwords.compositions.rows_len() + ngrams) as u64 + words * (8 + 4 * config.dim as u64)
+        });
         let table = |rows: u64| (rows * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
         let replicas = if config.strategy == Strategy::Averaged { config.replicas as u64 } else { 0 };
         // The alias table (8 bytes a word), the odds of subsampling (4), and for each replica what has moved (2).
@@ -38,7 +47,7 @@ impl Needs {
         let tables_on_disk = (input + words) * config.dim as u64 * 4 + 2 * keys + names(documents);
         let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
         Self {
-            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout + names(documents),
+            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout + composed + names(documents),
             mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
             tables_on_disk,
             checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Trainer;
 use super::common::COMMON;
-use super::layout::DOCUMENTS;
-use crate::embeddings::Embeddings;
+use super::layout::{CONTEXT, DOCUMENTS, NGRAMS};
+use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::format::native;
 use crate::math::Matrix;
@@ -24,9 +24,26 @@ pub struct DocumentNames {
 }
 
 impl Trainer<'_> {
-    /// Writes the tables as they are now into a folder, `words.safetensors` last, whose presence says that the run is
-    /// finished. Documents without `names` are numbered from 1.
+    /// Writes what was learned into a folder, `words.safetensors` last, whose presence says that the run is finished.
+    /// Documents without `names` are numbered from 1.
     pub fn save(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
+        let Some(vectors) = self.composed() else { return self.save_rows(folder, names) };
+        let metadata = self.metadata();
+        let [input, output] = self.tables.parts_mut();
+        let words = native::Words {
+            counts: Some(self.vocabulary.counts()),
+            ..native::Words::new(self.vocabulary.keys(), self.config.dim)
+        };
+        let context = output.as_rows();
+        native::write_rows(&folder.join(CONTEXT), words, &metadata, || context.iter())?;
+        let subwords = self.step.subwords.as_ref().expect("what was composed");
+        let (cut, ngrams) = (subwords.subwords(), subwords.ngrams(input.as_rows()));
+        let words = native::Words { ngrams: Some((cut, &subwords.buckets, ngrams)), ..words };
+        native::write_rows(&folder.join(native::FILE), words, &metadata, || vectors.iter_rows())
+    }
+
+    /// Writes the rows of the tables as they are now, each part in its file.
+    pub(super) fn save_rows(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
         // Checkpoints hold rows as they are trained, before anything is taken off.
         if let Some(common) = &self.common {
             common.save(&folder.join(COMMON))?;
@@ -35,19 +52,20 @@ impl Trainer<'_> {
         let unnamed =
             if names.is_none() && self.config.task.has_documents() { self.dataset.documents_len() } else { 0 };
         let numbers: Keys = (1..=unnamed).map(|number| number.to_string()).collect();
+        let buckets = self.step.subwords.as_ref().map_or(&[][..], |subwords| &subwords.buckets);
+        let buckets: Keys = buckets.iter().map(|bucket| bucket.to_string()).collect();
         for part in self.parts() {
             let mut known = native::Words {
-                keys: self.vocabulary.keys(),
                 counts: Some(self.vocabulary.counts()),
-                labels: None,
-                texts: None,
-                dim: self.config.dim,
+                ..native::Words::new(self.vocabulary.keys(), self.config.dim)
             };
             if part.is_documents() {
                 let keys = names.map_or(&numbers, |names| &names.keys);
                 let of = |strings: fn(&DocumentNames) -> Option<&Keys>| names.and_then(strings);
                 let (labels, texts) = (of(|names| names.labels.as_ref()), of(|names| names.texts.as_ref()));
-                known = native::Words { keys, counts: None, labels, texts, ..known };
+                known = native::Words { labels, texts, ..native::Words::new(keys, self.config.dim) };
+            } else if part.file == NGRAMS {
+                known = native::Words::new(&buckets, self.config.dim);
             }
             let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
             let rows = table.as_rows().range(part.rows);
@@ -56,11 +74,29 @@ impl Trainer<'_> {
         Ok(())
     }
 
+    /// The vectors of words that are means of rows; `None` if words have rows of their own.
+    pub(super) fn composed(&mut self) -> Option<Matrix> {
+        let [input, _] = self.tables.parts_mut();
+        let subwords = self.step.subwords.as_ref()?;
+        Some(subwords.compose(input.as_rows(), self.config.dim))
+    }
+
     /// The word vectors, in the order of the vocabulary, with the configuration that made them.
-    pub fn finish(self) -> Result<Embeddings> {
+    pub fn finish(mut self) -> Result<Embeddings> {
         let (keys, counts) = (self.vocabulary.keys().clone(), self.vocabulary.counts().to_vec());
         let metadata = self.metadata();
-        let mut embeddings = Embeddings::new(keys, self.into_matrix(native::FILE)?, Some(counts))?;
+        let mut embeddings = match self.composed() {
+            None => Embeddings::new(keys, self.into_matrix(native::FILE)?, Some(counts))?,
+            Some(vectors) => {
+                let subwords = self.step.subwords.take().expect("what was composed");
+                let (mut input, output) = self.tables.into_parts();
+                drop(output);
+                let rows = subwords.ngrams(input.as_rows()).iter().flatten().copied().collect();
+                let rows = Matrix::from_vec(subwords.buckets.len(), self.config.dim, rows)?;
+                let ngrams = Ngrams::new(subwords.subwords(), subwords.buckets, rows)?;
+                Embeddings::new(keys, vectors, Some(counts))?.with_ngrams(Some(ngrams))?
+            }
+        };
         embeddings.metadata = metadata;
         Ok(embeddings)
     }

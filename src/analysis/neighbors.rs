@@ -70,8 +70,8 @@ impl<'a> Neighbors<'a> {
     /// # Errors
     /// [`Error::UnknownKey`] with near spellings.
     pub fn nearest_to(&self, key: &str, top: usize) -> Result<Vec<Neighbor>> {
-        let position = self.embeddings.position(key)?;
-        let found = self.batch(&[self.embeddings.vectors().row(position)], top, |_| std::slice::from_ref(&position));
+        let (vector, itself) = (self.embeddings.require(key)?, self.embeddings.keys().find(key));
+        let found = self.batch(&[&vector], top, |_| itself.as_slice());
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -82,9 +82,9 @@ impl<'a> Neighbors<'a> {
     /// # Errors
     /// [`Error::UnknownKey`] with near spellings.
     pub fn analogy(&self, a: &str, b: &str, c: &str, method: Method, top: usize) -> Result<Vec<Neighbor>> {
-        let given = [self.embeddings.position(a)?, self.embeddings.position(b)?, self.embeddings.position(c)?];
+        let given: Vec<usize> = [a, b, c].into_iter().filter_map(|key| self.embeddings.keys().find(key)).collect();
         let mut unit = Vec::new();
-        given.iter().for_each(|&position| self.cosines.unit_row(position, &mut unit));
+        [a, b, c].into_iter().try_for_each(|key| self.push_unit(key, &mut unit))?;
         let dim = self.embeddings.dim();
         let [a, b, c] = [0, 1, 2].map(|i| &unit[i * dim..][..dim]);
         if method == Method::Cos3Add {
@@ -111,7 +111,7 @@ impl<'a> Neighbors<'a> {
         Ok(self.refine(best, top, exact))
     }
 
-    /// Ranks keys by how well they fit together, the odd one first.
+    /// Ranks keys by how well they fit together, the odd one first: positions are those among the keys given.
     ///
     /// The score is the cosine with the mean of all their unit vectors, as in gensim's `doesnt_match`.
     ///
@@ -122,21 +122,27 @@ impl<'a> Neighbors<'a> {
             let found = keys.len();
             return Err(Error::data(format!("the odd one out needs at least three keys, found {found}")));
         }
-        let positions: Vec<usize> =
-            keys.iter().map(|key| self.embeddings.position(key.as_ref())).collect::<Result<_>>()?;
-        let mut mean = vec![0f64; self.embeddings.dim()];
-        let mut unit = Vec::new();
-        for &position in &positions {
+        let (mut mean, mut unit) = (vec![0f64; self.embeddings.dim()], Vec::new());
+        for key in keys {
             unit.clear();
-            self.cosines.unit_row(position, &mut unit);
+            self.push_unit(key.as_ref(), &mut unit)?;
             mean.iter_mut().zip(&unit).for_each(|(mean, &x)| *mean += f64::from(x));
         }
         let mean: Vec<f32> = mean.into_iter().map(|x| (x / keys.len() as f64) as f32).collect();
-        let score = |&position: &usize| cosine(self.embeddings.vectors().row(position), &mean) as f32;
+        let score = |key: &S| Ok(cosine(&self.embeddings.require(key.as_ref())?, &mean) as f32);
+        let scores = keys.iter().map(score).collect::<Result<Vec<f32>>>()?;
         let mut ranked: Vec<Neighbor> =
-            positions.iter().map(|position| Neighbor { position: *position, score: score(position) }).collect();
+            scores.into_iter().enumerate().map(|(position, score)| Neighbor { position, score }).collect();
         ranked.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.position.cmp(&b.position)));
         Ok(ranked)
+    }
+
+    /// Appends a key's vector, scaled to length one.
+    fn push_unit(&self, key: &str, into: &mut Vec<f32>) -> Result<()> {
+        let vector = self.embeddings.require(key)?;
+        let scale = inverse_norm(&vector);
+        into.extend(vector.iter().map(|value| value * scale));
+        Ok(())
     }
 
     fn batch<'e>(
@@ -239,7 +245,7 @@ mod tests {
     fn the_odd_one_comes_first() -> Result<()> {
         let family = family()?;
         let neighbors = Neighbors::new(&family);
-        assert_eq!(neighbors.odd(&["queen", "stone", "king", "woman"])?[0].position, 4);
+        assert_eq!(neighbors.odd(&["queen", "stone", "king", "woman"])?[0].position, 1);
         assert!(matches!(neighbors.odd(&["queen", "king"]), Err(Error::Data { .. })));
         Ok(())
     }

@@ -151,6 +151,11 @@ impl Embeddings {
         self.row(key).map(Cow::Borrowed).or_else(composed)
     }
 
+    /// A key's vector, or an error that suggests near spellings.
+    pub fn require(&self, key: &str) -> Result<Cow<'_, [f32]>> {
+        self.vector(key).ok_or_else(|| Error::UnknownKey { key: key.into(), nearest: self.keys.nearest(key, 3) })
+    }
+
     /// A key's position, or an error that suggests near spellings.
     pub fn position(&self, key: &str) -> Result<usize> {
         self.keys.find(key).ok_or_else(|| Error::UnknownKey { key: key.into(), nearest: self.keys.nearest(key, 3) })

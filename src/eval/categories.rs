@@ -12,6 +12,7 @@ use super::clusters::Agreement;
 use super::lexicon::Lexicon;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::math::Matrix;
 
 /// The word category test.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -26,12 +27,12 @@ pub struct Categories {
 }
 
 /// The known words of a file of categories.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CategoryWords {
     /// The file.
     pub file: String,
-    /// Positions of the known words in the model.
-    pub positions: Vec<usize>,
+    /// The known words, and those that were composed of n-grams, with their vectors.
+    pub words: Embeddings,
     /// The category of each.
     pub categories: Vec<u32>,
     /// The categories' names, in the order in which the file has them; of known words only.
@@ -71,9 +72,10 @@ impl Categories {
         let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
         let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
         let text = String::from_utf8_lossy(&bytes);
+        let (mut keys, mut vectors) = (Vec::new(), Vec::new());
         let mut words = CategoryWords {
             file: path.display().to_string(),
-            positions: Vec::new(),
+            words: Embeddings::new([""; 0].into_iter().collect(), Matrix::zeros(0, embeddings.dim()), None)?,
             categories: Vec::new(),
             names: Vec::new(),
             total: 0,
@@ -93,13 +95,14 @@ impl Categories {
                 continue;
             }
             words.total += 1;
-            if let Some(position) = lexicon.find(word) {
+            if let Some(vector) = lexicon.vector(word) {
                 let known = words.names.iter().position(|name| name == category);
                 let at = known.unwrap_or_else(|| {
                     words.names.push(category.to_owned());
                     words.names.len() - 1
                 });
-                words.positions.push(position);
+                keys.push(word);
+                vectors.extend_from_slice(&vector);
                 words.categories.push(at as u32);
             }
         }
@@ -111,6 +114,8 @@ impl Categories {
         if words.total == 0 {
             return Err(Error::line(path, 1, "no category and word in the whole file"));
         }
+        let vectors = Matrix::from_vec(keys.len(), embeddings.dim(), vectors)?;
+        words.words = Embeddings::new(keys.into_iter().collect(), vectors, None)?;
         Ok(words)
     }
 }
@@ -121,7 +126,7 @@ impl CategoryWords {
     /// # Errors
     /// If there are more or fewer.
     pub fn score(&self, clusters: &[u32]) -> Result<CategoryReport> {
-        let covered = self.positions.len() as u64;
+        let covered = self.words.len() as u64;
         Ok(CategoryReport {
             file: self.file.clone(),
             agreement: Agreement::between(clusters, &self.categories)?,
@@ -161,7 +166,7 @@ mod tests {
     #[test]
     fn known_words_keep_their_categories_and_unknown_ones_show_in_the_coverage() -> Result<()> {
         let words = read("animal\t\nanimal\tcat\nplant\trose\nanimal\tdog\nprecious thing\tboat\nbroken\n")?;
-        assert_eq!((&words.positions, &words.categories), (&vec![0, 1, 2], &vec![0, 0, 1]));
+        assert_eq!((words.words.len(), &words.categories), (3, &vec![0, 0, 1]));
         assert_eq!((words.total, words.skipped_lines, words.first_skipped_line), (4, 1, Some(6)));
         let report = words.score(&[5, 5, 2])?;
         assert_eq!((report.agreement.purity, report.coverage, report.categories), (1.0, 0.75, 2));

@@ -6,10 +6,15 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::embeddings::Embeddings;
+use crate::embeddings::pooling::has_capitals;
 use crate::error::{Error, Result};
 
 /// The first spellings of the most frequent words.
 pub(super) struct Lexicon<'a> {
+    embeddings: &'a Embeddings,
+    /// Are words composed of n-grams where they are unknown?
+    composes: bool,
+    lowers: bool,
     positions: HashMap<Cow<'a, str>, usize, FixedState>,
     keep_case: bool,
 }
@@ -25,7 +30,20 @@ impl<'a> Lexicon<'a> {
         for (position, key) in embeddings.keys().iter().take(size).enumerate() {
             positions.entry(fold(key, keep_case)).or_insert(position);
         }
-        Ok(Self { positions, keep_case })
+        let composes = restrict.is_none() && embeddings.ngrams().is_some();
+        let lowers = composes && !keep_case && !has_capitals(embeddings.keys());
+        Ok(Self { embeddings, composes, lowers, positions, keep_case })
+    }
+
+    /// A word's vector; one that is unknown, and not merely left out by `restrict`, is composed of n-grams where the model
+    /// has such, lower-cased if all of the model is.
+    pub(super) fn vector(&self, word: &str) -> Option<Cow<'a, [f32]>> {
+        if let Some(position) = self.find(word) {
+            return Some(Cow::Borrowed(self.embeddings.vectors().row(position)));
+        }
+        let ngrams = self.embeddings.ngrams().filter(|_| self.composes)?;
+        let composed = if self.lowers { ngrams.compose(&word.to_lowercase()) } else { ngrams.compose(word) };
+        composed.map(Cow::Owned)
     }
 
     /// Where a word stands; of several spellings, the most frequent.

@@ -135,16 +135,16 @@ fn parse(text: &str) -> (Vec<Group<'_>>, Vec<u64>) {
 /// A word's vector, or that of a phrase, of length one.
 fn unit(embeddings: &Embeddings, lexicon: &Lexicon<'_>, word: &str, report: &mut OutlierReport) -> Option<Vec<f64>> {
     let mut sum = vec![0f64; embeddings.dim()];
-    let mut add = |position: usize| {
-        let row = embeddings.vectors().row(position);
+    let mut add = |row: &[f32]| {
         let scale = f64::from(inverse_norm(row));
         sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += scale * f64::from(value));
     };
-    if let Some(position) = lexicon.find(word) {
-        add(position);
+    let is_joined = word.contains('_') && lexicon.find(word).is_none();
+    if let Some(vector) = lexicon.vector(word).filter(|_| !is_joined) {
+        add(&vector);
     } else {
-        let parts: Vec<usize> = match word.contains('_') {
-            true => word.split('_').filter_map(|part| lexicon.find(part)).collect(),
+        let parts: Vec<_> = match is_joined {
+            true => word.split('_').filter_map(|part| lexicon.vector(part)).collect(),
             false => Vec::new(),
         };
         if parts.is_empty() {
@@ -152,7 +152,7 @@ fn unit(embeddings: &Embeddings, lexicon: &Lexicon<'_>, word: &str, report: &mut
             return None;
         }
         report.joined += 1;
-        parts.into_iter().for_each(&mut add);
+        parts.iter().for_each(|vector| add(vector));
     }
     let norm = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
     sum.iter_mut().for_each(|value| *value /= if norm > 0.0 { norm } else { 1.0 });

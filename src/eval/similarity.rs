@@ -1,7 +1,8 @@
 //! Word similarity: do cosines rank pairs of words as people do?
 //!
-//! A pair counts if both words are known; Spearman's correlation is what the literature reports.
+//! A pair counts if both words are known or, where the model has subwords, can be composed; Spearman's correlation is what the literature reports.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::correlation::{pearson, spearman};
@@ -31,8 +32,10 @@ pub struct SimilarityReport {
     pub spearman: Option<f64>,
     /// Correlation of values, likewise.
     pub pearson: Option<f64>,
-    /// Pairs with both words known.
+    /// Pairs with both words known, or composed of n-grams.
     pub covered: u64,
+    /// Those of them with a word composed of n-grams.
+    pub composed: u64,
     /// Pairs in the file.
     pub total: u64,
     /// `covered / total`, from 0 to 1.
@@ -53,12 +56,13 @@ impl Similarity {
     pub fn run(&self, embeddings: &Embeddings, pairs: &Path) -> Result<SimilarityReport> {
         let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
         let file = PairFile::read(pairs)?;
-        let (mut human, mut ours) = (Vec::new(), Vec::new());
+        let (mut human, mut ours, mut composed) = (Vec::new(), Vec::new(), 0);
         for pair in &file.pairs {
-            if let [Some(a), Some(b)] = pair.words.each_ref().map(|word| lexicon.find(word)) {
+            if let [Some(a), Some(b)] = pair.words.each_ref().map(|word| lexicon.vector(word)) {
                 human.push(pair.score);
+                composed += u64::from([&a, &b].into_iter().any(|vector| matches!(vector, Cow::Owned(_))));
                 // Rounded to f32, so that cosines that are equal but for the last bits share a rank.
-                ours.push(f64::from(cosine(embeddings.vectors().row(a), embeddings.vectors().row(b)) as f32));
+                ours.push(f64::from(cosine(&a, &b) as f32));
             }
         }
         let spearman = spearman(&human, &ours);
@@ -67,6 +71,7 @@ impl Similarity {
             spearman,
             pearson: pearson(&human, &ours),
             covered: human.len() as u64,
+            composed,
             total: file.pairs.len() as u64,
             coverage: human.len() as f64 / file.pairs.len().max(1) as f64,
             interval: spearman.and_then(|rho| interval(rho, human.len())),

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use firth::analysis::Neighbors;
-use firth::embeddings::Embeddings;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::model;
-use crate::nearest::named;
-use crate::queries::{self, Answer, Queries};
+use crate::queries::{self, Answer, Queries, Scored};
 
 /// Rank words by how well they fit together, the odd one first.
 #[derive(Debug, clap::Args)]
@@ -27,13 +25,12 @@ pub struct Flags {
 /// Prints the words, the odd one first.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let model = model::read(&flags.model)?;
-    let odd = Odd { model: &model, neighbors: Neighbors::new(&model) };
+    let odd = Odd { neighbors: Neighbors::new(&model) };
     let given = if flags.words.is_empty() { Vec::new() } else { vec![flags.words.clone()] };
     queries::run(&odd, given, globals)
 }
 
 struct Odd<'a> {
-    model: &'a Embeddings,
     neighbors: Neighbors<'a>,
 }
 
@@ -49,8 +46,9 @@ impl Queries for Odd<'_> {
 
     fn answer(&self, sets: &[Vec<String>]) -> Outcome<Vec<Answer>> {
         let answer = |words: &Vec<String>| {
-            let ranked = self.neighbors.odd(words)?;
-            Ok(Answer { query: words.join(" "), results: named(self.model, ranked) })
+            let ranked = self.neighbors.odd(words)?.into_iter();
+            let results = ranked.map(|found| Scored::new(&words[found.position], found.score)).collect();
+            Ok(Answer { query: words.join(" "), results })
         };
         sets.iter().map(answer).collect()
     }

@@ -35,9 +35,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     for file in &flags.files {
         let words = flags.categories.read(&model, file).reading()?;
         warn_of_lines(&words.file, words.skipped_lines, words.first_skipped_line);
-        check_coverage(&words.file, words.positions.len() as u64, words.total, "words")?;
-        let vectors = model.select(&words.positions)?;
-        clustering::warn_of_zeros(&vectors, ["word", "words"]);
+        check_coverage(&words.file, words.words.len() as u64, words.total, "words")?;
+        let vectors = &words.words;
+        clustering::warn_of_zeros(vectors, ["word", "words"]);
         let settings = KMeans {
             clusters: words.names.len(),
             restarts: flags.restarts,

@@ -113,7 +113,8 @@ pub struct TrainConfig {
     /// Noise words for each target [1 to 1000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub negative: usize,
-    /// Noise words are drawn in proportion to count to this power [-2 to 2] [default: 0.75]
+    /// Noise words are drawn in proportion to count to this power [-2 to 2] [default: 0.75; skipgram with
+    /// subwords 0.5]
     #[cfg_attr(feature = "cli", arg(long, value_name = "POWER", allow_negative_numbers = true))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ns_exponent: Option<f64>,
@@ -122,7 +123,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
     /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04,
-    /// cbow 0.15, pv-dbow 0.03, pv-dm 0.1]
+    /// with subwords 0.03, cbow 0.15, pv-dbow 0.03, pv-dm 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -302,7 +303,9 @@ impl TrainConfig {
 
     /// The noise exponent in force.
     pub fn ns_exponent(&self) -> f64 {
-        self.ns_exponent.unwrap_or(if self.compat == Some(Compat::Fasttext) { 0.5 } else { 0.75 })
+        // With subwords a flatter law was measured as better, as fastText has it.
+        let is_flat = self.compat == Some(Compat::Fasttext) || self.compat.is_none() && self.is_skipgram_of_subwords();
+        self.ns_exponent.unwrap_or(if is_flat { 0.5 } else { 0.75 })
     }
 
     /// The subsampling threshold in force.
@@ -316,6 +319,8 @@ impl TrainConfig {
         self.lr.unwrap_or(match (self.compat, self.task) {
             (Some(Compat::Word2vec), Task::Cbow) | (Some(Compat::Fasttext), _) => 0.05,
             (Some(Compat::Word2vec | Compat::Gensim), _) => 0.025,
+            // Words of a window share n-grams, which move with each of them.
+            (None, Task::SkipGram) if self.is_skipgram_of_subwords() => 0.03,
             (None, Task::SkipGram) => 0.04,
             (None, Task::Cbow) => 0.15,
             (None, Task::PvDbow) => 0.03,
@@ -333,6 +338,10 @@ impl TrainConfig {
             (Some(min_n), Some(max_n)) => (min_n, max_n),
         };
         (max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
+    }
+
+    fn is_skipgram_of_subwords(&self) -> bool {
+        self.task == Task::SkipGram && self.subwords().is_some()
     }
 
     /// Are words input rows, which predict, or do documents alone predict?

@@ -25,6 +25,9 @@ const TRAINING: &[(&str, &str)] = &[
     ("workers", "--threads"),
     ("max-final-vocab", "--max-vocabulary"),
     ("max-vocab", "--max-vocabulary"),
+    ("minn", "--min-n"),
+    ("maxn", "--max-n"),
+    ("bucket", "--buckets"),
     ("output", "--output"),
     // Spelt as ours, but with one dash or with underscores.
     ("dim", "--dim"),
@@ -38,6 +41,9 @@ const TRAINING: &[(&str, &str)] = &[
     ("ns-exponent", "--ns-exponent"),
     ("max-vocabulary", "--max-vocabulary"),
     ("min-lr", "--min-lr"),
+    ("min-n", "--min-n"),
+    ("max-n", "--max-n"),
+    ("buckets", "--buckets"),
     ("seed", "--seed"),
 ];
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use firth::dataset::EncodedCorpus;
-use firth::embeddings::Embeddings;
+use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::Format;
 use firth::math::Matrix;
 use firth::train::{Every, Strategy, Task, TrainConfig, Trainer};
@@ -46,6 +46,9 @@ pub enum Command {
     #[command(
         allow_negative_numbers = true,
         mut_arg("heldout", |flag| flag.hide(true)),
+        mut_arg("min_n", |flag| flag.hide(true)),
+        mut_arg("max_n", |flag| flag.hide(true)),
+        mut_arg("buckets", |flag| flag.hide(true)),
         mut_arg("patience", |flag| flag.hide(true)),
         mut_arg("from", |flag| flag.hide(true)),
         mut_arg("grow_vocabulary", |flag| flag.hide(true)),
@@ -60,6 +63,9 @@ pub enum Command {
     #[command(
         allow_negative_numbers = true,
         mut_arg("heldout", |flag| flag.hide(true)),
+        mut_arg("min_n", |flag| flag.hide(true)),
+        mut_arg("max_n", |flag| flag.hide(true)),
+        mut_arg("buckets", |flag| flag.hide(true)),
         mut_arg("patience", |flag| flag.hide(true)),
         mut_arg("from", |flag| flag.hide(true)),
         mut_arg("grow_vocabulary", |flag| flag.hide(true)),
@@ -297,6 +303,16 @@ fn resolve(
     }
     if config.heldout == 0.0 {
         typed.refuse("patience", "nothing is held out; add --heldout 1%")?;
+    }
+    if config.subwords().is_none() {
+        typed.refuse("buckets", "no n-grams are learnt; add --min-n 3 --max-n 6")?;
+    }
+    if let (Some(earlier), false) = (earlier, typed.has("min-n") || typed.has("max-n")) {
+        // Its n-grams go on, too.
+        let subwords = earlier.words.ngrams().map(Ngrams::subwords);
+        config.min_n = Some(subwords.map_or(0, |subwords| subwords.min_n));
+        config.max_n = Some(subwords.map_or(0, |subwords| subwords.max_n));
+        config.buckets = subwords.map_or(config.buckets, |subwords| subwords.buckets);
     }
     if task != Task::PvDbow {
         typed.refuse("dbow-words", "it is a variant of pv-dbow; see also pv-dm")?;

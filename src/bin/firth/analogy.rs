@@ -8,7 +8,7 @@ use firth::math::Matrix;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder};
 use crate::nearest::named;
 use crate::queries::{self, Answer, Queries};
 
@@ -41,13 +41,20 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     }
     let model = model::read(&flags.model)?;
     let neighbors = Neighbors::new(&model);
-    let analogies = Analogies { model: &model, neighbors, method: flags.method, top: flags.top };
+    let analogies = Analogies {
+        model: &model,
+        finder: Finder::new(&model, &flags.model),
+        neighbors,
+        method: flags.method,
+        top: flags.top,
+    };
     let given = flags.words.chunks_exact(3).map(|words| analogies.question(words)).collect::<Outcome<_>>()?;
     queries::run(&analogies, given, globals)
 }
 
 struct Analogies<'a> {
     model: &'a Embeddings,
+    finder: Finder<'a>,
     neighbors: Neighbors<'a>,
     method: Method,
     top: usize,
@@ -57,7 +64,7 @@ impl Analogies<'_> {
     fn question<S: AsRef<str>>(&self, words: &[S]) -> Outcome<[usize; 3]> {
         match words {
             [a, b, c] => {
-                let position = |word: &S| self.model.position(word.as_ref());
+                let position = |word: &S| self.finder.position(word.as_ref());
                 Ok([position(a)?, position(b)?, position(c)?])
             }
             _ => Err(Failure::usage(format!("expected three words, found {}", words.len()))),

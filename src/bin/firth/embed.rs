@@ -13,10 +13,11 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
+use crate::model::{self, Finder};
 use crate::output::{self, Force, Results};
 use crate::pooled::PoolFlags;
 use crate::staged::Staged;
-use crate::{model, place, progress, text};
+use crate::{place, progress, text};
 
 /// Print or save, in any format, vectors for documents, by a run's own model or pooled from words, or those of words.
 #[derive(Debug, clap::Args)]
@@ -93,7 +94,8 @@ fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: 
     let chosen = if words.is_empty() {
         (0..all.len()).collect()
     } else {
-        words.iter().map(|word| all.position(word)).collect::<Result<Vec<_>, _>>()?
+        let finder = Finder::new(&all, &flags.model);
+        words.iter().map(|word| finder.position(word)).collect::<Outcome<Vec<_>>>()?
     };
     let vectors = all.select(&chosen)?;
     match place {

@@ -1,9 +1,11 @@
 //! A model as commands take it: a run folder or a vector file.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use firth::embeddings::Embeddings;
 use firth::format;
+use firth::vocabulary::{Segmenter, Segments};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
@@ -48,4 +50,42 @@ pub fn save(
     let staged = Staged::new(target, force.force)?;
     write(embeddings, format, &staged, target, globals)?;
     staged.commit()
+}
+
+/// Finds the keys that queries are about.
+pub struct Finder<'a> {
+    model: &'a Embeddings,
+    path: &'a Path,
+    segmenter: OnceCell<Option<Segmenter>>,
+}
+
+impl<'a> Finder<'a> {
+    /// In vectors that were read from a path.
+    pub fn new(model: &'a Embeddings, path: &'a Path) -> Self {
+        Self { model, path, segmenter: OnceCell::new() }
+    }
+
+    /// The position of a key, as it stands or else as the model's text was treated: `New York` finds `new_york` if the run
+    /// joins phrases, or if a file of vectors has it so.
+    pub fn position(&self, key: &str) -> Outcome<usize> {
+        self.model.position(key).or_else(|unknown| Ok(self.treated(key)?.ok_or(unknown)?))
+    }
+
+    fn treated(&self, key: &str) -> Outcome<Option<usize>> {
+        let find = |word: &str| self.model.keys().find(word);
+        let segmenter = match self.segmenter.get() {
+            Some(segmenter) => segmenter,
+            None => {
+                let found = if self.path.is_dir() { run_folder::segmenter(self.path)? } else { None };
+                self.segmenter.get_or_init(|| found)
+            }
+        };
+        let Some(segmenter) = segmenter else {
+            let joined = key.split_whitespace().collect::<Vec<_>>().join("_");
+            return Ok(find(&joined).or_else(|| find(&joined.to_lowercase())));
+        };
+        let mut words = Vec::new();
+        segmenter.each_known(key, &mut Segments::default(), find, |_, found| words.push(found))?;
+        Ok(if let [only] = words[..] { only } else { None })
+    }
 }

@@ -15,7 +15,7 @@ use self::documents::Documents;
 use self::search::Search;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder};
 use crate::queries::{self, Answer, Queries, Scored};
 use crate::run_folder::DOCUMENTS;
 
@@ -54,7 +54,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     }
     let model = model::read(&flags.model)?;
     let search = Search::new(&model, flags.approximate, is_piped, globals)?;
-    ask(&Nearest { model: &model, path: &flags.model, search, top: flags.top }, flags, globals)
+    let finder = Finder::new(&model, &flags.model);
+    ask(&Nearest { model: &model, path: &flags.model, finder, search, top: flags.top }, flags, globals)
 }
 
 fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
@@ -65,6 +66,7 @@ fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
 struct Nearest<'a> {
     model: &'a Embeddings,
     path: &'a std::path::Path,
+    finder: Finder<'a>,
     search: Search<'a>,
     top: usize,
 }
@@ -74,12 +76,12 @@ impl Queries for Nearest<'_> {
     const PROMPT: &'static str = "Nearest to which word?";
 
     fn parse(&self, line: &str) -> Outcome<usize> {
-        self.model.position(line).map_err(|error| match error {
+        self.finder.position(line).map_err(|failure| match failure {
             // A run that has documents may be asked about these.
-            Error::UnknownKey { .. } if self.path.join(DOCUMENTS).is_file() => {
+            Failure::Library(error @ Error::UnknownKey { .. }) if self.path.join(DOCUMENTS).is_file() => {
                 Failure::usage(format!("{error}; to ask about its documents, or by a text, add --documents"))
             }
-            other => other.into(),
+            other => other,
         })
     }
 

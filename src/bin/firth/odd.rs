@@ -7,7 +7,7 @@ use firth::embeddings::Embeddings;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder};
 use crate::nearest::named;
 use crate::queries::{self, Answer, Queries};
 
@@ -27,14 +27,24 @@ pub struct Flags {
 /// Prints the words, the odd one first.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let model = model::read(&flags.model)?;
-    let odd = Odd { model: &model, neighbors: Neighbors::new(&model) };
-    let given = if flags.words.is_empty() { Vec::new() } else { vec![flags.words.clone()] };
+    let odd = Odd { model: &model, finder: Finder::new(&model, &flags.model), neighbors: Neighbors::new(&model) };
+    let words = flags.words.iter().map(String::as_str).collect::<Vec<_>>();
+    let given = if words.is_empty() { Vec::new() } else { vec![odd.known(&words)?] };
     queries::run(&odd, given, globals)
 }
 
 struct Odd<'a> {
     model: &'a Embeddings,
+    finder: Finder<'a>,
     neighbors: Neighbors<'a>,
+}
+
+impl Odd<'_> {
+    /// Words as the model spells them.
+    fn known(&self, words: &[&str]) -> Outcome<Vec<String>> {
+        let spelt = |word: &&str| Ok(self.model.keys().get(self.finder.position(word)?).to_owned());
+        words.iter().map(spelt).collect()
+    }
 }
 
 impl Queries for Odd<'_> {
@@ -42,9 +52,9 @@ impl Queries for Odd<'_> {
     const PROMPT: &'static str = "Which word does not belong? Three words or more";
 
     fn parse(&self, line: &str) -> Outcome<Vec<String>> {
-        let words = queries::words(line);
+        let words = self.known(&queries::words(line))?;
         self.neighbors.odd(&words)?;
-        Ok(words.into_iter().map(str::to_owned).collect())
+        Ok(words)
     }
 
     fn answer(&self, sets: &[Vec<String>]) -> Outcome<Vec<Answer>> {

@@ -2,38 +2,37 @@
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
-use crate::tokenizer::{Scratch, Tokenizer};
-use crate::vocabulary::Keys;
+use crate::vocabulary::{Keys, Segmenter, Segments};
 
 /// Finds the words of texts among a model's keys: as they are written and, if the model tells upper from lower case,
 /// lower-cased where that spelling is unknown.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     keys: &'a Keys,
-    tokenizer: &'a Tokenizer,
+    segmenter: &'a Segmenter,
     is_cased: bool,
 }
 
 impl<'a> Known<'a> {
     /// Among the keys of these vectors, of text that is cut so; [`has_capitals`] says if they are cased.
-    pub fn new(words: &'a Embeddings, tokenizer: &'a Tokenizer, is_cased: bool) -> Self {
-        Self { keys: words.keys(), tokenizer, is_cased }
+    pub fn new(words: &'a Embeddings, segmenter: &'a Segmenter, is_cased: bool) -> Self {
+        Self { keys: words.keys(), segmenter, is_cased }
     }
 
     /// The positions of a text's known words in order, and the number of its other words.
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn find(&self, text: &str, scratch: &mut Scratch) -> Result<(Vec<u32>, u64)> {
+    pub fn find(&self, text: &str, segments: &mut Segments) -> Result<(Vec<u32>, u64)> {
         let (mut known, mut unknown) = (Vec::new(), 0);
         for line in text.lines() {
-            self.tokenizer.spans(line, scratch, |text, start, end| {
-                let token = std::str::from_utf8(&text[start..end]).expect("tokens of UTF-8 are cut between characters");
-                let lowered = || self.is_cased.then(|| self.keys.find(&token.to_lowercase())).flatten();
-                match self.keys.find(token).or_else(lowered) {
-                    Some(position) => known.push(position as u32),
-                    None => unknown += 1,
-                }
+            let find = |word: &str| {
+                let lowered = || self.is_cased.then(|| self.keys.find(&word.to_lowercase())).flatten();
+                self.keys.find(word).or_else(lowered)
+            };
+            self.segmenter.each_known(line, segments, find, |_, position| match position {
+                Some(position) => known.push(position as u32),
+                None => unknown += 1,
             })?;
         }
         Ok((known, unknown))
@@ -50,11 +49,13 @@ pub fn has_capitals(keys: &Keys) -> bool {
 mod tests {
     use super::*;
     use crate::math::Matrix;
+    use crate::tokenizer::Tokenizer;
+    use crate::vocabulary::Phrases;
 
     fn find(keys: &[&str], lowercase: bool, text: &str) -> Result<(Vec<u32>, u64)> {
         let words = Embeddings::new(keys.iter().collect(), Matrix::zeros(keys.len(), 1), None)?;
-        let tokenizer = Tokenizer::new("words", Some(lowercase))?;
-        Known::new(&words, &tokenizer, has_capitals(words.keys())).find(text, &mut Scratch::default())
+        let segmenter = Segmenter::new(Tokenizer::new("words", Some(lowercase))?, Phrases::default());
+        Known::new(&words, &segmenter, has_capitals(words.keys())).find(text, &mut Segments::default())
     }
 
     #[test]

@@ -376,27 +376,25 @@ mod tests {
         std::fs::write(&input, words.collect::<String>()).expect("written");
         let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
         let tokenizer = Tokenizer::new("words", None)?;
-        let config = VocabularyConfig { min_count: 100, max_vocabulary: Some(3000), ..Default::default() };
-        let mut files = Vec::new();
-        for (name, types_in_memory, threads) in [("memory", None, 2), ("disk1", Some(100), 1), ("disk3", Some(100), 3)]
-        {
-            let out = folder.path().join(name);
-            let build = Build {
-                corpus: &corpus,
-                tokenizer: &tokenizer,
-                config: &config,
-                folder: &out,
-                types_in_memory,
-                pairs_in_memory: None,
-            };
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            let encoded = pool.install(|| build.run(None, &mut |_| {}))?;
-            assert_eq!(encoded.report().spilled_tables > 2, types_in_memory.is_some(), "{name}");
-            encoded.dataset.verify()?;
-            let names = [VOCABULARY, DATASET];
-            files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+        let phrases = PhraseConfig { passes: 2, threshold: Some(20.0), ..Default::default() };
+        for phrases in [PhraseConfig::default(), phrases] {
+            let config = VocabularyConfig { min_count: 30, max_vocabulary: Some(3000), phrases };
+            let mut files = Vec::new();
+            for (name, in_memory, threads) in [("memory", None, 2), ("disk1", Some(100), 1), ("disk3", Some(100), 3)] {
+                let out = folder.path().join(name);
+                let (types_in_memory, pairs_in_memory) = (in_memory, in_memory);
+                let (corpus, tokenizer, config, folder) = (&corpus, &tokenizer, &config, out.as_path());
+                let build = Build { corpus, tokenizer, config, folder, types_in_memory, pairs_in_memory };
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                let encoded = pool.install(|| build.run(None, &mut |_| {}))?;
+                assert_eq!(encoded.report().spilled_tables > 2, in_memory.is_some(), "{name}");
+                assert!(encoded.report().phrases.iter().all(|&pairs| pairs > 100), "{:?}", encoded.report());
+                encoded.dataset.verify()?;
+                let names = [VOCABULARY, DATASET];
+                files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+            }
+            assert!(files[0] == files[1] && files[0] == files[2]);
         }
-        assert!(files[0] == files[1] && files[0] == files[2]);
         Ok(())
     }
 

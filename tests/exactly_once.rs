@@ -13,7 +13,10 @@ use proptest::prelude::*;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-const ALL: VocabularyConfig = VocabularyConfig { min_count: 1, max_vocabulary: None };
+/// Every word.
+fn all() -> VocabularyConfig {
+    VocabularyConfig { min_count: 1, ..Default::default() }
+}
 
 fn build(
     inputs: &[PathBuf],
@@ -98,7 +101,7 @@ fn every_line_is_encoded_once_and_the_same_for_any_threads_and_compression() -> 
         assert!(bytes == second[at].as_ref().expect("a file"), "8 threads");
         assert!(bytes == third[at].as_ref().expect("a file"), "compressed, 3 threads");
     }
-    let encoded = build(&[plain], &options, &ALL, &folder.path().join("all"), 2)?;
+    let encoded = build(&[plain], &options, &all(), &folder.path().join("all"), 2)?;
     assert!(documents(&encoded) == expected(&text));
     Ok(())
 }
@@ -116,14 +119,14 @@ fn plain_and_packed_files_folders_and_tables_make_one_corpus() -> Outcome {
     let mut writer = zstd::stream::write::Encoder::new(std::fs::File::create(at("e"))?, 1)?;
     writer.write_all("\u{feff}eleven\n".as_bytes())?;
     writer.finish()?;
-    let encoded = build(&[at("d"), at("e")], &DocumentOptions::default(), &ALL, &at("out"), 2)?;
+    let encoded = build(&[at("d"), at("e")], &DocumentOptions::default(), &all(), &at("out"), 2)?;
     assert_eq!(documents(&encoded), ["one", "two", "three", "four five", "eleven"]);
     let report = encoded.report();
     assert_eq!((report.hidden_files, report.empty_documents, report.files), (1, 1, 3));
 
     let options =
         DocumentOptions { text_field: Some("text".into()), id_field: Some("id".into()), ..Default::default() };
-    let encoded = build(&[at("c.csv"), at("d.jsonl")], &options, &ALL, &at("out2"), 2)?;
+    let encoded = build(&[at("c.csv"), at("d.jsonl")], &options, &all(), &at("out2"), 2)?;
     assert_eq!(documents(&encoded), ["six seven", "eight \"nine\"", "ten"]);
     assert_eq!(encoded.dataset.sentences_len(), 4);
     let dataset = EncodedCorpus::open(&at("out2"))?.dataset;
@@ -132,7 +135,7 @@ fn plain_and_packed_files_folders_and_tables_make_one_corpus() -> Outcome {
     assert_eq!(dataset.document_label(firth::vocabulary::DocId(0)), None);
 
     let options = DocumentOptions { format: DocumentFormat::Files, ..Default::default() };
-    let encoded = build(&[at("d")], &options, &ALL, &at("out3"), 2)?;
+    let encoded = build(&[at("d")], &options, &all(), &at("out3"), 2)?;
     assert_eq!(documents(&encoded), ["x one y two", "three four five"]);
     Ok(())
 }
@@ -168,11 +171,11 @@ fn faults_are_named_with_file_place_and_remedy() -> Outcome {
     assert!(fails("two.txt", b"a\tb\n", &named)?.contains("no fields"));
 
     std::fs::write(at("latin.txt"), b"a \xe9t\xe9 a\n\xff a")?;
-    let encoded = build(&[at("latin.txt")], &DocumentOptions::default(), &ALL, &at("out"), 2)?;
+    let encoded = build(&[at("latin.txt")], &DocumentOptions::default(), &all(), &at("out"), 2)?;
     assert_eq!(encoded.report().invalid_utf8, 3);
     assert_eq!(documents(&encoded), ["a \u{fffd}t\u{fffd} a", "\u{fffd} a"]);
     std::fs::write(at("file"), b"")?;
-    assert!(build(&[at("rare.txt")], &DocumentOptions::default(), &ALL, &at("file/out"), 2).is_err());
+    assert!(build(&[at("rare.txt")], &DocumentOptions::default(), &all(), &at("file/out"), 2).is_err());
     Ok(())
 }
 
@@ -190,7 +193,7 @@ proptest! {
         text.split_whitespace().for_each(|word| *counts.entry(word).or_default() += 1);
         let mut kept: Vec<_> = counts.into_iter().filter(|&(_, count)| count >= min_count).collect();
         kept.sort_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
-        let config = VocabularyConfig { min_count, max_vocabulary: None };
+        let config = VocabularyConfig { min_count, ..Default::default() };
         let result = build(&[path], &DocumentOptions::default(), &config, &folder.path().join("out"), threads);
         if kept.is_empty() {
             prop_assert!(result.is_err());

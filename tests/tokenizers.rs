@@ -67,7 +67,7 @@ fn files_of_every_model_are_read_and_their_pieces_encoded() -> Outcome {
     std::fs::write(at("text"), text.join("\n"))?;
     for (name, oracle) in trained {
         let tokenizer = Tokenizer::new(&at(name).display().to_string(), None)?;
-        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        let config = VocabularyConfig { min_count: 1, ..Default::default() };
         let corpus = Corpus::open(&[at("text")], &DocumentOptions::default())?;
         let out = at(name).with_extension("out");
         EncodedCorpus::build(&corpus, &tokenizer, &config, None, &out, &mut |_| {})?;

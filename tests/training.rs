@@ -268,7 +268,7 @@ fn any_width_and_the_smallest_corpora_train() -> Result<()> {
         std::fs::write(&text, content).expect("room for a line");
         let corpus = Corpus::open(std::slice::from_ref(&text), &Default::default())?;
         let tokenizer = Tokenizer::new("whitespace", None)?;
-        let words = firth::vocabulary::VocabularyConfig { min_count, max_vocabulary: None };
+        let words = firth::vocabulary::VocabularyConfig { min_count, ..Default::default() };
         let to = folder.path().join(content.len().to_string());
         let encoded = EncodedCorpus::build(&corpus, &tokenizer, &words, None, &to, &mut |_| {})?;
         for task in [Task::SkipGram, Task::Cbow] {

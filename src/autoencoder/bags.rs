@@ -6,8 +6,7 @@ use crate::corpus::Document;
 use crate::dataset::EncodedCorpus;
 use crate::error::{Error, Result};
 use crate::math::SparseMatrix;
-use crate::tokenizer::Tokenizer;
-use crate::vocabulary::{DocId, Keys, WordId};
+use crate::vocabulary::{DocId, Keys, Segmenter, Segments, WordId};
 
 /// The words that are a model's columns, in the vocabulary's order, and what is known of the others.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +33,7 @@ pub struct Bag {
     /// Tokens of words that are no column, because training never saw them or too seldom. Those that it left out for being
     /// in too many documents are not among them.
     pub unseen: Vec<String>,
-    /// All tokens.
+    /// All words, known or not; a phrase is one.
     pub tokens: u32,
 }
 
@@ -73,10 +72,7 @@ impl Words {
             counts.push(bag.iter().filter_map(|&(word, count)| Some((columns[word as usize]?, count))));
         });
         let report = corpus.report();
-        let mut rare = Rare {
-            tokens: report.tokens.saturating_sub(report.tokens_kept),
-            types: report.types.saturating_sub(report.vocabulary),
-        };
+        let mut rare = Rare { tokens: report.tokens_dropped(), types: report.types.saturating_sub(report.vocabulary) };
         let mut common = Keys::new();
         for word in (0..words).filter(|word| !is_chosen(word)) {
             if f64::from(with[word]) > most {
@@ -118,15 +114,18 @@ impl Words {
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn bag(&self, document: &Document<'_>, tokenizer: &Tokenizer) -> Result<Bag> {
-        let (mut known, mut bag) = (Vec::new(), Bag::default());
+    pub fn bag(&self, document: &Document<'_>, segmenter: &Segmenter) -> Result<Bag> {
+        let (mut known, mut bag, mut segments) = (Vec::new(), Bag::default(), Segments::default());
+        let find = |word: &str| {
+            let column = self.keys.find(word).map(|column| Some(WordId(column as u32)));
+            column.or_else(|| self.common.find(word).map(|_| None))
+        };
         for line in document.text.lines() {
-            tokenizer.tokens(line, |token| {
+            segmenter.each_known(line, &mut segments, find, |word, found| {
                 bag.tokens += 1;
-                match self.keys.find(token) {
-                    Some(column) => known.push(WordId(column as u32)),
-                    None if self.common.find(token).is_some() => {}
-                    None => bag.unseen.push(token.to_owned()),
+                match found {
+                    Some(column) => known.extend(column),
+                    None => bag.unseen.push(word.to_owned()),
                 }
             })?;
         }

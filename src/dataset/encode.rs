@@ -13,6 +13,8 @@ use super::report::{BuildProgress, Pass};
 use super::scan::{DOCUMENT_END, Piece, SENTENCE_END, Spool};
 use crate::error::{Error, Result};
 use crate::io::{MappedFile, MappedSlice, OpenContainer, Plain, checksum, write_at};
+use crate::vocabulary::Phrases;
+use crate::vocabulary::choice::Choice;
 use crate::vocabulary::count::DROPPED;
 
 /// What the numbers of one table become.
@@ -22,7 +24,7 @@ pub(super) enum NumberMap {
 }
 
 impl NumberMap {
-    fn as_slice(&self) -> &[u32] {
+    pub fn as_slice(&self) -> &[u32] {
         match self {
             Self::Memory(map) => map,
             Self::Mapped(map) => map,
@@ -38,6 +40,8 @@ pub(super) struct Provisional {
     pub spools: Vec<MappedFile>,
     /// For each worker, a map for each of its tables.
     pub maps: Vec<Vec<NumberMap>>,
+    /// If phrases are joined: these, whose numbers the maps lead to, and what each becomes.
+    pub joining: Option<(Phrases, Choice)>,
     /// Words that stay: where sentence ends begin in the file.
     pub kept: u64,
     pub has_ids: bool,
@@ -71,6 +75,8 @@ pub(super) struct Places {
 #[derive(Default)]
 struct Part {
     words: Vec<u32>,
+    /// A line, on its way to words.
+    line: Vec<u32>,
     sentence_ends: Vec<u64>,
     document_ends: Vec<u64>,
     ids: Arena,
@@ -186,10 +192,22 @@ impl Encode<'_> {
     }
 
     fn piece(&self, index: usize, piece: &Piece, part: &mut Part) -> Result<()> {
-        let spool = &self.from.spools[piece.worker];
-        let numbers: MappedSlice<u32> = spool.numbers(piece.numbers.clone()).expect("as the first pass wrote it");
-        part.translate(&numbers, self.from.maps[piece.worker][piece.table].as_slice());
-        part.read_strings(&spool.bytes()[piece.strings.clone()], self.from.has_ids, self.from.has_labels);
+        let numbers = self.from.numbers(piece);
+        let mut line = std::mem::take(&mut part.line);
+        match &self.from.joining {
+            None => {
+                let map = self.from.maps[piece.worker][piece.table].as_slice();
+                part.translate(&numbers, |words, numbers| look_up(map, words, numbers));
+            }
+            Some((phrases, choice)) => part.translate(&numbers, |words, numbers| {
+                let joined = self.from.joined(piece, numbers, phrases, &mut line);
+                let known = joined.iter().filter(|&&word| word != DROPPED);
+                known.for_each(|&word| words.extend_from_slice(choice.ids(word)));
+            }),
+        }
+        part.line = line;
+        let strings = &self.from.spools[piece.worker].bytes()[piece.strings.clone()];
+        part.read_strings(strings, self.from.has_ids, self.from.has_labels);
         let Some(base) = self.take_places(index, part) else { return Ok(()) };
         self.write(base, part)
     }
@@ -245,39 +263,46 @@ impl Encode<'_> {
     }
 }
 
+/// Appends what numbers stand for, where that stays.
+fn look_up(map: &[u32], words: &mut Vec<u32>, numbers: &[u32]) {
+    let mut kept = words.len();
+    words.resize(kept + numbers.len(), 0);
+    for &number in numbers {
+        // Written always, kept if it counts: no branch that the processor could guess wrong.
+        let id = map[number as usize];
+        words[kept] = id;
+        kept += usize::from(id != DROPPED);
+    }
+    words.truncate(kept);
+}
+
 impl Part {
-    /// Numbers to ids: words that stay, close together, and where sentences and documents end among them.
-    fn translate(&mut self, numbers: &[u32], map: &[u32]) {
+    /// Numbers to ids: words that stay, close together, and where sentences and documents end among them. `line` appends
+    /// the ids of a line to those before.
+    fn translate(&mut self, numbers: &[u32], mut line: impl FnMut(&mut Vec<u32>, &[u32])) {
         let Self { words, sentence_ends, document_ends, .. } = self;
+        words.clear();
         sentence_ends.clear();
         document_ends.clear();
-        words.resize(numbers.len(), 0);
-        let mut kept = 0;
-        for line in numbers.split_inclusive(|&number| number >= SENTENCE_END) {
-            let (line, end) = match line {
-                [line @ .., end] if *end >= SENTENCE_END => (line, *end),
-                line => (line, SENTENCE_END),
+        for part in numbers.split_inclusive(|&number| number >= SENTENCE_END) {
+            let (part, end) = match part {
+                [part @ .., end] if *end >= SENTENCE_END => (part, *end),
+                part => (part, SENTENCE_END),
             };
-            let start = kept;
-            for &number in line {
-                // Written always, kept if it counts: no branch that the processor could guess wrong.
-                let id = map[number as usize];
-                words[kept] = id;
-                kept += usize::from(id != DROPPED);
-            }
+            let start = words.len();
+            line(words, part);
             let mut cut = start + MAX_SENTENCE;
-            while cut < kept {
+            while cut < words.len() {
                 sentence_ends.push(cut as u64);
                 cut += MAX_SENTENCE;
             }
-            if kept > start {
-                sentence_ends.push(kept as u64);
+            if words.len() > start {
+                sentence_ends.push(words.len() as u64);
             }
             if end == DOCUMENT_END {
                 document_ends.push(sentence_ends.len() as u64);
             }
         }
-        words.truncate(kept);
     }
 
     fn read_strings(&mut self, mut bytes: &[u8], has_ids: bool, has_labels: bool) {
@@ -321,7 +346,15 @@ mod tests {
                 let pieces = pieces.collect::<Result<Vec<_>>>()?;
                 let spools = vec![MappedFile::of(&numbers.file, &path)?];
                 let maps = vec![vec![NumberMap::Memory(vec![0])]];
-                let from = Provisional { pieces, spools, maps, kept: 1 << 18, has_ids: false, has_labels: false };
+                let from = Provisional {
+                    pieces,
+                    spools,
+                    maps,
+                    joining: None,
+                    kept: 1 << 18,
+                    has_ids: false,
+                    has_labels: false,
+                };
                 let file = OpenContainer::create(&path.join("a"))?;
                 let strings = || Ok::<_, Error>(Strings { ends: spool()?, text: spool()? });
                 let tails = Tails { document_ends: spool()?, ids: strings()?, labels: strings()? };
@@ -342,7 +375,7 @@ mod tests {
         let mut numbers = vec![0, 1, 2, SENTENCE_END, 1, SENTENCE_END, DOCUMENT_END, 1, DOCUMENT_END];
         numbers.extend([0; 2 * MAX_SENTENCE + 1]);
         let mut part = Part::default();
-        part.translate(&numbers, &map);
+        part.translate(&numbers, |words, numbers| look_up(&map, words, numbers));
         assert_eq!(part.words.len(), 2 + 2 * MAX_SENTENCE + 1);
         assert_eq!(part.words[..3], [7, 9, 7]);
         let cut = 2 + MAX_SENTENCE as u64;

@@ -1,4 +1,4 @@
-//! A corpus as a folder: built from text in two passes, opened in no time.
+//! A corpus as a folder: built from text that is read once, opened in no time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 
 use super::encode::{NumberMap, Places, Provisional, Strings, Tails, encode, sentence_ends_at};
+use super::phrases::{Counts, Finder};
 use super::report::{BuildProgress, CorpusReport};
 use super::scan::{Spool, Worker, scan};
 use super::{Dataset, KIND};
@@ -15,8 +16,9 @@ use crate::corpus::Corpus;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, Container, MappedFile, OpenContainer, as_bytes};
 use crate::tokenizer::Tokenizer;
+use crate::vocabulary::choice::Choice;
 use crate::vocabulary::count::{Counted, check, map_run, merge_runs, merge_tables};
-use crate::vocabulary::{DocId, Vocabulary, VocabularyConfig};
+use crate::vocabulary::{DocId, Given, Keys, PhraseConfig, Phrases, Vocabulary, VocabularyConfig};
 
 const VOCABULARY: &str = "vocabulary.safetensors";
 const DATASET: &str = "dataset.safetensors";
@@ -39,18 +41,23 @@ impl EncodedCorpus {
     ///
     /// Memory holds the vocabulary, a table of distinct words per thread (what exceeds about 8 million of them goes
     /// to disk, and is counted) and a few megabytes of buffers per thread. The folder needs room for the result and,
-    /// until the end, as much again.
+    /// until the end, as much again. Phrases, if asked for, cost two or more sweeps for each pass through what is on disk
+    /// by then, and tables of about 8 million pairs; what is given brings phrases of its own.
     pub fn build(
         corpus: &Corpus,
         tokenizer: &Tokenizer,
         config: &VocabularyConfig,
-        vocabulary: Option<Vocabulary>,
+        given: Option<Given>,
         folder: &Path,
         progress: &mut dyn FnMut(BuildProgress<'_>),
     ) -> Result<Self> {
         config.validate()?;
+        if given.is_some() && config.phrases.passes > 0 {
+            return Err(Error::config("--phrases", "the words that are given bring their own phrases; leave it out"));
+        }
         let existed = folder.exists();
-        let result = Build { corpus, tokenizer, config, folder, types_in_memory: None }.run(vocabulary, progress);
+        let build = Build { corpus, tokenizer, config, folder, types_in_memory: None, pairs_in_memory: None };
+        let result = build.run(given, progress);
         if result.is_err() && !existed {
             // Only an empty folder can be removed so, and a failed build leaves nothing in it.
             let _ = std::fs::remove_dir(folder);
@@ -128,14 +135,15 @@ struct Build<'a> {
     config: &'a VocabularyConfig,
     folder: &'a Path,
     types_in_memory: Option<usize>,
+    pairs_in_memory: Option<usize>,
 }
 
 impl Build<'_> {
-    fn run(&self, given: Option<Vocabulary>, progress: &mut dyn FnMut(BuildProgress<'_>)) -> Result<EncodedCorpus> {
+    fn run(&self, given: Option<Given>, progress: &mut dyn FnMut(BuildProgress<'_>)) -> Result<EncodedCorpus> {
         let started = Instant::now();
         let Self { corpus, tokenizer, folder, .. } = *self;
         std::fs::create_dir_all(folder).map_err(|source| Error::io(folder, source))?;
-        let mut workers = scan(corpus, tokenizer, folder, self.types_in_memory, progress)?;
+        let workers = scan(corpus, tokenizer, folder, self.types_in_memory, progress)?;
         let mut report = CorpusReport {
             bytes_in: workers.iter().map(|worker| worker.bytes).sum(),
             files: corpus.sources().len() as u64,
@@ -144,10 +152,8 @@ impl Build<'_> {
             invalid_utf8: workers.iter().map(|worker| worker.invalid_utf8).sum(),
             ..CorpusReport::default()
         };
-        let (vocabulary, counted, maps) = self.choose(&mut workers, given)?;
+        let (vocabulary, counted, provisional) = self.choose(workers, given, &mut report, progress)?;
         check(&vocabulary, &counted, self.config, &corpus.name())?;
-        report.spilled_tables = workers.iter().map(|worker| worker.runs.len() as u64).sum();
-        let provisional = self.provisional(workers, maps, counted.kept)?;
         let file = OpenContainer::create(&folder.join(DATASET))?;
         let spool = || Spool::new(folder);
         let tails = Tails {
@@ -175,6 +181,10 @@ impl Build<'_> {
         if let Some(most) = self.config.max_vocabulary {
             settings.insert("max_vocabulary".into(), most.to_string());
         }
+        if self.config.phrases.passes > 0 {
+            let phrases = serde_json::to_string(&self.config.phrases).expect("settings are plain JSON");
+            settings.insert("phrases".into(), phrases);
+        }
         let for_vocabulary = settings.clone();
         // What depends on the machine is told but not kept: the same corpus gives the same bytes.
         let kept = CorpusReport { seconds: 0.0, spilled_tables: 0, ..report.clone() };
@@ -197,15 +207,64 @@ impl Build<'_> {
         Ok(EncodedCorpus { vocabulary, dataset, folder: folder.into(), settings: for_vocabulary, report })
     }
 
-    /// Merges the workers' tables: the vocabulary, and what every number becomes.
+    /// The vocabulary, what was counted, and what every number becomes.
     fn choose(
         &self,
+        mut workers: Vec<Worker>,
+        given: Option<Given>,
+        report: &mut CorpusReport,
+        progress: &mut dyn FnMut(BuildProgress<'_>),
+    ) -> Result<(Vocabulary, Counted, Provisional)> {
+        let phrases = &self.config.phrases;
+        let brought = given.as_ref().map(|given| given.vocabulary.phrases()).filter(|phrases| !phrases.is_empty());
+        if phrases.passes == 0 && brought.is_none() {
+            let (vocabulary, counted, maps) = self.merge(&mut workers, self.config, given)?;
+            let provisional = self.provisional(workers, maps, counted.kept, report)?;
+            return Ok((vocabulary, counted, provisional));
+        }
+        // All words that may be in the vocabulary, or in a phrase.
+        let collocation = phrases.collocation(self.config.min_count);
+        let min_count = collocation.min_count.min(self.config.min_count);
+        let all = VocabularyConfig { min_count, max_vocabulary: None, phrases: PhraseConfig::default() };
+        let known = given.as_ref().zip(brought).map(|(given, phrases)| {
+            let words = phrases.over(given.vocabulary.keys().clone());
+            let keys: Keys = (0..words.words()).map(|word| words.keys().get(word)).collect();
+            let counts = vec![1; keys.len()];
+            Given { vocabulary: Vocabulary::new(keys, counts), grows: given.grows }
+        });
+        let (words, mut counted, maps) = self.merge(&mut workers, &all, known)?;
+        let mut provisional = self.provisional(workers, maps, 0, report)?;
+        let mut phrases = match brought {
+            Some(phrases) => phrases.over(words.keys().clone()),
+            None => Phrases::of(words.keys().clone()),
+        };
+        let mut finder = Finder {
+            from: &provisional,
+            pairs_in_memory: self.pairs_in_memory,
+            total: self.corpus.bytes(),
+            progress,
+            phrases: &mut phrases,
+        };
+        let Counts { of_each, total } = finder.learn(self.config.phrases.passes, &collocation)?;
+        let (vocabulary, choice) = Choice::new(&phrases, &of_each, self.config, given);
+        let unnumbered = total - of_each.iter().sum::<u64>();
+        report.phrases = phrases.passes().iter().map(|pairs| pairs.len() as u64).collect();
+        report.tokens_joined = counted.tokens.saturating_sub(choice.kept + choice.dropped + unnumbered);
+        (counted.kept, provisional.kept) = (choice.kept, choice.kept);
+        provisional.joining = Some((phrases, choice));
+        Ok((vocabulary, counted, provisional))
+    }
+
+    /// Merges the workers' tables: the vocabulary, and what every number becomes.
+    fn merge(
+        &self,
         workers: &mut [Worker],
-        given: Option<Vocabulary>,
+        config: &VocabularyConfig,
+        given: Option<Given>,
     ) -> Result<(Vocabulary, Counted, Vec<Vec<NumberMap>>)> {
         if workers.iter().all(|worker| worker.runs.is_empty()) {
             let tables = workers.iter_mut().map(|worker| std::mem::take(&mut worker.table)).collect();
-            let (vocabulary, counted, maps) = merge_tables(tables, self.config, given);
+            let (vocabulary, counted, maps) = merge_tables(tables, config, given);
             let maps = maps.into_iter().map(|map| vec![NumberMap::Memory(map)]).collect();
             return Ok((vocabulary, counted, maps));
         }
@@ -219,7 +278,7 @@ impl Build<'_> {
         let (workers, spilled) = (&*workers, &spilled);
         let runs_of = |at: usize| workers[at].runs.iter().map(move |run| &spilled[at].bytes()[run.clone()]);
         let runs: Vec<&[u8]> = (0..workers.len()).flat_map(runs_of).collect();
-        let (vocabulary, mut counted) = merge_runs(&runs, self.config, given);
+        let (vocabulary, mut counted) = merge_runs(&runs, config, given);
         let mut maps = Vec::new();
         for at in 0..workers.len() {
             let mut spool = Spool::new(folder)?;
@@ -236,7 +295,14 @@ impl Build<'_> {
         Ok((vocabulary, counted, maps))
     }
 
-    fn provisional(&self, workers: Vec<Worker>, maps: Vec<Vec<NumberMap>>, kept: u64) -> Result<Provisional> {
+    fn provisional(
+        &self,
+        workers: Vec<Worker>,
+        maps: Vec<Vec<NumberMap>>,
+        kept: u64,
+        report: &mut CorpusReport,
+    ) -> Result<Provisional> {
+        report.spilled_tables = workers.iter().map(|worker| worker.runs.len() as u64).sum();
         let mut pieces = Vec::new();
         let mut spools = Vec::new();
         for worker in workers {
@@ -245,7 +311,7 @@ impl Build<'_> {
         }
         pieces.sort_unstable_by_key(|piece| piece.index);
         let (has_ids, has_labels) = (self.corpus.has_ids(), self.corpus.has_labels());
-        Ok(Provisional { pieces, spools, maps, kept, has_ids, has_labels })
+        Ok(Provisional { pieces, spools, maps, joining: None, kept, has_ids, has_labels })
     }
 }
 
@@ -310,21 +376,25 @@ mod tests {
         std::fs::write(&input, words.collect::<String>()).expect("written");
         let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
         let tokenizer = Tokenizer::new("words", None)?;
-        let config = VocabularyConfig { min_count: 100, max_vocabulary: Some(3000) };
-        let mut files = Vec::new();
-        for (name, types_in_memory, threads) in [("memory", None, 2), ("disk1", Some(100), 1), ("disk3", Some(100), 3)]
-        {
-            let out = folder.path().join(name);
-            let build =
-                Build { corpus: &corpus, tokenizer: &tokenizer, config: &config, folder: &out, types_in_memory };
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            let encoded = pool.install(|| build.run(None, &mut |_| {}))?;
-            assert_eq!(encoded.report().spilled_tables > 2, types_in_memory.is_some(), "{name}");
-            encoded.dataset.verify()?;
-            let names = [VOCABULARY, DATASET];
-            files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+        let phrases = PhraseConfig { passes: 2, threshold: Some(20.0), ..Default::default() };
+        for phrases in [PhraseConfig::default(), phrases] {
+            let config = VocabularyConfig { min_count: 30, max_vocabulary: Some(3000), phrases };
+            let mut files = Vec::new();
+            for (name, in_memory, threads) in [("memory", None, 2), ("disk1", Some(100), 1), ("disk3", Some(100), 3)] {
+                let out = folder.path().join(name);
+                let (types_in_memory, pairs_in_memory) = (in_memory, in_memory);
+                let (corpus, tokenizer, config, folder) = (&corpus, &tokenizer, &config, out.as_path());
+                let build = Build { corpus, tokenizer, config, folder, types_in_memory, pairs_in_memory };
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                let encoded = pool.install(|| build.run(None, &mut |_| {}))?;
+                assert_eq!(encoded.report().spilled_tables > 2, in_memory.is_some(), "{name}");
+                assert!(encoded.report().phrases.iter().all(|&pairs| pairs > 100), "{:?}", encoded.report());
+                encoded.dataset.verify()?;
+                let names = [VOCABULARY, DATASET];
+                files.push(names.map(|name| std::fs::read(out.join(name)).expect("a file")));
+            }
+            assert!(files[0] == files[1] && files[0] == files[2]);
         }
-        assert!(files[0] == files[1] && files[0] == files[2]);
         Ok(())
     }
 
@@ -335,7 +405,8 @@ mod tests {
         std::fs::write(&input, "b a c b\nd a\n").expect("written");
         let corpus = Corpus::open(&[input], &DocumentOptions::default())?;
         let tokenizer = Tokenizer::new("whitespace", None)?;
-        let given = Vocabulary::new(["a", "b", "z"].into_iter().collect(), vec![70, 60, 50]);
+        let vocabulary = Vocabulary::new(["a", "b", "z"].into_iter().collect(), vec![70, 60, 50]);
+        let given = Given { vocabulary: vocabulary.clone(), grows: false };
         let config = VocabularyConfig::default();
         let out = folder.path().join("out");
         let build = |stop: bool| {
@@ -349,7 +420,7 @@ mod tests {
         assert!(!out.exists());
         build(false)?;
         let encoded = EncodedCorpus::open(&out)?;
-        assert_eq!(encoded.vocabulary, given);
+        assert_eq!(encoded.vocabulary, vocabulary);
         assert_eq!((encoded.report().tokens, encoded.report().tokens_kept), (6, 4));
         assert_eq!(encoded.dataset.words().iter().map(|word| word.0).collect::<Vec<_>>(), [1, 0, 1, 0]);
         encoded.dataset.verify()
@@ -366,7 +437,7 @@ mod tests {
     #[test]
     fn a_build_that_fails_at_the_end_leaves_no_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        let config = VocabularyConfig { min_count: 1, ..Default::default() };
         for name in [VOCABULARY, DATASET] {
             // A folder in the place of a file cannot be replaced.
             std::fs::create_dir_all(folder.path().join(format!("{name}.out")).join(name)).expect("a folder");
@@ -375,14 +446,14 @@ mod tests {
             let left = std::fs::read_dir(folder.path().join(format!("{name}.out"))).expect("the folder");
             assert_eq!(left.map(|entry| entry.expect("an entry").file_name()).collect::<Vec<_>>(), [name]);
         }
-        let none = VocabularyConfig { min_count: 0, max_vocabulary: None };
+        let none = VocabularyConfig { min_count: 0, ..Default::default() };
         assert!(matches!(small(folder.path(), "none", "a b a", &none), Err(Error::Config { .. })));
     }
 
     #[test]
     fn a_dataset_belongs_to_its_own_vocabulary() -> Result<()> {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
+        let config = VocabularyConfig { min_count: 1, ..Default::default() };
         let one = small(folder.path(), "one", "a b a", &config)?;
         let two = small(folder.path(), "two", "a c a", &config)?;
         one.dataset.belongs_to(&one.vocabulary)?;

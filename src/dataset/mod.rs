@@ -11,8 +11,8 @@
 //! | `id_ends`, `id_text` | u64, u8 | document | its id's end in the text; only if the input has ids |
 //! | `label_ends`, `label_text` | u64, u8 | document | its label's end in the text; only if the input has labels |
 //!
-//! A sentence is what a training window may not cross: a line, less the words that are not in the vocabulary. Lines
-//! of more than 4096 such words are cut every 4096, and lines of more than a mebibyte also where the corpus is cut
+//! A sentence is what a training window may not cross: a line, less the words that are not in the vocabulary. Phrases are
+//! joined in the line as it stands: a word that is not in the vocabulary keeps its neighbours apart. Lines of more than 4096 such words are cut every 4096, and lines of more than a mebibyte also where the corpus is cut
 //! into pieces ([`crate::corpus::Chunks`]); nothing is lost at a cut. A document without any word is left out; one
 //! whose words are all too rare stays, without sentences.
 
@@ -27,6 +27,7 @@ use crate::vocabulary::{DocId, Vocabulary, WordId};
 
 mod encode;
 mod encoded;
+mod phrases;
 mod report;
 mod scan;
 

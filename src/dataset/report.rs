@@ -12,8 +12,14 @@ pub struct CorpusReport {
     pub sentences: u64,
     /// Words in the text.
     pub tokens: u64,
-    /// Words in the dataset; the others are not in the vocabulary.
+    /// Words in the dataset; the others are not in the vocabulary, or joined to one before them.
     pub tokens_kept: u64,
+    /// Words joined to the one before them, as part of a phrase in the vocabulary.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub tokens_joined: u64,
+    /// Pairs that were found to be phrases, in each pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phrases: Vec<u64>,
     /// Words in the vocabulary.
     pub vocabulary: u64,
     /// Distinct words in the text.
@@ -36,12 +42,26 @@ pub struct CorpusReport {
     pub checksum: String,
 }
 
-/// One of a build's two passes.
+impl CorpusReport {
+    /// Words that are left out, not being in the vocabulary.
+    pub fn tokens_dropped(&self) -> u64 {
+        self.tokens.saturating_sub(self.tokens_kept + self.tokens_joined)
+    }
+}
+
+/// Corpora without phrases are what they were before there were any.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// One of a build's passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pass {
     /// Text is read, cut into words and counted.
     Count,
+    /// Words are joined to phrases: each sweep through them begins anew.
+    Join,
     /// Words become ids of the vocabulary.
     Encode,
 }

@@ -18,8 +18,7 @@ use crate::format::{Format, native};
 use crate::math::{AliasTable, Kernel, Matrix, Rng, RowId, SharedTable, Tables, Worker};
 use crate::objective::Noise;
 use crate::pretext::{Example, Examples, Hidden, PretextTask, Rows};
-use crate::tokenizer::Tokenizer;
-use crate::vocabulary::{Subsampling, Vocabulary, WordId};
+use crate::vocabulary::{Segmenter, Segments, Subsampling, Vocabulary, WordId};
 
 /// A trained model of paragraph vectors, for new documents.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub struct KnownWords {
     pub words: Vec<WordId>,
     /// Where each line ends among them.
     pub line_ends: Vec<usize>,
-    /// All tokens.
+    /// All words, known or not; a phrase is one.
     pub tokens: u32,
 }
 
@@ -102,12 +101,13 @@ impl ParagraphVectors {
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn read(&self, text: &str, tokenizer: &Tokenizer) -> Result<KnownWords> {
-        let mut read = KnownWords::default();
+    pub fn read(&self, text: &str, segmenter: &Segmenter) -> Result<KnownWords> {
+        let (mut read, mut segments) = (KnownWords::default(), Segments::default());
         for line in text.lines() {
-            tokenizer.tokens(line, |token| {
+            let find = |word: &str| self.words.keys().find(word).map(|at| WordId(at as u32));
+            segmenter.each_known(line, &mut segments, find, |_, word| {
                 read.tokens += 1;
-                read.words.extend(self.words.keys().find(token).map(|at| WordId(at as u32)));
+                read.words.extend(word);
             })?;
             read.line_ends.push(read.words.len());
         }

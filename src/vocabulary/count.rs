@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use rayon::prelude::*;
 
 use super::table::WordTable;
-use super::{Keys, Vocabulary, VocabularyConfig};
+use super::{Given, Keys, Vocabulary, VocabularyConfig};
 use crate::error::{Error, Result};
 
 /// In place of a word that is not in the vocabulary.
@@ -79,7 +79,7 @@ impl<'a> Selection<'a> {
 pub fn merge_tables(
     tables: Vec<WordTable>,
     config: &VocabularyConfig,
-    given: Option<Vocabulary>,
+    given: Option<Given>,
 ) -> (Vocabulary, Counted, Vec<Vec<u32>>) {
     let mut tables = tables.into_iter();
     let mut all = tables.next().unwrap_or_default();
@@ -88,7 +88,7 @@ pub fn merge_tables(
     let mut selection = Selection::new(config);
     all.each(|word, _, count| selection.add(word, count));
     let (chosen, mut counted) = selection.finish();
-    let vocabulary = given.unwrap_or(chosen);
+    let vocabulary = of(given, chosen);
     let mut first = vec![DROPPED; all.len()];
     all.each(|word, id, count| {
         first[id as usize] = look_up(&vocabulary, word);
@@ -99,6 +99,13 @@ pub fn merge_tables(
     first.truncate(own);
     maps.insert(0, first);
     (vocabulary, counted, maps)
+}
+
+fn of(given: Option<Given>, chosen: Vocabulary) -> Vocabulary {
+    match given {
+        Some(given) => given.with(chosen),
+        None => chosen,
+    }
 }
 
 fn look_up(vocabulary: &Vocabulary, word: &[u8]) -> u32 {
@@ -141,7 +148,7 @@ impl<'a> Iterator for Run<'a> {
 }
 
 /// Merges sorted runs, of which only the words that stay are held in memory. What stays in each, [`map_run`] tells.
-pub fn merge_runs(runs: &[&[u8]], config: &VocabularyConfig, given: Option<Vocabulary>) -> (Vocabulary, Counted) {
+pub fn merge_runs(runs: &[&[u8]], config: &VocabularyConfig, given: Option<Given>) -> (Vocabulary, Counted) {
     let mut selection = Selection::new(config);
     let mut readers: Vec<Run<'_>> = runs.iter().map(|run| Run(run)).collect();
     let mut heads = BinaryHeap::new();
@@ -164,7 +171,7 @@ pub fn merge_runs(runs: &[&[u8]], config: &VocabularyConfig, given: Option<Vocab
         selection.add(word, sum);
     }
     let (chosen, counted) = selection.finish();
-    (given.unwrap_or(chosen), counted)
+    (of(given, chosen), counted)
 }
 
 /// What each of a run's numbers becomes, and how many of its words stay, with repetitions.
@@ -216,7 +223,7 @@ mod tests {
     #[test]
     fn merging_in_memory_and_by_runs_agree() {
         for (min_count, max_vocabulary) in [(1, None), (2, None), (1, Some(3)), (9, None)] {
-            let config = VocabularyConfig { min_count, max_vocabulary };
+            let config = VocabularyConfig { min_count, max_vocabulary, ..Default::default() };
             let (vocabulary, counted, maps) = merge_tables(TEXTS.map(table).into(), &config, None);
             let runs = TEXTS.map(|text| sorted_run(&table(text)));
             let slices: Vec<&[u8]> = runs.iter().map(Vec::as_slice).collect();
@@ -230,7 +237,7 @@ mod tests {
 
     #[test]
     fn ids_rank_by_falling_count_then_bytes() {
-        let config = VocabularyConfig { min_count: 2, max_vocabulary: None };
+        let config = VocabularyConfig { min_count: 2, ..Default::default() };
         let (vocabulary, counted, maps) = merge_tables(TEXTS.map(table).into(), &config, None);
         assert_eq!(vocabulary.keys().iter().collect::<Vec<_>>(), ["c", "a", "b", "extraordinarily-long-word"]);
         assert_eq!(vocabulary.counts(), [4, 3, 2, 2]);
@@ -240,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_vocabulary_without_words_is_refused_with_the_commonest() {
-        let config = VocabularyConfig { min_count: 5, max_vocabulary: None };
+        let config = VocabularyConfig { min_count: 5, ..Default::default() };
         let (vocabulary, counted, _) = merge_tables(vec![table("b a a b")], &config, None);
         let error = check(&vocabulary, &counted, &config, "x.txt").expect_err("nothing is left");
         assert_eq!(
@@ -251,8 +258,9 @@ mod tests {
 
     #[test]
     fn a_given_vocabulary_without_any_word_of_the_text_is_refused() {
-        let config = VocabularyConfig { min_count: 1, max_vocabulary: None };
-        let given = Vocabulary::new(["x", "y"].into_iter().collect(), vec![2, 1]);
+        let config = VocabularyConfig { min_count: 1, ..Default::default() };
+        let vocabulary = Vocabulary::new(["x", "y"].into_iter().collect(), vec![2, 1]);
+        let given = Given { vocabulary, grows: false };
         let (vocabulary, counted, _) = merge_tables(vec![table("b a a b")], &config, Some(given));
         let error = check(&vocabulary, &counted, &config, "x.txt").expect_err("no common word").to_string();
         for part in ["x.txt", "2 distinct words", "\"a\"", "--vocabulary", "\"x\""] {

@@ -1,11 +1,11 @@
-//! A vocabulary on disk: a safetensors file of the words' bytes, their ends and their counts.
+//! A vocabulary on disk: a safetensors file of the words' bytes, their ends and their counts, and of the phrases' parts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::Dtype;
 
-use super::{Keys, Vocabulary};
+use super::{Keys, PhraseConfig, Phrases, Vocabulary};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter, checksum};
 
@@ -14,17 +14,32 @@ const KIND: &str = "vocabulary";
 impl Vocabulary {
     /// Writes it, with settings (such as the tokenizer's) in the header.
     ///
-    /// Tensors: `counts` u64 and `ends` u64, one for each word; `text` u8, the words without separator.
+    /// Tensors: `counts` u64 and `ends` u64, one for each word; `text` u8, the words without separator. If phrases are
+    /// joined: `phrase_text` and `phrase_ends`, the words that they are made of, likewise; `phrase_pairs` u32, two numbers
+    /// for each pair, those of the words or, behind them, of phrases in the order in which pairs make them; `phrase_passes`
+    /// u64, where each pass ends among the pairs.
     pub fn save(&self, path: &Path, settings: &BTreeMap<String, String>) -> Result<()> {
         let text = self.keys().text().as_bytes();
-        let tensors = [
-            ("counts", Dtype::U64, vec![self.len()]),
-            ("ends", Dtype::U64, vec![self.len()]),
-            ("text", Dtype::U8, vec![text.len()]),
-        ];
+        let parts = Parts::of(self.phrases());
+        let mut tensors = vec![("counts", Dtype::U64, vec![self.len()]), ("ends", Dtype::U64, vec![self.len()])];
+        if !self.phrases().is_empty() {
+            tensors.extend([
+                ("phrase_ends", Dtype::U64, vec![parts.ends.len()]),
+                ("phrase_passes", Dtype::U64, vec![parts.passes.len()]),
+                ("phrase_pairs", Dtype::U32, vec![parts.pairs.len() / 2, 2]),
+                ("phrase_text", Dtype::U8, vec![parts.text.len()]),
+            ]);
+        }
+        tensors.push(("text", Dtype::U8, vec![text.len()]));
         let mut writer = ContainerWriter::create(path, KIND, settings, &tensors)?;
         writer.write(self.counts())?;
         writer.write(self.keys().ends())?;
+        if !self.phrases().is_empty() {
+            writer.write(parts.ends)?;
+            writer.write(&parts.passes)?;
+            writer.write(&parts.pairs)?;
+            writer.write(parts.text)?;
+        }
         writer.write(text)?;
         writer.commit()
     }
@@ -47,11 +62,7 @@ impl Vocabulary {
                 counts.len(),
             ));
         }
-        let text = std::str::from_utf8(&text).map_err(|error| {
-            Error::byte(path, error.valid_up_to() as u64, "the words are not UTF-8; build the vocabulary anew")
-        })?;
-        let keys = Keys::from_parts(text.to_owned(), ends.to_vec())
-            .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; build the vocabulary anew"))?;
+        let keys = keys(path, &text, &ends)?;
         if let Some((_, again)) = keys.first_repeated() {
             let word = keys.get(again);
             return Err(Error::byte(path, 0, format!("the word {word:?} stands twice; build the vocabulary anew")));
@@ -63,18 +74,86 @@ impl Vocabulary {
         if counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count)).is_none() {
             return Err(Error::byte(path, 0, "the counts add up to more than 2^64; build the vocabulary anew"));
         }
-        Ok((Self::new(keys, counts.to_vec()), container.entries()))
+        let vocabulary = Self::new(keys, counts.to_vec()).with_phrases(&phrases(path, &container)?);
+        Ok((vocabulary, container.entries()))
     }
 
-    /// A checksum of the words and their counts in order.
+    /// A checksum of the words and their counts in order, and of the phrases.
     pub fn checksum(&self) -> u64 {
         let (text, ends, counts) = (self.keys().text().as_bytes(), self.keys().ends(), self.counts());
-        checksum::join(&[
+        let mut all = vec![
             (checksum::part(text, 0, u64::from), text.len() as u64),
             (checksum::part(ends, 0, |end| end), ends.len() as u64),
             (checksum::part(counts, 0, |count| count), counts.len() as u64),
-        ])
+        ];
+        if !self.phrases().is_empty() {
+            let Parts { text, ends, pairs, passes } = Parts::of(self.phrases());
+            all.extend([
+                (checksum::part(text, 0, u64::from), text.len() as u64),
+                (checksum::part(ends, 0, |end| end), ends.len() as u64),
+                (checksum::part(&pairs, 0, u64::from), pairs.len() as u64),
+                (checksum::part(&passes, 0, |end| end), passes.len() as u64),
+            ]);
+        }
+        checksum::join(&all)
     }
+}
+
+/// Phrases as a file holds them.
+struct Parts<'a> {
+    text: &'a [u8],
+    ends: &'a [u64],
+    pairs: Vec<u32>,
+    passes: Vec<u64>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(phrases: &'a Phrases) -> Self {
+        let ends = &phrases.keys().ends()[..phrases.words()];
+        let text = &phrases.keys().text().as_bytes()[..ends.last().map_or(0, |&end| end as usize)];
+        let pairs = phrases.passes().iter().flatten().flatten().copied().collect();
+        let count = |end: &mut u64, pass: &Vec<[u32; 2]>| {
+            *end += pass.len() as u64;
+            Some(*end)
+        };
+        Self { text, ends, pairs, passes: phrases.passes().iter().scan(0, count).collect() }
+    }
+}
+
+fn keys(path: &Path, text: &[u8], ends: &[u64]) -> Result<Keys> {
+    let text = std::str::from_utf8(text).map_err(|error| {
+        Error::byte(path, error.valid_up_to() as u64, "the words are not UTF-8; build the vocabulary anew")
+    })?;
+    Keys::from_parts(text.to_owned(), ends.to_vec())
+        .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; build the vocabulary anew"))
+}
+
+fn phrases(path: &Path, container: &Container) -> Result<Phrases> {
+    if container.shape("phrase_pairs").is_err() {
+        return Ok(Phrases::default());
+    }
+    let (text, ends) = (container.slice::<u8>("phrase_text")?, container.slice::<u64>("phrase_ends")?);
+    let pairs = container.slice::<u32>("phrase_pairs")?;
+    let mut phrases = Phrases::of(keys(path, &text, &ends)?);
+    let damaged = |what: String| Error::byte(path, 0, format!("{what}; build the vocabulary anew"));
+    let (pairs, passes) = (pairs.as_chunks::<2>().0, container.slice::<u64>("phrase_passes")?);
+    if passes.len() > usize::from(PhraseConfig::MOST) || passes.last().is_some_and(|&end| end != pairs.len() as u64) {
+        return Err(damaged(format!("{} passes do not fit {} pairs of phrases", passes.len(), pairs.len())));
+    }
+    let mut start = 0;
+    for &end in passes.iter() {
+        let end = end as usize;
+        let pass = pairs.get(start..end).ok_or_else(|| damaged("passes of phrases out of order".into()))?;
+        let numbers = phrases.keys().len();
+        if let Some(part) = pass.iter().flatten().find(|&&part| part as usize >= numbers) {
+            return Err(damaged(format!(
+                "a phrase has part {part}, but before it there are {numbers} words and phrases"
+            )));
+        }
+        phrases.add_pass(pass.to_vec());
+        start = end;
+    }
+    Ok(phrases)
 }
 
 #[cfg(test)]
@@ -104,6 +183,34 @@ mod tests {
             Vocabulary::new(words.into_iter().collect(), counts.to_vec()).save(&path, &BTreeMap::new())?;
             let error = Vocabulary::open(&path).expect_err("a bad vocabulary").to_string();
             assert!(error.contains(expected) && error.contains("vocabulary.safetensors"), "{error}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn phrases_are_saved_with_the_words() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("vocabulary.safetensors");
+        let mut phrases = Phrases::of(["times", "new", "el", "york", "a"].into_iter().collect());
+        phrases.add_pass(vec![[1, 3], [3, 0]]);
+        phrases.add_pass(vec![[5, 0]]);
+        let plain = Vocabulary::new(["new_york", "a"].into_iter().collect(), vec![5, 1]);
+        let vocabulary = plain.clone().with_phrases(&phrases);
+        vocabulary.save(&path, &BTreeMap::new())?;
+        let read = Vocabulary::open(&path)?;
+        assert_eq!((&read, read.checksum()), (&vocabulary, vocabulary.checksum()));
+        assert_ne!(plain.checksum(), vocabulary.checksum());
+        assert_eq!(read.phrases().passes(), [vec![[0, 1], [1, 2]], vec![[3, 2]]]);
+
+        let bytes = std::fs::read(&path).expect("the file");
+        let pairs: Vec<u8> = [0u32, 1, 1, 2, 3, 2].iter().flat_map(|part| part.to_le_bytes()).collect();
+        let at = bytes.windows(pairs.len()).position(|found| found == pairs).expect("the pairs");
+        for (offset, wrong) in [(16, 5), (8, 3), (-8, 4), (-16, 4)] {
+            let mut damaged = bytes.clone();
+            damaged[(at as isize + offset) as usize] = wrong;
+            std::fs::write(&path, damaged).expect("written");
+            let error = Vocabulary::open(&path).expect_err("damaged").to_string();
+            assert!(error.contains("phrases") || error.contains("a phrase has part"), "{error}");
         }
         Ok(())
     }

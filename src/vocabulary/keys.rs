@@ -63,7 +63,10 @@ impl Keys {
     pub fn push(&mut self, key: &str) {
         self.text.push_str(key);
         self.ends.push(self.text.len() as u64);
-        self.index.take();
+        if let Some(mut index) = self.index.take() {
+            self.insert(&mut index, self.len() - 1);
+            self.index = index.into();
+        }
     }
 
     /// The key at a position.
@@ -113,15 +116,18 @@ impl Keys {
     }
 
     fn build(&self) -> HashTable<u32> {
-        let hash = |&at: &u32| HASHER.hash_one(self.get(at as usize));
         let mut index = HashTable::with_capacity(self.len());
-        for (position, key) in self.iter().enumerate() {
-            let position = u32::try_from(position).expect("fewer than 2^32 keys");
-            if index.find(HASHER.hash_one(key), |&at| self.get(at as usize) == key).is_none() {
-                index.insert_unique(HASHER.hash_one(key), position, hash);
-            }
-        }
+        (0..self.len()).for_each(|position| self.insert(&mut index, position));
         index
+    }
+
+    /// Puts a position into the index, unless an equal key stands there.
+    fn insert(&self, index: &mut HashTable<u32>, position: usize) {
+        let (key, hash) = (self.get(position), |key: &str| HASHER.hash_one(key));
+        let position = u32::try_from(position).expect("fewer than 2^32 keys");
+        if index.find(hash(key), |&at| self.get(at as usize) == key).is_none() {
+            index.insert_unique(hash(key), position, |&at| hash(self.get(at as usize)));
+        }
     }
 }
 

@@ -1,22 +1,31 @@
-//! Words, their counts and their ids.
+//! Words, their counts and their ids; phrases of words.
 
 use crate::error::{Error, Result};
 use crate::io::Plain;
 
+pub mod choice;
+mod collocation;
 pub mod count;
 mod file;
 mod keys;
+mod pairs;
+mod phrases;
+mod segmenter;
 mod subsample;
 mod subwords;
 mod table;
 
+pub use collocation::{Collocation, PhraseConfig, PhraseScore};
 pub use keys::Keys;
+pub use pairs::{HASHES, PairTable};
+pub use phrases::Phrases;
+pub use segmenter::{Segmenter, Segments};
 pub use subsample::Subsampling;
 pub use subwords::Subwords;
 pub use table::WordTable;
 
 /// Which of the words met in a corpus are learnt.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 pub struct VocabularyConfig {
@@ -46,11 +55,14 @@ pub struct VocabularyConfig {
         )
     )]
     pub max_vocabulary: Option<usize>,
+    /// Which neighbouring words are joined to phrases.
+    #[cfg_attr(feature = "cli", command(flatten))]
+    pub phrases: PhraseConfig,
 }
 
 impl Default for VocabularyConfig {
     fn default() -> Self {
-        Self { min_count: 5, max_vocabulary: None }
+        Self { min_count: 5, max_vocabulary: None, phrases: PhraseConfig::default() }
     }
 }
 
@@ -63,7 +75,7 @@ impl VocabularyConfig {
         if self.max_vocabulary == Some(0) {
             return Err(Error::config("--max-vocabulary", "0 leaves no word; give at least 1, or drop the flag"));
         }
-        Ok(())
+        self.phrases.validate()
     }
 }
 
@@ -81,12 +93,29 @@ impl Plain for WordId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DocId(pub u32);
 
-/// Words by falling count, ties by bytes: an id is a frequency rank.
+/// Words by falling count, ties by bytes: an id is a frequency rank. Some may be phrases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vocabulary {
     keys: Keys,
     counts: Vec<u64>,
     tokens: u64,
+    phrases: Phrases,
+}
+
+/// Words that there are before a text is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Given {
+    /// The words; its phrases are those that are joined.
+    pub vocabulary: Vocabulary,
+    /// Are words of the text added, and all counts?
+    pub grows: bool,
+}
+
+impl Given {
+    /// The words to use, of a text of which these would be chosen.
+    pub(crate) fn with(self, chosen: Vocabulary) -> Vocabulary {
+        if self.grows { self.vocabulary.joined(&chosen) } else { self.vocabulary }
+    }
 }
 
 impl Vocabulary {
@@ -97,10 +126,21 @@ impl Vocabulary {
     pub fn new(keys: Keys, counts: Vec<u64>) -> Self {
         assert_eq!(keys.len(), counts.len(), "a count for each word");
         let tokens = counts.iter().sum();
-        Self { keys, counts, tokens }
+        Self { keys, counts, tokens, phrases: Phrases::default() }
     }
 
-    /// The words of both, each with the sum of its counts.
+    /// The same words, made from text by joining these phrases.
+    pub fn with_phrases(mut self, phrases: &Phrases) -> Self {
+        self.phrases = phrases.alone();
+        self
+    }
+
+    /// The phrases that are joined in text before its words are looked up; not all need be words of the vocabulary.
+    pub fn phrases(&self) -> &Phrases {
+        &self.phrases
+    }
+
+    /// The words of both, each with the sum of its counts; the phrases are those of `self`.
     pub fn joined(&self, other: &Self) -> Self {
         let mut words: Vec<(&str, u64)> = self.keys.iter().zip(self.counts.iter().copied()).collect();
         for (word, &count) in other.keys.iter().zip(&other.counts) {
@@ -111,6 +151,7 @@ impl Vocabulary {
         }
         words.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         Self::new(words.iter().map(|&(word, _)| word).collect(), words.iter().map(|&(_, count)| count).collect())
+            .with_phrases(&self.phrases)
     }
 
     /// The words.

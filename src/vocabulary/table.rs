@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 
 /// A word as an integer: little-endian, padded with zeros. No word is zero, since no such word holds a zero byte.
-trait Key: Copy + Eq + Default {
+pub(super) trait Key: Copy + Eq + Default {
     fn hash(self) -> u64;
 }
 
@@ -32,26 +32,26 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Slot<K> {
-    key: K,
-    id: u32,
-    count: u32,
+pub(super) struct Slot<K> {
+    pub key: K,
+    pub id: u32,
+    pub count: u32,
 }
 
 /// Open addressing with linear probing, at most half full.
 #[derive(Debug)]
-struct Slots<K> {
+pub(super) struct Slots<K> {
     slots: Vec<Slot<K>>,
     used: usize,
     /// Words that wait to be looked up, and where their numbers go.
-    pending: Vec<(K, usize)>,
+    pub pending: Vec<(K, usize)>,
 }
 
 /// Look-ups made together: enough to overlap the waits for memory.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 impl<K: Key> Slots<K> {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { slots: vec![Slot::default(); 1 << 10], used: 0, pending: Vec::with_capacity(BATCH) }
     }
 
@@ -76,7 +76,7 @@ impl<K: Key> Slots<K> {
     ///
     /// A large table's slots are seldom in the nearest cache. Reading all home slots first, with nothing to wait for
     /// in between, makes the processor fetch them at the same time.
-    fn flush(&mut self, next: &mut u32, carries: &mut Vec<u32>, numbers: &mut [u32]) {
+    pub fn flush(&mut self, next: &mut u32, carries: &mut Vec<u32>, numbers: &mut [u32]) {
         let mask = self.slots.len() - 1;
         let seen = self.pending.iter().fold(0, |seen, (key, _)| seen ^ self.slots[key.hash() as usize & mask].count);
         std::hint::black_box(seen);
@@ -89,7 +89,7 @@ impl<K: Key> Slots<K> {
     }
 
     #[inline]
-    fn count(&mut self, key: K, times: u64, next: &mut u32, carries: &mut Vec<u32>) -> u32 {
+    pub fn count(&mut self, key: K, times: u64, next: &mut u32, carries: &mut Vec<u32>) -> u32 {
         let slot = self.slot(key, *next);
         *next += u32::from(slot.count == 0);
         add(&mut slot.count, slot.id, times, carries);
@@ -121,7 +121,7 @@ impl<K: Key> Slots<K> {
         at
     }
 
-    fn filled(&self) -> impl Iterator<Item = &Slot<K>> {
+    pub fn filled(&self) -> impl Iterator<Item = &Slot<K>> {
         self.slots.iter().filter(|slot| slot.key != K::default())
     }
 }
@@ -255,12 +255,7 @@ impl WordTable {
 
     /// Every word with its number and its count, in no particular order.
     pub fn each(&self, mut each: impl FnMut(&[u8], u32, u64)) {
-        let mut carries = self.carries.clone();
-        carries.sort_unstable();
-        let total = |id: u32, count: u32| {
-            let carried = carries.partition_point(|&at| at <= id) - carries.partition_point(|&at| at < id);
-            u64::from(count) + carried as u64 * u64::from(u32::MAX)
-        };
+        let total = total(&self.carries);
         for slot in self.short.filled() {
             let bytes = slot.key.to_le_bytes();
             each(&bytes[..8 - slot.key.leading_zeros() as usize / 8], slot.id, total(slot.id, slot.count));
@@ -290,6 +285,16 @@ fn add(count: &mut u32, id: u32, times: u64, carries: &mut Vec<u32>) {
         Ok(sum) => sum,
         Err(_) => carry(sum, id, carries),
     };
+}
+
+/// What a slot has counted in all.
+pub(super) fn total(carries: &[u32]) -> impl Fn(u32, u32) -> u64 {
+    let mut carries = carries.to_vec();
+    carries.sort_unstable();
+    move |id, count| {
+        let carried = carries.partition_point(|&at| at <= id) - carries.partition_point(|&at| at < id);
+        u64::from(count) + carried as u64 * u64::from(u32::MAX)
+    }
 }
 
 /// Keeps at least one in the slot, since a slot without count is one that was just made.

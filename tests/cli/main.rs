@@ -12,6 +12,7 @@ mod force;
 mod foreign;
 mod heldout;
 mod paragraphs;
+mod phrases;
 mod places;
 mod plan;
 mod plot;

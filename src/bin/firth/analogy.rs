@@ -8,7 +8,7 @@ use firth::math::Matrix;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder, Found};
 use crate::nearest::named;
 use crate::queries::{self, Answer, Queries};
 
@@ -41,60 +41,66 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     }
     let model = model::read(&flags.model)?;
     let neighbors = Neighbors::new(&model);
-    let analogies = Analogies { model: &model, neighbors, method: flags.method, top: flags.top };
+    let analogies = Analogies {
+        model: &model,
+        finder: Finder::new(&model, &flags.model),
+        neighbors,
+        method: flags.method,
+        top: flags.top,
+    };
     let given = flags.words.chunks_exact(3).map(|words| analogies.question(words)).collect::<Outcome<_>>()?;
     queries::run(&analogies, given, globals)
 }
 
 struct Analogies<'a> {
     model: &'a Embeddings,
+    finder: Finder<'a>,
     neighbors: Neighbors<'a>,
     method: Method,
     top: usize,
 }
 
-impl Analogies<'_> {
-    fn question<S: AsRef<str>>(&self, words: &[S]) -> Outcome<[usize; 3]> {
+impl<'a> Analogies<'a> {
+    fn question<S: AsRef<str>>(&self, words: &[S]) -> Outcome<[Found<'a>; 3]> {
         match words {
             [a, b, c] => {
-                let position = |word: &S| self.model.position(word.as_ref());
-                Ok([position(a)?, position(b)?, position(c)?])
+                let find = |word: &S| self.finder.find(word.as_ref());
+                Ok([find(a)?, find(b)?, find(c)?])
             }
             _ => Err(Failure::usage(format!("expected three words, found {}", words.len()))),
         }
     }
-}
 
-impl Analogies<'_> {
     /// What is nearest to b - a + c, for all questions in one product with the vectors.
-    fn sums(&self, questions: &[[usize; 3]]) -> Outcome<Vec<Vec<Neighbor>>> {
+    fn sums(&self, questions: &[[Found<'a>; 3]]) -> Outcome<Vec<Vec<Neighbor>>> {
         let dim = self.model.dim();
-        let rows = questions.iter().flatten().flat_map(|&position| self.model.vectors().row(position)).copied();
+        let rows = questions.iter().flatten().flat_map(|word| word.vector.iter()).copied();
         let units = Matrix::from_vec(3 * questions.len(), dim, rows.collect())?.normalized();
         let sum = |at: usize| {
             let [a, b, c] = [0, 1, 2].map(|word| units.row(3 * at + word));
             (0..dim).map(move |i| b[i] - a[i] + c[i])
         };
         let sums = Matrix::from_vec(questions.len(), dim, (0..questions.len()).flat_map(sum).collect())?;
-        let exclude: Vec<Vec<usize>> = questions.iter().map(|question| question.to_vec()).collect();
+        let positions = |question: &[Found<'a>; 3]| question.iter().filter_map(|word| word.position).collect();
+        let exclude: Vec<Vec<usize>> = questions.iter().map(positions).collect();
         Ok(self.neighbors.nearest(&sums, self.top, &exclude)?)
     }
 }
 
-impl Queries for Analogies<'_> {
-    type Query = [usize; 3];
+impl<'a> Queries for Analogies<'a> {
+    type Query = [Found<'a>; 3];
     const PROMPT: &'static str = "A is to B as C is to what? Three words";
 
-    fn parse(&self, line: &str) -> Outcome<[usize; 3]> {
+    fn parse(&self, line: &str) -> Outcome<[Found<'a>; 3]> {
         self.question(&queries::words(line))
     }
 
-    fn answer(&self, questions: &[[usize; 3]]) -> Outcome<Vec<Answer>> {
-        let words = |question: &[usize; 3]| question.map(|position| self.model.keys().get(position));
+    fn answer(&self, questions: &[[Found<'a>; 3]]) -> Outcome<Vec<Answer>> {
+        let words = |question: &[Found<'a>; 3]| question.each_ref().map(|word| word.key.clone());
         let found = match self.method {
             Method::Cos3Add => self.sums(questions)?,
             Method::Cos3Mul => {
-                let answer = |[a, b, c]: [&str; 3]| self.neighbors.analogy(a, b, c, self.method, self.top);
+                let answer = |[a, b, c]: [String; 3]| self.neighbors.analogy(&a, &b, &c, self.method, self.top);
                 questions.iter().map(|question| answer(words(question))).collect::<Result<_, _>>()?
             }
         };

@@ -89,13 +89,13 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
                     flags.run.display()
                 ));
             }
-            let tokenizer = encoder::tokenizer(&flags.run)?;
+            let segmenter = encoder::segmenter(&flags.run)?;
             let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
             if corpus.has_labels() && flags.normal.is_empty() {
                 return Err(missing_normal(&corpus)?);
             }
             blocks::documents(&corpus, "scoring", globals, |block| {
-                let bags = encoder::bags(block, words, &tokenizer)?;
+                let bags = encoder::bags(block, words, &segmenter)?;
                 for waiting in block {
                     scored.names.add(waiting.id.as_deref());
                     scored.labels.push(waiting.label.clone().unwrap_or_default());

@@ -47,7 +47,7 @@ pub struct InfoFlags {
     /// An encoded corpus, or a run that was trained from text
     #[arg(value_name = "CORPUS")]
     corpus: PathBuf,
-    /// How many of the commonest words to list, from 1
+    /// How many of the commonest words to list, and of the commonest phrases, from 1
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = queries::parse_top)]
     top: usize,
 }
@@ -107,13 +107,20 @@ fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
     })?;
     let vocabulary = &corpus.vocabulary;
     let commonest = || vocabulary.keys().iter().zip(vocabulary.counts().iter().copied()).take(flags.top);
+    let phrases = || {
+        let all = vocabulary.keys().iter().zip(vocabulary.counts().iter().copied());
+        all.filter(|(word, _)| vocabulary.phrases().contains(word)).take(flags.top)
+    };
     let report = corpus.report();
     let bytes = folder_bytes(&flags.corpus);
     if globals.json {
         let mut value = serde_json::to_value(report).map_err(|error| firth::Error::Backend { source: error.into() })?;
         if let serde_json::Value::Object(fields) = &mut value {
-            let words: Vec<_> = commonest().map(|(word, count)| json!({"word": word, "count": count})).collect();
-            fields.insert("commonest".into(), words.into());
+            let word = |(word, count): (&str, u64)| json!({"word": word, "count": count});
+            fields.insert("commonest".into(), commonest().map(word).collect());
+            if !vocabulary.phrases().is_empty() {
+                fields.insert("commonest_phrases".into(), phrases().map(word).collect());
+            }
             fields.insert("bytes_on_disk".into(), bytes.into());
         }
         return output::json(&value);
@@ -121,7 +128,7 @@ fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
     let mut results = Results::new();
     let size = ["size on disk".to_owned(), size(bytes)];
     output::pairs(&mut results, text::summary(report).into_iter().chain([size]))?;
-    output::pairs(&mut results, commonest().map(|(word, count)| [word.to_owned(), thousands(count)]))?;
+    output::pairs(&mut results, commonest().chain(phrases()).map(|(word, count)| [word.to_owned(), thousands(count)]))?;
     results.done()
 }
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::format::{Format, native};
-use firth::tokenizer::Tokenizer;
 use firth::train::CONTEXT;
-use firth::vocabulary::Vocabulary;
+use firth::vocabulary::{Segmenter, Vocabulary};
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::progress::warn;
@@ -20,8 +19,10 @@ pub struct Earlier {
     pub words: Embeddings,
     /// Its output table, which only a run keeps.
     pub context: Option<Embeddings>,
-    /// Its words and counts.
+    /// Its words and counts, and its phrases.
     pub vocabulary: Vocabulary,
+    /// What cut its text into words, if it tells.
+    pub segmenter: Option<Segmenter>,
 }
 
 impl Earlier {
@@ -38,12 +39,12 @@ impl Earlier {
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
         };
         let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
-        Ok(Self { path: path.into(), words, context, vocabulary })
-    }
-
-    /// What cut its text into words, if it tells.
-    pub fn tokenizer(&self) -> Outcome<Option<Tokenizer>> {
-        run_folder::tokenizer(&self.path)
+        let segmenter = run_folder::segmenter(path)?;
+        let vocabulary = match &segmenter {
+            Some(segmenter) => vocabulary.with_phrases(segmenter.phrases()),
+            None => vocabulary,
+        };
+        Ok(Self { path: path.into(), words, context, vocabulary, segmenter })
     }
 
     /// Refuses an encoded corpus that lacks words of the earlier run, or has others unless the vocabulary may grow.
@@ -52,6 +53,10 @@ impl Earlier {
         if let Some(word) = self.vocabulary.keys().iter().find(|word| vocabulary.id(word).is_none()) {
             let remedy = format!("give its text, or encode it with --vocabulary {earlier}");
             return Err(Failure::usage(format!("{corpus}: lacks {word:?}, a word of {earlier}; {remedy}")));
+        }
+        if vocabulary.phrases() != self.vocabulary.phrases() {
+            let reason = format!("joins other words to phrases than {earlier}");
+            return Err(Failure::usage(format!("{corpus}: {reason}; encode its text with --vocabulary {earlier}")));
         }
         let mut new = vocabulary.keys().iter().filter(|word| self.vocabulary.id(word).is_none());
         match new.next() {

@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use firth::corpus::DocumentOptions;
 use firth::embeddings::Embeddings;
 use firth::format::Format;
+use firth::math::Matrix;
 use firth::{Error, format};
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
+use crate::model::{self, Finder};
 use crate::output::{self, Force, Results};
 use crate::pooled::PoolFlags;
 use crate::staged::Staged;
-use crate::{model, place, progress, text};
+use crate::{place, progress, text};
 
 /// Print or save, in any format, vectors for documents, by a run's own model or pooled from words, or those of words.
 #[derive(Debug, clap::Args)]
@@ -90,16 +92,24 @@ type Place<'a> = (&'a Path, &'static dyn Format);
 fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: &Globals) -> Outcome {
     let all = model::read(&flags.model)?;
     let words = if words.is_empty() { waiting_words()? } else { words.to_vec() };
-    let chosen = if words.is_empty() {
-        (0..all.len()).collect()
-    } else {
-        words.iter().map(|word| all.position(word)).collect::<Result<Vec<_>, _>>()?
-    };
-    let vectors = all.select(&chosen)?;
+    let vectors = if words.is_empty() { all } else { chosen(&all, &words, &flags.model)? };
     match place {
         Some(place) => save(&vectors, Staged::new(place.0, flags.force.force)?, place, "words", globals),
         None => print(&vectors, globals),
     }
+}
+
+/// The vectors of some words, among which may be unseen ones.
+fn chosen(all: &Embeddings, words: &[String], path: &Path) -> Outcome<Embeddings> {
+    let finder = Finder::new(all, path);
+    let found = words.iter().map(|word| finder.find(word)).collect::<Outcome<Vec<_>>>()?;
+    if let Some(positions) = found.iter().map(|found| found.position).collect::<Option<Vec<_>>>() {
+        return Ok(all.select(&positions)?);
+    }
+    let vectors = found.iter().flat_map(|found| found.vector.iter()).copied().collect();
+    let vectors = Matrix::from_vec(found.len(), all.dim(), vectors)?;
+    Ok(Embeddings::new(found.into_iter().map(|found| found.key).collect(), vectors, None)?
+        .with_ngrams(all.ngrams().cloned())?)
 }
 
 /// Writes vectors and tells where; `noun` is what they are of.

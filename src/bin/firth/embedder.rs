@@ -6,8 +6,8 @@ use firth::autoencoder::{self, Autoencoder, Bag, Words};
 use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
 use firth::math::{Matrix, SparseMatrix};
-use firth::tokenizer::Tokenizer;
 use firth::train::{KnownWords, ParagraphVectors};
+use firth::vocabulary::Segmenter;
 use rayon::prelude::*;
 
 use crate::blocks::{self, Waiting};
@@ -24,8 +24,8 @@ use crate::{encoder, model, run_folder};
 pub struct Embedder(Model);
 
 enum Model {
-    Autoencoder(Box<Autoencoder>, Tokenizer),
-    Paragraph(Box<ParagraphVectors>, Tokenizer),
+    Autoencoder(Box<Autoencoder>, Segmenter),
+    Paragraph(Box<ParagraphVectors>, Segmenter),
     Pooled(Box<Pooled>),
 }
 
@@ -49,7 +49,7 @@ impl Embedder {
         }
         if is_paragraph(run) {
             let model = ParagraphVectors::open(run).reading()?;
-            return Ok(Self(Model::Paragraph(model.into(), encoder::tokenizer(run)?)));
+            return Ok(Self(Model::Paragraph(model.into(), encoder::segmenter(run)?)));
         }
         if !Self::has_own(run) && !run_folder::has_rows_alone(run) {
             // Says what is wrong with what is no model at all.
@@ -66,7 +66,7 @@ impl Embedder {
                 "{shown}: has learnt from a matrix and knows no words; documents need a run on text"
             )));
         }
-        Ok(Self(Model::Autoencoder(model.into(), encoder::tokenizer(run)?)))
+        Ok(Self(Model::Autoencoder(model.into(), encoder::segmenter(run)?)))
     }
 
     /// Opens a run that makes vectors of documents, or pools the word vectors of a run or of a vector file, fitted on
@@ -116,17 +116,17 @@ impl Embedder {
                 let (vectors, known, unknown) = pooled.embed(&texts_of(block))?;
                 Ok(Embedded { vectors, known, unknown })
             }
-            Model::Autoencoder(model, tokenizer) => {
+            Model::Autoencoder(model, segmenter) => {
                 let words = model.words().expect("checked: a run on text");
                 let mut rows = SparseMatrix::empty(model.columns());
-                let bags = encoder::bags(block, words, tokenizer)?;
+                let bags = encoder::bags(block, words, segmenter)?;
                 let unknown = bags.iter().map(|bag| bag.unseen.len() as u32).collect();
                 let known = bags.iter().map(|bag| bag.counts.iter().map(|&(_, count)| count as u32).sum()).collect();
                 bags.into_iter().for_each(|bag| rows.push(bag.counts));
                 Ok(Embedded { vectors: model.encode(&rows.into())?, known, unknown })
             }
-            Model::Paragraph(model, tokenizer) => {
-                let read = |waiting: &Waiting| model.read(&waiting.text, tokenizer);
+            Model::Paragraph(model, segmenter) => {
+                let read = |waiting: &Waiting| model.read(&waiting.text, segmenter);
                 let documents: Vec<KnownWords> = block.par_iter().map(read).collect::<Result<_, _>>()?;
                 let known = documents.iter().map(|document| document.words.len() as u32).collect();
                 let unknown = documents.iter().map(|document| document.tokens - document.words.len() as u32).collect();
@@ -146,14 +146,14 @@ impl Embedder {
 
     /// Counts the words of a block of documents.
     pub fn bags(&self, block: &[Waiting], words: &Words) -> Outcome<Vec<Bag>> {
-        encoder::bags(block, words, self.tokenizer())
+        encoder::bags(block, words, self.segmenter())
     }
 
     /// What cuts text into words.
-    pub fn tokenizer(&self) -> &Tokenizer {
+    pub fn segmenter(&self) -> &Segmenter {
         match &self.0 {
-            Model::Autoencoder(_, tokenizer) | Model::Paragraph(_, tokenizer) => tokenizer,
-            Model::Pooled(pooled) => &pooled.tokenizer,
+            Model::Autoencoder(_, segmenter) | Model::Paragraph(_, segmenter) => segmenter,
+            Model::Pooled(pooled) => &pooled.segmenter,
         }
     }
 

@@ -6,7 +6,7 @@ use firth::Error;
 use firth::autoencoder::{self, Autoencoder, Bag, Words};
 use firth::format::matrix;
 use firth::math::Samples;
-use firth::tokenizer::Tokenizer;
+use firth::vocabulary::Segmenter;
 use rayon::prelude::*;
 
 use crate::blocks::Waiting;
@@ -39,8 +39,8 @@ pub fn refuse_unfinished(run: &Path) -> Outcome {
 }
 
 /// What cut a run's text into words.
-pub fn tokenizer(run: &Path) -> Outcome<Tokenizer> {
-    run_folder::tokenizer(run)?.ok_or_else(|| {
+pub fn segmenter(run: &Path) -> Outcome<Segmenter> {
+    run_folder::segmenter(run)?.ok_or_else(|| {
         let shown = run.display();
         let reason = format!("{shown}: does not tell how its text was cut into words (vocabulary.safetensors)");
         Failure::Input(Error::data(reason))
@@ -84,7 +84,7 @@ pub fn read_matrix(path: &Path, columns: usize) -> Outcome<Samples> {
 }
 
 /// The bags of a block of documents.
-pub fn bags(block: &[Waiting], words: &Words, tokenizer: &Tokenizer) -> Outcome<Vec<Bag>> {
-    let bag = |waiting: &Waiting| words.bag(&waiting.document(), tokenizer);
+pub fn bags(block: &[Waiting], words: &Words, segmenter: &Segmenter) -> Outcome<Vec<Bag>> {
+    let bag = |waiting: &Waiting| words.bag(&waiting.document(), segmenter);
     Ok(block.par_iter().map(bag).collect::<Result<_, _>>()?)
 }

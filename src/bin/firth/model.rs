@@ -1,9 +1,12 @@
 //! A model as commands take it: a run folder or a vector file.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::path::Path;
 
 use firth::embeddings::Embeddings;
 use firth::format;
+use firth::vocabulary::{Segmenter, Segments};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
@@ -48,4 +51,69 @@ pub fn save(
     let staged = Staged::new(target, force.force)?;
     write(embeddings, format, &staged, target, globals)?;
     staged.commit()
+}
+
+/// Finds the keys that queries are about.
+pub struct Finder<'a> {
+    model: &'a Embeddings,
+    path: &'a Path,
+    segmenter: OnceCell<Option<Segmenter>>,
+}
+
+impl<'a> Finder<'a> {
+    /// In vectors that were read from a path.
+    pub fn new(model: &'a Embeddings, path: &'a Path) -> Self {
+        Self { model, path, segmenter: OnceCell::new() }
+    }
+
+    /// A key and its vector: as it stands, or as the model's text was treated (`New York` finds `new_york` if the run joins
+    /// phrases, or if a file of vectors has it so), or else composed of n-grams where the model has such.
+    pub fn find(&self, key: &str) -> Outcome<Found<'a>> {
+        let known = |at: usize| Found {
+            key: self.model.keys().get(at).to_owned(),
+            position: Some(at),
+            vector: Cow::Borrowed(self.model.vectors().row(at)),
+        };
+        if let Some(at) = self.model.keys().find(key) {
+            return Ok(known(at));
+        }
+        let (spelling, position) = self.treated(key)?;
+        if let Some(at) = position {
+            return Ok(known(at));
+        }
+        match self.model.ngrams().and_then(|ngrams| ngrams.compose(&spelling)) {
+            Some(vector) => Ok(Found { key: spelling, position: None, vector: Cow::Owned(vector) }),
+            None => Err(self.model.require(key).map(drop).expect_err("an unknown key").into()),
+        }
+    }
+
+    /// How the model would spell a key, and its position if it is one.
+    fn treated(&self, key: &str) -> Outcome<(String, Option<usize>)> {
+        let find = |word: &str| self.model.keys().find(word);
+        let segmenter = match self.segmenter.get() {
+            Some(segmenter) => segmenter,
+            None => {
+                let found = if self.path.is_dir() { run_folder::segmenter(self.path)? } else { None };
+                self.segmenter.get_or_init(|| found)
+            }
+        };
+        let Some(segmenter) = segmenter else {
+            let joined = key.split_whitespace().collect::<Vec<_>>().join("_");
+            let position = find(&joined).or_else(|| find(&joined.to_lowercase()));
+            return Ok((joined, position));
+        };
+        let mut words = Vec::new();
+        segmenter
+            .each_known(key, &mut Segments::default(), find, |word, found| words.push((word.to_owned(), found)))?;
+        Ok(if words.len() == 1 { words.remove(0) } else { (key.to_owned(), None) })
+    }
+}
+
+/// What a query is about.
+pub struct Found<'a> {
+    /// As the model spells it.
+    pub key: String,
+    /// Where it stands; nowhere if its vector was composed of n-grams.
+    pub position: Option<usize>,
+    pub vector: Cow<'a, [f32]>,
 }

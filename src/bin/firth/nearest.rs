@@ -15,7 +15,7 @@ use self::documents::Documents;
 use self::search::Search;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder, Found};
 use crate::queries::{self, Answer, Queries, Scored};
 use crate::run_folder::DOCUMENTS;
 
@@ -54,7 +54,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     }
     let model = model::read(&flags.model)?;
     let search = Search::new(&model, flags.approximate, is_piped, globals)?;
-    ask(&Nearest { model: &model, path: &flags.model, search, top: flags.top }, flags, globals)
+    let finder = Finder::new(&model, &flags.model);
+    ask(&Nearest { model: &model, path: &flags.model, finder, search, top: flags.top }, flags, globals)
 }
 
 fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
@@ -65,32 +66,33 @@ fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
 struct Nearest<'a> {
     model: &'a Embeddings,
     path: &'a std::path::Path,
+    finder: Finder<'a>,
     search: Search<'a>,
     top: usize,
 }
 
-impl Queries for Nearest<'_> {
-    type Query = usize;
+impl<'a> Queries for Nearest<'a> {
+    type Query = Found<'a>;
     const PROMPT: &'static str = "Nearest to which word?";
 
-    fn parse(&self, line: &str) -> Outcome<usize> {
-        self.model.position(line).map_err(|error| match error {
+    fn parse(&self, line: &str) -> Outcome<Found<'a>> {
+        self.finder.find(line).map_err(|failure| match failure {
             // A run that has documents may be asked about these.
-            Error::UnknownKey { .. } if self.path.join(DOCUMENTS).is_file() => {
+            Failure::Library(error @ Error::UnknownKey { .. }) if self.path.join(DOCUMENTS).is_file() => {
                 Failure::usage(format!("{error}; to ask about its documents, or by a text, add --documents"))
             }
-            other => other.into(),
+            other => other,
         })
     }
 
-    fn answer(&self, positions: &[usize]) -> Outcome<Vec<Answer>> {
-        let vectors: Vec<f32> = positions.iter().flat_map(|&at| self.model.vectors().row(at)).copied().collect();
-        let vectors = Matrix::from_vec(positions.len(), self.model.dim(), vectors)?;
-        let exclude: Vec<Vec<usize>> = positions.iter().map(|&at| vec![at]).collect();
+    fn answer(&self, queries: &[Found<'a>]) -> Outcome<Vec<Answer>> {
+        let vectors: Vec<f32> = queries.iter().flat_map(|query| query.vector.iter()).copied().collect();
+        let vectors = Matrix::from_vec(queries.len(), self.model.dim(), vectors)?;
+        let exclude: Vec<Vec<usize>> = queries.iter().map(|query| query.position.into_iter().collect()).collect();
         let found = self.search.nearest(&vectors, self.top, &exclude)?;
         let answer =
-            |(&at, found)| Answer { query: self.model.keys().get(at).into(), results: named(self.model, found) };
-        Ok(positions.iter().zip(found).map(answer).collect())
+            |(query, found): (&Found<'a>, _)| Answer { query: query.key.clone(), results: named(self.model, found) };
+        Ok(queries.iter().zip(found).map(answer).collect())
     }
 }
 

@@ -6,7 +6,7 @@ use firth::analysis::Neighbors;
 
 use crate::failure::Outcome;
 use crate::globals::Globals;
-use crate::model;
+use crate::model::{self, Finder};
 use crate::queries::{self, Answer, Queries, Scored};
 
 /// Rank words by how well they fit together, the odd one first.
@@ -25,13 +25,22 @@ pub struct Flags {
 /// Prints the words, the odd one first.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let model = model::read(&flags.model)?;
-    let odd = Odd { neighbors: Neighbors::new(&model) };
-    let given = if flags.words.is_empty() { Vec::new() } else { vec![flags.words.clone()] };
+    let odd = Odd { finder: Finder::new(&model, &flags.model), neighbors: Neighbors::new(&model) };
+    let words = flags.words.iter().map(String::as_str).collect::<Vec<_>>();
+    let given = if words.is_empty() { Vec::new() } else { vec![odd.known(&words)?] };
     queries::run(&odd, given, globals)
 }
 
 struct Odd<'a> {
+    finder: Finder<'a>,
     neighbors: Neighbors<'a>,
+}
+
+impl Odd<'_> {
+    /// Words as the model spells them.
+    fn known(&self, words: &[&str]) -> Outcome<Vec<String>> {
+        words.iter().map(|word| Ok(self.finder.find(word)?.key)).collect()
+    }
 }
 
 impl Queries for Odd<'_> {
@@ -39,9 +48,9 @@ impl Queries for Odd<'_> {
     const PROMPT: &'static str = "Which word does not belong? Three words or more";
 
     fn parse(&self, line: &str) -> Outcome<Vec<String>> {
-        let words = queries::words(line);
+        let words = self.known(&queries::words(line))?;
         self.neighbors.odd(&words)?;
-        Ok(words.into_iter().map(str::to_owned).collect())
+        Ok(words)
     }
 
     fn answer(&self, sets: &[Vec<String>]) -> Outcome<Vec<Answer>> {

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use firth::Error;
 use firth::corpus::Corpus;
-use firth::embeddings::pooling::{self, Known, Survey, has_capitals};
+use firth::embeddings::pooling::{self, Found, Known, Survey, has_capitals};
 use firth::embeddings::{Embeddings, Frequencies, Pool, Pooling, PoolingModel};
 use firth::format::{Format, native};
 use firth::math::Matrix;
-use firth::tokenizer::{Scratch, Tokenizer};
-use firth::vocabulary::Vocabulary;
+use firth::vocabulary::{Phrases, Segmenter, Segments, Vocabulary};
 use rayon::prelude::*;
 
 use crate::blocks::Waiting;
@@ -17,7 +16,7 @@ use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::progress::{counted, note, thousands, warn};
 use crate::text::TokenFlags;
-use crate::{blocks, model, run_folder};
+use crate::{blocks, encoder, model, run_folder};
 
 /// How words make documents.
 #[derive(Debug, clap::Args)]
@@ -74,7 +73,7 @@ pub const TASK: &str = "pooling";
 /// Word vectors, and how they are pooled.
 pub struct Pooled {
     pub words: Embeddings,
-    pub tokenizer: Tokenizer,
+    pub segmenter: Segmenter,
     pub model: PoolingModel,
     /// Does the model tell upper from lower case?
     is_cased: bool,
@@ -89,8 +88,8 @@ impl Pooled {
     /// The pooling that a run's folder holds.
     pub fn open(run: &Path) -> Outcome<Self> {
         let words = model::read(run)?;
-        let (model, entries) = PoolingModel::open(run).reading()?;
-        let tokenizer = Tokenizer::from_settings(&entries, run).reading()?;
+        let (model, _) = PoolingModel::open(run).reading()?;
+        let segmenter = encoder::segmenter(run)?;
         let shape = [model.weights().len(), model.dim()];
         if shape != [words.len(), words.dim()] {
             let what = format!("{}: words and numbers that its pooling was fitted on", run.display());
@@ -98,7 +97,7 @@ impl Pooled {
             return Err(Failure::Input(Error::mismatch(what, format!("{} words of {}", shape[0], shape[1]), found)));
         }
         let is_cased = has_capitals(words.keys());
-        Ok(Self { words, tokenizer, model, is_cased })
+        Ok(Self { words, segmenter, model, is_cased })
     }
 
     /// Pools the word vectors of a run or of a vector file as the flags say, fitted on documents.
@@ -120,12 +119,12 @@ impl Pooled {
         }
         let words = model::read(path)?;
         let is_cased = has_capitals(words.keys());
-        let tokenizer = tokenizer(path, is_cased, &flags.tokens, typed)?;
+        let segmenter = segmenter(path, is_cased, &flags.tokens, typed)?;
         let mut survey = Survey::new(words.len());
         let find = |texts: &[&str]| -> Outcome<Vec<Vec<u32>>> {
-            Ok(positions(Known::new(&words, &tokenizer, is_cased), texts)?
+            Ok(positions(Known::new(&words, &segmenter, is_cased), texts)?
                 .into_iter()
-                .map(|(known, _)| known)
+                .map(|found| found.known)
                 .collect())
         };
         if pooling.needs_survey() {
@@ -152,7 +151,7 @@ impl Pooled {
         } else if pooling.needs_directions() {
             note(globals, format_args!("{method} fitted on {} documents", thousands(model.documents())));
         }
-        Ok(Self { words, tokenizer, model, is_cased })
+        Ok(Self { words, segmenter, model, is_cased })
     }
 
     /// The length of the vectors.
@@ -162,18 +161,21 @@ impl Pooled {
 
     /// The vectors of texts, and how many of the words of each are known and how many are not.
     pub fn embed(&self, texts: &[&str]) -> Outcome<(Matrix, Vec<u32>, Vec<u32>)> {
-        let found = positions(Known::new(&self.words, &self.tokenizer, self.is_cased), texts)?;
-        let unknown = found.iter().map(|(_, unknown)| *unknown as u32).collect();
-        let documents: Vec<Vec<u32>> = found.into_iter().map(|(known, _)| known).collect();
-        let known = documents.iter().map(|document| document.len() as u32).collect();
-        Ok((self.model.pool(&self.words, &documents)?, known, unknown))
+        let found = positions(Known::new(&self.words, &self.segmenter, self.is_cased), texts)?;
+        let unknown = found.iter().map(|found| found.unknown as u32).collect();
+        let count = |found: &Found| (found.known.len() + found.composed.len() / self.dim().max(1)) as u32;
+        let known = found.iter().map(count).collect();
+        let (documents, composed): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|found| (found.known, found.composed)).unzip();
+        Ok((self.model.pool_composed(&self.words, &documents, &composed)?, known, unknown))
     }
 
     /// Writes a run into a folder: how words are pooled and text is cut, the documents, and the words, whose file says that
     /// the run is finished.
     pub fn save(&self, documents: &Embeddings, folder: &Path) -> Outcome {
-        let settings = self.tokenizer.settings();
-        if let Some((name, json)) = self.tokenizer.file() {
+        let tokenizer = self.segmenter.tokenizer();
+        let settings = tokenizer.settings();
+        if let Some((name, json)) = tokenizer.file() {
             let path = folder.join(name);
             std::fs::write(&path, json).map_err(|source| Error::io(&path, source))?;
         }
@@ -181,6 +183,7 @@ impl Pooled {
         // A vocabulary has a count for each word, which not every file of vectors tells.
         if let Some(counts) = self.words.counts().filter(|counts| counts.iter().all(|&count| count > 0)) {
             let vocabulary = Vocabulary::new(self.words.keys().clone(), counts.to_vec());
+            let vocabulary = vocabulary.with_phrases(self.segmenter.phrases());
             vocabulary.save(&folder.join(run_folder::VOCABULARY), &settings)?;
         }
         native::Native.write(documents, &folder.join(run_folder::DOCUMENTS))?;
@@ -189,21 +192,21 @@ impl Pooled {
 }
 
 /// What cuts text into words: what cut the text of a run, else what the flags say.
-fn tokenizer(path: &Path, is_cased: bool, flags: &TokenFlags, typed: &Typed) -> Outcome<Tokenizer> {
+fn segmenter(path: &Path, is_cased: bool, flags: &TokenFlags, typed: &Typed) -> Outcome<Segmenter> {
     if path.is_dir()
-        && let Some(own) = run_folder::tokenizer(path)?
+        && let Some(own) = run_folder::segmenter(path)?
     {
         let why = format!("{} has a tokenizer of its own", path.display());
         TokenFlags::NAMES.iter().try_for_each(|name| typed.refuse(name, &why))?;
         return Ok(own);
     }
     // Words are looked up as they are written first where the model tells upper from lower case.
-    flags.tokenizer(is_cased.then_some(false))
+    Ok(Segmenter::new(flags.tokenizer(is_cased.then_some(false))?, Phrases::default()))
 }
 
 /// The positions of the known words of texts, and the numbers of the others, on the current rayon pool.
-fn positions(known: Known<'_>, texts: &[&str]) -> Outcome<Vec<(Vec<u32>, u64)>> {
-    let found = texts.par_iter().map_init(Scratch::default, |scratch, text| known.find(text, scratch));
+fn positions(known: Known<'_>, texts: &[&str]) -> Outcome<Vec<Found>> {
+    let found = texts.par_iter().map_init(Segments::default, |segments, text| known.find(text, segments));
     Ok(found.collect::<Result<_, _>>()?)
 }
 

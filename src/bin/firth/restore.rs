@@ -85,11 +85,11 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 fn of_text(flags: &Flags, model: &Autoencoder, globals: &Globals) -> Outcome {
     let words = model.words().expect("checked: text");
     let restorer = Restorer::new(model)?;
-    let tokenizer = encoder::tokenizer(&flags.run)?;
+    let segmenter = encoder::segmenter(&flags.run)?;
     let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
     let (mut names, mut all, mut results) = (Names::default(), Vec::new(), Results::new());
     blocks::documents(&corpus, "restoring", globals, |block| {
-        let bags = encoder::bags(block, words, &tokenizer)?;
+        let bags = encoder::bags(block, words, &segmenter)?;
         let missing = restorer.missing(&bags, flags.missing.into())?;
         for ((waiting, bag), missing) in block.iter().zip(&bags).zip(missing) {
             names.add(waiting.id.as_deref());

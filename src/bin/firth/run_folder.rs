@@ -10,7 +10,7 @@ use firth::format::native;
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
 use firth::train;
-use firth::vocabulary::Vocabulary;
+use firth::vocabulary::{Phrases, Segmenter, Vocabulary};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
@@ -261,17 +261,18 @@ pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
 }
 
 /// What cut a run's text into words, if it tells.
-pub fn tokenizer(run: &Path) -> Outcome<Option<Tokenizer>> {
+pub fn segmenter(run: &Path) -> Outcome<Option<Segmenter>> {
     let file = run.join(VOCABULARY);
-    let settings = if file.is_file() {
-        Vocabulary::open_with_settings(&file).reading()?.1
+    let (phrases, settings) = if file.is_file() {
+        let (vocabulary, settings) = Vocabulary::open_with_settings(&file).reading()?;
+        (vocabulary.phrases().clone(), settings)
     } else if run.join(pooling::FILE).is_file() {
-        PoolingModel::open(run).reading()?.1
+        (Phrases::default(), PoolingModel::open(run).reading()?.1)
     } else {
         return Ok(None);
     };
     if settings.contains_key("tokenizer") {
-        Ok(Some(Tokenizer::from_settings(&settings, run).reading()?))
+        Ok(Some(Segmenter::new(Tokenizer::from_settings(&settings, run).reading()?, phrases)))
     } else {
         Ok(None)
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use firth::corpus::{Corpus, DocumentOptions};
 use firth::dataset::{BuildProgress, CorpusReport, EncodedCorpus, Pass};
 use firth::tokenizer::Tokenizer;
-use firth::vocabulary::{Vocabulary, VocabularyConfig};
+use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
@@ -67,7 +67,7 @@ impl TokenFlags {
 pub const DOCUMENTS: [&str; 6] = ["format", "text-field", "label-field", "id-field", "header", "strict"];
 
 /// The flags above, by name, for input that is encoded already.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 17] = [
     "format",
     "text-field",
     "label-field",
@@ -80,7 +80,15 @@ pub const NAMES: [&str; 12] = [
     "min-count",
     "max-vocabulary",
     "vocabulary",
+    "phrases",
+    "phrase-score",
+    "phrase-threshold",
+    "phrase-min-count",
+    "phrase-delta",
 ];
+
+/// The flags that say which words are joined to phrases, by name.
+pub const PHRASES: [&str; 5] = ["phrases", "phrase-score", "phrase-threshold", "phrase-min-count", "phrase-delta"];
 
 impl TextFlags {
     /// Refuses these flags for input that is no text, and says why.
@@ -104,17 +112,19 @@ impl TextFlags {
         Ok(Text { corpus: Corpus::open(inputs, &self.documents).reading()?, tokenizer })
     }
 
-    /// Reads the text twice and writes it, encoded, into a folder; `given` are the words to use, before those of a flag.
+    /// Reads the text and writes it, encoded, into a folder; `given` are the words to use, before those of a flag.
     pub fn encode(
         &self,
         text: &Text,
-        given: Option<Vocabulary>,
+        given: Option<Given>,
         folder: &Path,
         globals: &Globals,
         log: &mut Log,
     ) -> Outcome<EncodedCorpus> {
-        let given =
-            given.map_or_else(|| self.given.as_deref().map(read_vocabulary).transpose(), |given| Ok(Some(given)))?;
+        let given = match (given, &self.given) {
+            (None, Some(path)) => Some(Given { vocabulary: read_vocabulary(path)?, grows: false }),
+            (given, _) => given,
+        };
         let mut meter = Meter::new(globals);
         let (mut failure, started) = (None, Instant::now());
         let mut watch = |built: BuildProgress<'_>| {
@@ -145,6 +155,7 @@ pub struct Text {
 fn line(progress: &BuildProgress<'_>, seconds: f64) -> String {
     let name = match progress.pass {
         Pass::Count => "counting words",
+        Pass::Join => "joining phrases",
         Pass::Encode => "encoding",
     };
     let part = 100.0 * progress.done as f64 / progress.total.max(1) as f64;
@@ -159,7 +170,6 @@ fn logged(progress: &BuildProgress<'_>, seconds: f64) -> serde_json::Value {
 
 /// What a corpus holds and what was dropped on the way, as names and values.
 pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
-    let rare = report.tokens - report.tokens_kept.min(report.tokens);
     let mut lines = vec![
         ("documents", thousands(report.documents)),
         ("sentences", thousands(report.sentences)),
@@ -167,8 +177,18 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
         ("tokens kept", thousands(report.tokens_kept)),
         ("vocabulary", format!("{} of {} distinct words", thousands(report.vocabulary), thousands(report.types))),
     ];
+    if !report.phrases.is_empty() {
+        let passes: Vec<String> = report.phrases.iter().map(|&pairs| thousands(pairs)).collect();
+        let joined = counted(report.tokens_joined, "token", "tokens");
+        lines.push(("phrases", format!("{} ({joined} joined to the one before)", passes.join(" + "))));
+    }
     let dropped = [
-        ("dropped", rare, "token of words outside the vocabulary", "tokens of words outside the vocabulary"),
+        (
+            "dropped",
+            report.tokens_dropped(),
+            "token of words outside the vocabulary",
+            "tokens of words outside the vocabulary",
+        ),
         ("dropped", report.empty_documents, "document without words", "documents without words"),
         ("replaced", report.invalid_utf8, "invalid UTF-8 sequence, by U+FFFD", "invalid UTF-8 sequences, by U+FFFD"),
         ("skipped", report.hidden_files, "hidden file", "hidden files"),

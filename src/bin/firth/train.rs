@@ -11,6 +11,7 @@ use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::Format;
 use firth::math::Matrix;
 use firth::train::{Every, Strategy, Task, TrainConfig, Trainer};
+use firth::vocabulary::Given;
 
 use crate::earlier::Earlier;
 use crate::failure::{Failure, Outcome};
@@ -20,7 +21,7 @@ use crate::plan::Plan;
 use crate::progress::{self, Log};
 use crate::run_folder::{self, Elsewhere, LOG, Lock, Origin, RunFolder};
 use crate::staged::Staged;
-use crate::text::TextFlags;
+use crate::text::{self, TextFlags};
 use crate::training::{self, Work};
 use crate::{documents, model, place, signals};
 
@@ -258,13 +259,10 @@ fn build(
         let text = flags.text.open(&flags.inputs, staged, None)?;
         return flags.text.encode(&text, None, folder, globals, log);
     };
-    let text = flags.text.open(&flags.inputs, staged, earlier.tokenizer()?)?;
-    let mut words = earlier.vocabulary.clone();
-    if flags.grow_vocabulary {
-        let counted = flags.text.encode(&text, None, &staged.scratch()?.join("counted"), globals, log)?;
-        words = words.joined(&counted.vocabulary);
-    }
-    flags.text.encode(&text, Some(words), folder, globals, log)
+    let tokenizer = earlier.segmenter.as_ref().map(|segmenter| segmenter.tokenizer().clone());
+    let text = flags.text.open(&flags.inputs, staged, tokenizer)?;
+    let given = Given { vocabulary: earlier.vocabulary.clone(), grows: flags.grow_vocabulary };
+    flags.text.encode(&text, Some(given), folder, globals, log)
 }
 
 /// The settings in force; a flag without effect on them is refused.
@@ -286,6 +284,7 @@ fn resolve(
         }
         config.dim = earlier.words.dim();
         typed.refuse("vocabulary", "--from brings its own words")?;
+        text::PHRASES.iter().try_for_each(|flag| typed.refuse(flag, "--from brings its own phrases"))?;
     }
     config.task = task;
     config.threads = globals.threads();

@@ -189,7 +189,7 @@ impl Fitting<'_> {
         let known: Vec<&Vec<u32>> = documents.iter().filter(|document| !document.is_empty()).collect();
         let gathered = |document: &&Vec<u32>| {
             let mut sum = Vec::new();
-            self.model.gather(self.words.vectors(), document, &mut sum);
+            self.model.gather(self.model.weighed(self.words, document), &mut sum);
             sum
         };
         for block in known.chunks(BLOCK) {

@@ -2,41 +2,54 @@
 
 use crate::embeddings::Embeddings;
 use crate::error::Result;
-use crate::tokenizer::{Scratch, Tokenizer};
-use crate::vocabulary::Keys;
+use crate::vocabulary::{Keys, Segmenter, Segments};
 
 /// Finds the words of texts among a model's keys: as they are written and, if the model tells upper from lower case,
-/// lower-cased where that spelling is unknown.
+/// lower-cased where that spelling is unknown. Of a model with subwords, unseen words are composed of their n-grams.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
-    keys: &'a Keys,
-    tokenizer: &'a Tokenizer,
+    words: &'a Embeddings,
+    segmenter: &'a Segmenter,
     is_cased: bool,
+}
+
+/// What a model knows of a text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Found {
+    /// The positions of its known words, in order.
+    pub known: Vec<u32>,
+    /// The vectors of its unseen words, one after another.
+    pub composed: Vec<f32>,
+    /// Words that have no vector at all.
+    pub unknown: u64,
 }
 
 impl<'a> Known<'a> {
     /// Among the keys of these vectors, of text that is cut so; [`has_capitals`] says if they are cased.
-    pub fn new(words: &'a Embeddings, tokenizer: &'a Tokenizer, is_cased: bool) -> Self {
-        Self { keys: words.keys(), tokenizer, is_cased }
+    pub fn new(words: &'a Embeddings, segmenter: &'a Segmenter, is_cased: bool) -> Self {
+        Self { words, segmenter, is_cased }
     }
 
-    /// The positions of a text's known words in order, and the number of its other words.
+    /// Finds the words of a text.
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn find(&self, text: &str, scratch: &mut Scratch) -> Result<(Vec<u32>, u64)> {
-        let (mut known, mut unknown) = (Vec::new(), 0);
+    pub fn find(&self, text: &str, segments: &mut Segments) -> Result<Found> {
+        let (mut found, keys) = (Found::default(), self.words.keys());
         for line in text.lines() {
-            self.tokenizer.spans(line, scratch, |text, start, end| {
-                let token = std::str::from_utf8(&text[start..end]).expect("tokens of UTF-8 are cut between characters");
-                let lowered = || self.is_cased.then(|| self.keys.find(&token.to_lowercase())).flatten();
-                match self.keys.find(token).or_else(lowered) {
-                    Some(position) => known.push(position as u32),
-                    None => unknown += 1,
-                }
+            let find = |word: &str| {
+                let lowered = || self.is_cased.then(|| keys.find(&word.to_lowercase())).flatten();
+                keys.find(word).or_else(lowered)
+            };
+            self.segmenter.each_known(line, segments, find, |word, position| match position {
+                Some(position) => found.known.push(position as u32),
+                None => match self.words.ngrams().and_then(|ngrams| ngrams.compose(word)) {
+                    Some(vector) => found.composed.extend(vector),
+                    None => found.unknown += 1,
+                },
             })?;
         }
-        Ok((known, unknown))
+        Ok(found)
     }
 }
 
@@ -50,11 +63,14 @@ pub fn has_capitals(keys: &Keys) -> bool {
 mod tests {
     use super::*;
     use crate::math::Matrix;
+    use crate::tokenizer::Tokenizer;
+    use crate::vocabulary::Phrases;
 
     fn find(keys: &[&str], lowercase: bool, text: &str) -> Result<(Vec<u32>, u64)> {
         let words = Embeddings::new(keys.iter().collect(), Matrix::zeros(keys.len(), 1), None)?;
-        let tokenizer = Tokenizer::new("words", Some(lowercase))?;
-        Known::new(&words, &tokenizer, has_capitals(words.keys())).find(text, &mut Scratch::default())
+        let segmenter = Segmenter::new(Tokenizer::new("words", Some(lowercase))?, Phrases::default());
+        let found = Known::new(&words, &segmenter, has_capitals(words.keys())).find(text, &mut Segments::default())?;
+        Ok((found.known, found.unknown))
     }
 
     #[test]

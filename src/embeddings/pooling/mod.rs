@@ -44,7 +44,7 @@ use crate::error::{Error, Result};
 use crate::math::Matrix;
 
 pub use fit::{Fitting, Survey};
-pub use known::{Known, has_capitals};
+pub use known::{Found, Known, has_capitals};
 pub use saved::FILE;
 
 /// How the vectors of a document's words become one.
@@ -174,13 +174,29 @@ impl PoolingModel {
     /// # Panics
     /// If a position is not below the number of words.
     pub fn pool(&self, words: &Embeddings, documents: &[Vec<u32>]) -> Result<Matrix> {
+        self.pool_composed(words, documents, &[])
+    }
+
+    /// [`PoolingModel::pool`] of documents that have unseen words, too: `composed` holds their vectors, one after another,
+    /// for each document, or is empty. They weigh as much as the rarest known word.
+    ///
+    /// # Errors
+    /// As [`PoolingModel::pool`], or if the lists differ in number.
+    pub fn pool_composed(&self, words: &Embeddings, documents: &[Vec<u32>], composed: &[Vec<f32>]) -> Result<Matrix> {
         self.check(words)?;
+        if !composed.is_empty() && composed.len() != documents.len() {
+            return Err(Error::mismatch("lists of composed vectors", documents.len(), composed.len()));
+        }
         let dim = self.dim();
+        let rarest = self.weights.iter().copied().fold(0.0, f32::max);
         let mut out = Matrix::zeros(documents.len(), dim);
         if dim > 0 {
-            let rows = out.as_mut_slice().par_chunks_mut(dim).zip(documents);
-            rows.for_each_init(Vec::new, |sum, (out, document)| {
-                self.gather(words.vectors(), document, sum);
+            let rows = out.as_mut_slice().par_chunks_mut(dim).zip(documents).enumerate();
+            rows.for_each_init(Vec::new, |sum, (at, (out, document))| {
+                let unseen = composed.get(at).map_or(&[][..], Vec::as_slice).chunks_exact(dim);
+                let known =
+                    document.iter().map(|&word| (self.weights[word as usize], words.vectors().row(word as usize)));
+                self.gather(known.chain(unseen.map(|row| (rarest, row))), sum);
                 self.take_off(sum);
                 out.iter_mut().zip(&*sum).for_each(|(out, &sum)| *out = sum as f32);
             });
@@ -194,27 +210,29 @@ impl PoolingModel {
         if expected == found { Ok(()) } else { Err(Error::mismatch("word vectors to pool", expected, found)) }
     }
 
-    /// A document's vector before any direction is taken off.
-    fn gather(&self, vectors: &Matrix, document: &[u32], sum: &mut Vec<f64>) {
+    /// A document's vector before any direction is taken off, from the weights and vectors of its words.
+    fn gather<'a>(&self, rows: impl Iterator<Item = (f32, &'a [f32])>, sum: &mut Vec<f64>) {
+        let is_max = self.pooling.pool == Pool::Max;
         sum.clear();
-        if self.pooling.pool == Pool::Max && !document.is_empty() {
-            sum.resize(self.dim(), f64::NEG_INFINITY);
-            for &word in document {
-                let row = vectors.row(word as usize);
+        sum.resize(self.dim(), if is_max { f64::NEG_INFINITY } else { 0.0 });
+        let (mut weight_of_all, mut count) = (0.0, 0);
+        for (weight, row) in rows {
+            let weight = f64::from(weight);
+            (weight_of_all, count) = (weight_of_all + weight, count + 1);
+            if is_max {
                 sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum = sum.max(f64::from(value)));
+            } else {
+                sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * f64::from(value));
             }
+        }
+        if count == 0 {
+            return sum.fill(0.0);
+        }
+        if is_max {
             return;
         }
-        sum.resize(self.dim(), 0.0);
-        let mut weight_of_all = 0.0;
-        for &word in document {
-            let weight = f64::from(self.weights[word as usize]);
-            weight_of_all += weight;
-            let row = vectors.row(word as usize);
-            sum.iter_mut().zip(row).for_each(|(sum, &value)| *sum += weight * f64::from(value));
-        }
         // SIF's paper divides by the number of words, not by their weights.
-        let by = if self.pooling.pool == Pool::Idf { weight_of_all } else { document.len() as f64 };
+        let by = if self.pooling.pool == Pool::Idf { weight_of_all } else { f64::from(count) };
         if by > 0.0 {
             sum.iter_mut().for_each(|sum| *sum /= by);
         }

@@ -59,14 +59,14 @@ pub fn run(flags: &Flags, model: &Autoencoder, globals: &Globals) -> Outcome {
     let Samples::Sparse(training) = Rows::of_run(&flags.run)?.input else {
         return Err(Failure::Library(Error::data("the rows of a text are sparse")));
     };
-    let tokenizer = encoder::tokenizer(&flags.run)?;
+    let segmenter = encoder::segmenter(&flags.run)?;
     let corpus = Corpus::open(&flags.inputs, &flags.documents).reading()?;
     let sums = training.sums_by_column();
     let total: f64 = sums.iter().sum();
     let noise = AliasTable::new(&sums);
     let mut documents = Vec::new();
     blocks::documents(&corpus, "reading", globals, |block| {
-        let bags = encoder::bags(block, words, &tokenizer)?;
+        let bags = encoder::bags(block, words, &segmenter)?;
         for bag in bags.into_iter().filter(|bag| bag.counts.len() >= FEWEST) {
             if documents.len() < MOST {
                 let rng = Rng::stream(globals.seed, &[documents.len() as u64]);

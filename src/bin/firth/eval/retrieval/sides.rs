@@ -64,6 +64,8 @@ impl Side {
             terms: Vec::new(),
             words: Vec::new(),
         };
+        // Single words, phrases not joined: who asks for york is to find new york.
+        let tokenizer = embedder.segmenter().tokenizer();
         let (mut numbers, mut unknown) = (Vec::new(), Unknown::default());
         blocks::documents(corpus, "embedding", globals, |block| {
             let first = side.ids.len();
@@ -73,12 +75,12 @@ impl Side {
                 side.labels.push(waiting.label.as_deref().unwrap_or_default());
                 match &mut index {
                     Some(index) => {
-                        each_word(embedder.tokenizer(), &waiting.text, |word| index.push(word))?;
+                        each_word(tokenizer, &waiting.text, |word| index.push(word))?;
                         side.terms.push(index.end());
                     }
                     None => {
                         let mut words = Vec::new();
-                        each_word(embedder.tokenizer(), &waiting.text, |word| words.push(word.to_owned()))?;
+                        each_word(tokenizer, &waiting.text, |word| words.push(word.to_owned()))?;
                         side.words.push(words);
                     }
                 }

@@ -1,0 +1,159 @@
+//! `--phrases`: planted phrases are found, kept with the run, and found again in queries and new documents.
+
+use crate::support::Folder;
+
+/// Words at random, with phrases among them: `ice cream`, `new york` and `new york times`. `dead` ends lines, `line` begins the
+/// next: they are neighbours only across lines.
+fn write_text(folder: &Folder, name: &str) {
+    let line = |at: u64| {
+        let word = |of: u64| format!("w{}", (at * 31 + of * of * 7 + of) % 101);
+        let mut words: Vec<String> = (0..12).map(word).collect();
+        for (every, phrase) in
+            [(11, "Ice cream"), (13, "New York Times"), (17, "new York"), (19, "york"), (23, "cream")]
+        {
+            if at % every == 0 {
+                words.insert((at % 7 + every % 5) as usize, phrase.to_owned());
+            }
+        }
+        words.extend((at % 10 == 0).then(|| "dead".to_owned()));
+        if at % 10 == 1 {
+            words.insert(0, "line".to_owned());
+        }
+        words.join(" ") + "\n"
+    };
+    folder.write(name, (0..1500).map(line).collect::<String>());
+}
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    write_text(&folder, "a.txt");
+    folder
+}
+
+/// The names of the phrases that a corpus or run has.
+fn phrases(folder: &Folder, corpus: &str) -> Vec<String> {
+    let info = folder.json(&format!("corpus info {corpus}"));
+    let names = info["commonest_phrases"].as_array().expect("phrases");
+    names.iter().map(|phrase| phrase["word"].as_str().expect("a word").to_owned()).collect()
+}
+
+#[test]
+fn planted_phrases_are_found_pass_by_pass() {
+    let folder = folder();
+    let none = folder.json("corpus build a.txt -o none");
+    assert!(none["phrases"].is_null() && folder.json("corpus info none")["commonest_phrases"].is_null());
+    for score in ["word2phrase", "npmi"] {
+        let one = folder.json(&format!("corpus build a.txt -o one-{score} --phrases 1 --phrase-score {score}"));
+        let two = folder.json(&format!("corpus build a.txt -o two-{score} --phrases 2 --phrase-score {score}"));
+        assert_eq!(one["phrases"].as_array().map(Vec::len), Some(1));
+        assert_eq!(two["phrases"][0], one["phrases"][0]);
+        assert_eq!(one["tokens"], none["tokens"]);
+        let kept = |report: &serde_json::Value, field: &str| report[field].as_u64().expect("a number");
+        assert!(
+            kept(&two, "tokens_joined") > kept(&one, "tokens_joined")
+                && kept(&two, "tokens_kept") < kept(&one, "tokens_kept")
+        );
+        let has = |corpus: &str, phrase: &str| phrases(&folder, corpus).iter().any(|found| found == phrase);
+        for (corpus, phrase, is_there) in [
+            ("one", "ice_cream", true),
+            ("one", "new_york", true),
+            ("one", "new_york_times", false),
+            ("two", "new_york_times", true),
+            ("two", "dead_line", false),
+        ] {
+            assert_eq!(has(&format!("{corpus}-{score}"), phrase), is_there, "{corpus} {phrase} {score}");
+        }
+    }
+    let human = folder.firth("corpus info two-npmi");
+    assert!(human.expect_code(0).stdout.contains("\nphrases\t"), "{}", human.stdout);
+}
+
+#[test]
+fn queries_and_new_documents_are_joined_alike() {
+    let folder = folder();
+    folder.firth("train skipgram a.txt -o run --phrases 2 --dim 8 --epochs 1 --threads 1").expect_code(0);
+    for query in ["new_york_times", "New York Times", "new york times"] {
+        assert_eq!(
+            folder.firth_with(&["nearest", "run", query, "--json"], "").expect_code(0).stdout[..26],
+            *"[{\"query\":\"new_york_times\","
+        );
+    }
+    let ran = folder.firth_with(&["analogy", "run", "ice cream", "w1", "New York", "--top", "1"], "");
+    assert!(ran.expect_code(0).stdout.starts_with("ice_cream w1 new_york\t"), "{}", ran.stdout);
+    folder.firth_with(&["odd", "run", "Ice Cream", "w1", "new york"], "").expect_code(0);
+    folder
+        .firth_with(&["nearest", "run", "dead line"], "")
+        .expect_error(2, &["\"dead line\" is not in the vocabulary"]);
+    let word = folder.firth_with(&["embed", "run", "--words", "ice cream"], "").stdout;
+    folder.write("new.txt", "Ice cream\nIce\ncream times\n");
+    let pooled = folder.firth("embed run new.txt --pool mean");
+    let first = pooled.expect_code(0).stdout.lines().next().map(|line| line.replacen("1\t", "ice_cream\t", 1));
+    assert_eq!(first.as_deref(), Some(word.trim_end()));
+    // A run of documents keeps the phrases of its words.
+    folder.firth("embed run new.txt --pool mean -o pooled").expect_code(0);
+    assert_eq!(folder.firth("embed pooled new.txt").stdout, pooled.stdout);
+    assert_eq!(phrases_of(&folder, "embed pooled new.txt"), (2, 4), "ice and times are no words of their own");
+}
+
+/// How many of how many words a command says that the model knows.
+fn phrases_of(folder: &Folder, command: &str) -> (u64, u64) {
+    let ran = folder.firth(command);
+    let said = ran.expect_code(0).stderr.lines().find(|line| line.contains("the model knows")).unwrap_or_default();
+    let mut numbers = said.split(' ').filter_map(|word| word.parse().ok());
+    numbers.next().zip(numbers.next()).unwrap_or_default()
+}
+
+#[test]
+fn runs_of_documents_join_new_ones() {
+    let folder = folder();
+    folder.write("new.txt", "New York Times and ice cream\nnew york dead line\n");
+    folder.firth("train pv-dbow a.txt -o pv --phrases 2 --dim 8 --epochs 1 --threads 1").expect_code(0);
+    assert_eq!(phrases_of(&folder, "embed pv new.txt"), (5, 6), "new_york_times ice_cream new_york dead line");
+    let flags = "--code 4 --hidden 8 --epochs 1 --phrases 1 --max-documents 100%";
+    folder.firth(&format!("train autoencoder a.txt -o ae {flags}")).expect_code(0);
+    assert_eq!(phrases_of(&folder, "embed ae new.txt").1, 7, "times is left over in the first pass");
+    // An encoded corpus brings its phrases along.
+    folder.firth("corpus build a.txt -o corpus --phrases 2").expect_code(0);
+    folder.firth("train cbow corpus -o cbow --dim 8 --epochs 1 --threads 1").expect_code(0);
+    folder.firth_with(&["nearest", "cbow", "New York Times"], "").expect_code(0);
+}
+
+#[test]
+fn an_earlier_runs_phrases_are_joined_in_what_it_is_trained_on_with() {
+    let folder = folder();
+    folder.firth("train skipgram a.txt -o old --phrases 1 --dim 8 --epochs 1 --threads 1").expect_code(0);
+    folder.write("new.txt", "new york zebra ice cream\n".repeat(8));
+    folder.firth("train skipgram new.txt -o new --from old --grow-vocabulary --epochs 1 --threads 1").expect_code(0);
+    folder.firth("train skipgram new.txt -o no --from old --phrases 1").expect_error(2, &["--phrases", "--from"]);
+    for corpus in ["old", "new"] {
+        assert!(phrases(&folder, corpus).contains(&"new_york".to_owned()), "{corpus}");
+    }
+    assert_eq!(folder.json("corpus info new")["tokens_joined"], 16);
+    folder.firth("corpus build new.txt -o given --vocabulary old").expect_code(0);
+    assert_eq!(folder.json("corpus info given")["tokens_joined"], 16);
+    folder.firth("corpus build new.txt -o no --vocabulary old --phrases 1").expect_error(2, &["--phrases"]);
+    folder.firth("train skipgram given -o more --from old --epochs 1").expect_code(0);
+    folder.firth("corpus build a.txt -o other --phrases 2").expect_code(0);
+    let ran = folder.firth("train skipgram other -o no --from old --epochs 1 --grow-vocabulary");
+    ran.expect_error(2, &["other", "phrases", "--vocabulary old"]);
+}
+
+#[test]
+fn flags_without_effect_or_out_of_range_are_refused() {
+    let folder = folder();
+    for (flags, part) in [
+        ("--phrase-threshold 5", "--phrases 1"),
+        ("--phrase-min-count 5", "--phrases 1"),
+        ("--phrase-score npmi", "--phrases 1"),
+        ("--phrases 9", "--phrases"),
+        ("--phrases 1 --phrase-score npmi --phrase-threshold 2", "--phrase-threshold"),
+        ("--phrases 1 --phrase-threshold -2", "--phrase-threshold"),
+        ("--phrases 1 --phrase-score npmi --phrase-delta 3", "--phrase-delta"),
+        ("--phrases 1 --phrase-score pmi", "npmi"),
+    ] {
+        folder.firth(&format!("corpus build a.txt -o no {flags}")).expect_error(2, &[part]);
+        folder.firth(&format!("train skipgram a.txt -o no {flags}")).expect_error(2, &[part]);
+    }
+    folder.firth("corpus build a.txt -o corpus").expect_code(0);
+    folder.firth("train skipgram corpus -o no --phrases 1").expect_error(2, &["--phrases", "encoded already"]);
+}

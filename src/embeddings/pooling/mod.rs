@@ -194,8 +194,7 @@ impl PoolingModel {
             let rows = out.as_mut_slice().par_chunks_mut(dim).zip(documents).enumerate();
             rows.for_each_init(Vec::new, |sum, (at, (out, document))| {
                 let unseen = composed.get(at).map_or(&[][..], Vec::as_slice).chunks_exact(dim);
-                let known =
-                    document.iter().map(|&word| (self.weights[word as usize], words.vectors().row(word as usize)));
+                let known = self.weighed(words, document);
                 self.gather(known.chain(unseen.map(|row| (rarest, row))), sum);
                 self.take_off(sum);
                 out.iter_mut().zip(&*sum).for_each(|(out, &sum)| *out = sum as f32);
@@ -208,6 +207,11 @@ impl PoolingModel {
         let shape = |words: usize, dim: usize| format!("{words} words of {dim} numbers");
         let (expected, found) = (shape(self.weights.len(), self.dim()), shape(words.len(), words.dim()));
         if expected == found { Ok(()) } else { Err(Error::mismatch("word vectors to pool", expected, found)) }
+    }
+
+    /// The weights and vectors of some words.
+    fn weighed<'a>(&'a self, words: &'a Embeddings, document: &'a [u32]) -> impl Iterator<Item = (f32, &'a [f32])> {
+        document.iter().map(|&word| (self.weights[word as usize], words.vectors().row(word as usize)))
     }
 
     /// A document's vector before any direction is taken off, from the weights and vectors of its words.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Every;
+use super::loss::Loss;
 use crate::error::{Error, Result};
 use crate::math::Kernel;
 use crate::pretext::{Cbow, PretextTask, PvDbow, PvDm, SkipGram};
@@ -109,6 +110,9 @@ pub struct TrainConfig {
     /// Words predict, too, as in skip-gram, so that documents and words lie in one space
     #[cfg_attr(feature = "cli", arg(long))]
     pub dbow_words: bool,
+    /// How a prediction is judged
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub loss: Loss,
     /// Noise words for each target [1 to 1000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub negative: usize,
@@ -193,6 +197,7 @@ impl Default for TrainConfig {
             dim: 100,
             window: 5,
             dbow_words: false,
+            loss: Loss::Ns,
             negative: 5,
             ns_exponent: None,
             sample: None,
@@ -261,6 +266,10 @@ impl TrainConfig {
         if self.task.has_documents() && self.heldout > 0.0 {
             let reason = "a document whose sentences are held out would learn nothing; measure on its labels instead";
             return Err(Error::config("--heldout", reason));
+        }
+        if self.loss == Loss::Hs && !self.words_predict() {
+            let reason = "hs predicts nodes of a tree, which leaves words without vectors; add --dbow-words, or use ns";
+            return Err(Error::config("--loss", reason));
         }
         count("--keep", self.keep, 1000)?;
         let lr = resolved.lr();

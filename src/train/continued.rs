@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Trainer;
+use super::{Loss, Trainer};
 use crate::embeddings::{Embeddings, cosine};
 use crate::error::{Error, Result};
 use crate::math::SharedTable;
@@ -24,11 +24,12 @@ pub struct Drift {
 }
 
 impl Trainer<'_> {
-    /// Starts from the word vectors of an earlier run and, where it has them, its context vectors (the output table).
+    /// Starts from the word vectors of an earlier run and, where it has one, its output table. If that cannot be used and
+    /// starts from nothing, it is said why.
     ///
-    /// Rows are found by word. Words that the earlier run lacks start as in a new run.
-    pub fn start_from(&mut self, words: &Embeddings, context: Option<&Embeddings>) -> Result<()> {
-        let vocabulary = self.vocabulary;
+    /// Rows are found by word, those of a tree's nodes by number. Words that the earlier run lacks start as in a new run.
+    pub fn start_from(&mut self, words: &Embeddings, context: Option<&Embeddings>) -> Result<Option<&'static str>> {
+        let (vocabulary, loss) = (self.vocabulary, self.config.loss);
         let [input, output] = self.tables.parts_mut();
         let take = |table: &mut SharedTable, from: &Embeddings| {
             if from.dim() != table.dim() {
@@ -43,7 +44,20 @@ impl Trainer<'_> {
             Ok(())
         };
         take(input, words)?;
-        context.map_or(Ok(()), |context| take(output, context))
+        let Some(context) = context else { return Ok(Some("it has none")) };
+        if let Some(why) = loss.differs(vocabulary, words) {
+            return Ok(Some(why));
+        }
+        if loss != Loss::Hs {
+            take(output, context)?;
+        } else if (context.len(), context.dim()) == (output.rows(), output.dim()) {
+            output.set_rows(0, context.vectors().iter_rows());
+        } else {
+            let shape = |rows, dim| format!("{rows} x {dim}");
+            let (expected, found) = (shape(output.rows(), output.dim()), shape(context.len(), context.dim()));
+            return Err(Error::mismatch("nodes of the earlier run", expected, found));
+        }
+        Ok(None)
     }
 
     /// How far the words of an earlier run have moved by now.

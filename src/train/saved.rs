@@ -35,6 +35,7 @@ impl Trainer<'_> {
         let unnamed =
             if names.is_none() && self.config.task.has_documents() { self.dataset.documents_len() } else { 0 };
         let numbers: Keys = (1..=unnamed).map(|number| number.to_string()).collect();
+        let nodes: Keys = (0..self.nodes()).map(|number| number.to_string()).collect();
         for part in self.parts() {
             let mut known = native::Words {
                 keys: self.vocabulary.keys(),
@@ -49,11 +50,19 @@ impl Trainer<'_> {
                 let (labels, texts) = (of(|names| names.labels.as_ref()), of(|names| names.texts.as_ref()));
                 known = native::Words { keys, counts: None, labels, texts, ..known };
             }
+            if part.is_nodes() {
+                known = native::Words { keys: &nodes, counts: None, ..known };
+            }
             let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
             let rows = table.as_rows().range(part.rows);
             native::write_rows(&folder.join(part.file), known, &metadata, || rows.iter())?;
         }
         Ok(())
+    }
+
+    /// The inner nodes that have rows of their own.
+    fn nodes(&self) -> usize {
+        self.parts().iter().find(|part| part.is_nodes()).map_or(0, |part| part.rows.len())
     }
 
     /// The word vectors, in the order of the vocabulary, with the configuration that made them.

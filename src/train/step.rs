@@ -73,7 +73,7 @@ impl Step {
         tally.tokens += sentence.words.len() as u64;
         for example in examples.iter() {
             if let Some(word) = words.get(example.position + FETCH_AHEAD) {
-                tables.fetch_output(RowId(word.0), worker);
+                self.objective.fetch(*word, tables, worker);
             }
             if let Some(ahead) = self.ahead
                 && let Some(word) = words.get(example.position + FETCH_AHEAD + ahead)

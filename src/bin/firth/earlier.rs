@@ -6,7 +6,7 @@ use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::format::{Format, native};
 use firth::tokenizer::Tokenizer;
-use firth::train::CONTEXT;
+use firth::train::{Loss, Trainer, output_file};
 use firth::vocabulary::Vocabulary;
 
 use crate::failure::{Failure, Outcome, Reading};
@@ -19,7 +19,7 @@ pub struct Earlier {
     /// Its word vectors.
     pub words: Embeddings,
     /// Its output table, which only a run keeps.
-    pub context: Option<Embeddings>,
+    context: Option<Embeddings>,
     /// Its words and counts.
     pub vocabulary: Vocabulary,
 }
@@ -28,17 +28,23 @@ impl Earlier {
     /// Reads it.
     pub fn read(path: &Path) -> Outcome<Self> {
         let words = model::read(path)?;
-        let context = path.join(CONTEXT);
+        let context = path.join(output_file(Loss::of(&words.metadata)));
         let context = if context.is_file() { Some(native::Native.read(&context).reading()?) } else { None };
-        if context.is_none() {
-            warn(format_args!("{}: has no {CONTEXT}; the output table starts from nothing", path.display()));
-        }
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
         };
         let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
         Ok(Self { path: path.into(), words, context, vocabulary })
+    }
+
+    /// A trainer takes over its rows; what cannot be taken over is told.
+    pub fn give(&self, trainer: &mut Trainer<'_>) -> Outcome {
+        if let Some(why) = trainer.start_from(&self.words, self.context.as_ref())? {
+            let earlier = self.path.display();
+            warn(format_args!("{earlier}: the output table is not taken over and starts from nothing: {why}"));
+        }
+        Ok(())
     }
 
     /// What cut its text into words, if it tells.

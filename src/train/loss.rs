@@ -93,3 +93,17 @@ impl TrainConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_from_before_there_were_losses_are_of_negative_sampling() {
+        let of = |config: &str| Loss::of(&BTreeMap::from([("firth.config".to_owned(), config.to_owned())]));
+        assert_eq!(of(r#"{"task":"cbow","dim":50,"negative":5}"#), Loss::Ns);
+        let config = TrainConfig { loss: Loss::Hs, ..TrainConfig::default() };
+        assert_eq!(of(&serde_json::to_string(&config).expect("plain fields")), Loss::Hs);
+        assert_eq!(Loss::of(&BTreeMap::new()), Loss::Ns);
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::process::Command;
 
-use firth::math::{Kernel, RowId, SharedTable, Tables};
+use firth::math::{Kernel, Outputs, RowId, SharedTable, Tables};
 
 /// Steps that are counted: so many that what differs between two starts of a program does not show.
 const STEPS: u64 = 2000;
@@ -25,11 +25,12 @@ fn step(kernel: &str, dim: usize, block: &str, steps: u64) {
     let tables = Tables::new(table(1), table(2), kernel).expect("equal widths");
     let mut worker = tables.worker().expect("a worker");
     let rows: [RowId; ROWS] = std::array::from_fn(|row| RowId(row as u32));
+    let outputs = Outputs::target_first(&rows);
     for _ in 0..steps {
         if block == BLOCKS[0].0 {
-            tables.step_rows(&rows, &rows, 1e-6, &mut worker);
+            tables.step_rows(&rows, outputs, 1e-6, &mut worker);
         } else {
-            tables.step_mean(&rows, 1.0 / ROWS as f32, &rows, 1e-6, &mut worker);
+            tables.step_mean(&rows, 1.0 / ROWS as f32, outputs, 1e-6, &mut worker);
         }
     }
 }

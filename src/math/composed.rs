@@ -100,7 +100,7 @@ impl Tables {
     /// # Panics
     /// If the worker was not made by [`Tables::composing_worker`], or has no such slot.
     pub fn compose(&self, slot: RowId, rows: &[RowId], worker: &mut Worker) {
-        worker.note(rows, &[]);
+        worker.note_inputs(rows);
         let Worker { composed, rows: pointers, .. } = worker;
         let composed = composed.as_mut().expect("a worker that composes");
         pointers.clear();
@@ -143,7 +143,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{Kernel, SharedTable};
+    use crate::math::{Kernel, Outputs, SharedTable};
 
     fn ids(ids: impl IntoIterator<Item = u32>) -> Vec<RowId> {
         ids.into_iter().map(RowId).collect()
@@ -157,7 +157,7 @@ mod tests {
             let mut worker = tables.composing_worker(3)?;
             let parts = ids([1, 4, 6]);
             tables.compose(RowId(2), &parts, &mut worker);
-            tables.step_rows(&[RowId(2)], &ids([3, 5]), 0.5, &mut worker);
+            tables.step_rows(&[RowId(2)], Outputs::Each { rows: &ids([3, 5]), positives: 1 }, 0.5, &mut worker);
             tables.spread(RowId(2), &parts, &mut worker);
             let (mut input, _) = tables.into_parts();
             // The same step on a table whose row is the mean from the start.
@@ -167,7 +167,7 @@ mod tests {
             let mut plain = SharedTable::zeros(1, dim)?;
             plain.set_rows(0, [&mean[..]]);
             let plain = Tables::new(plain, SharedTable::uniform(8, dim, 2)?, kernel)?;
-            plain.step_rows(&[RowId(0)], &ids([3, 5]), 0.5, &mut plain.worker()?);
+            plain.step_rows(&[RowId(0)], Outputs::Each { rows: &ids([3, 5]), positives: 1 }, 0.5, &mut plain.worker()?);
             let moved = plain.into_parts().0.into_matrix();
             for (id, row) in input.as_rows().iter().enumerate() {
                 for d in 0..dim {

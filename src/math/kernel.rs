@@ -8,6 +8,7 @@
 //! ```
 //!
 //! and the loss is `−Σ ln σ(±hᵢ·uⱼ)`, plus for label 1 (Mikolov et al., 2013; blocks after Ji et al., 2016, HogBatch).
+//! A loss that needs all scores before any `gᵢⱼ`, as softmax does, takes the two halves of a step apart: `scores`, `moves`.
 //! Three implementations agree to rounding: `scalar` (the specification), `avx2` and `avx512`.
 
 use super::scalar;
@@ -26,8 +27,8 @@ pub(super) struct Block {
     pub hidden_len: usize,
     pub outputs: [*mut f32; BLOCK],
     pub outputs_len: usize,
-    /// Is the first output the target (label 1)? All others have label 0.
-    pub target_first: bool,
+    /// So many outputs, the first ones, have label 1, all others 0.
+    pub positives: usize,
     pub lr: f32,
     pub dim: usize,
 }
@@ -37,6 +38,8 @@ pub(super) struct Block {
 pub(super) struct Carry {
     /// The odds of the right answers so far.
     pub odds: LogProduct,
+    /// Loss that is not among the odds, in nats.
+    pub nats: f64,
     /// Rows that later blocks need.
     pub fetch: FetchQueue,
     /// The portable kernel's copies of hidden rows and their gradients, and of output rows.
@@ -129,6 +132,9 @@ impl FetchQueue {
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))] // As above.
 pub(super) const FETCH: usize = 4;
 
+/// Where the gradients of a block's private hidden rows gather.
+pub(super) type Grads = [*mut f32; BLOCK];
+
 /// One hidden row that belongs to the worker: its value and the gradient that gathers beside it.
 pub(super) struct PrivateRow {
     pub value: *mut f32,
@@ -143,6 +149,11 @@ pub struct Kernel {
     pub(super) in_place: unsafe fn(&Block, &mut Carry),
     /// One hidden row, private and listed as such: its gradient is added to `grad`, its value stays.
     pub(super) private: unsafe fn(&Block, &PrivateRow, &mut Carry),
+    /// The scores of private hidden rows: that of hidden row `i` and output row `j` goes to place `j * hidden_len + i`. Up to
+    /// [`LANES`] floats behind the last are written, too. The block has one output row or [`BLOCK`].
+    pub(super) scores: unsafe fn(&Block, *mut f32, &mut Carry),
+    /// Moves the output rows, and adds to the gradients of private hidden rows, by gᵢⱼ in the same places.
+    pub(super) moves: unsafe fn(&Block, &Grads, *const f32, &mut Carry),
     /// value = scale * sum of rows; grad = 0.
     pub(super) gather: unsafe fn(&[*mut f32], f32, &PrivateRow, usize),
     /// Each row += scale * grad.
@@ -160,6 +171,8 @@ impl Kernel {
                     name: "avx512",
                     in_place: simd::in_place_avx512,
                     private: simd::private_avx512,
+                    scores: simd::scores_avx512,
+                    moves: simd::moves_avx512,
                     gather: simd::gather_avx512,
                     scatter: simd::scatter_avx512,
                 });
@@ -169,6 +182,8 @@ impl Kernel {
                     name: "avx2",
                     in_place: simd::in_place_avx2,
                     private: simd::private_avx2,
+                    scores: simd::scores_avx2,
+                    moves: simd::moves_avx2,
                     gather: simd::gather_avx2,
                     scatter: simd::scatter_avx2,
                 });
@@ -178,6 +193,8 @@ impl Kernel {
             name: "scalar",
             in_place: scalar::in_place,
             private: scalar::private,
+            scores: scalar::scores,
+            moves: scalar::moves,
             gather: scalar::gather,
             scatter: scalar::scatter,
         });

@@ -21,5 +21,5 @@ pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
 pub use moment::{Directions, Moment};
 pub use rng::Rng;
 pub use sampling::AliasTable;
-pub use shared::{RowId, Rows, SharedTable, Tables, Worker};
+pub use shared::{Outputs, RowId, Rows, SharedTable, Tables, Worker};
 pub use sparse::{Samples, SparseMatrix, SparseRow};

@@ -35,6 +35,11 @@ impl AliasTable {
         Self { slots }
     }
 
+    /// No outcomes, of which none can be drawn.
+    pub const fn nothing() -> Self {
+        Self { slots: Vec::new() }
+    }
+
     /// The number of outcomes.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::dot;
-use super::kernel::{BLOCK, Block, Carry, LOGIT_LIMIT, PrivateRow};
+use super::kernel::{BLOCK, Block, Carry, Grads, LOGIT_LIMIT, PrivateRow};
 
 /// Steps on `hidden_len` shared rows.
 ///
@@ -49,17 +49,53 @@ pub(super) unsafe fn private(block: &Block, row: &PrivateRow, carry: &mut Carry)
     }
 }
 
+/// The scores of private rows.
+///
+/// # Safety
+/// As [`private`], and `into` is valid for the scores.
+pub(super) unsafe fn scores(block: &Block, into: *mut f32, carry: &mut Carry) {
+    // SAFETY: the caller's promise.
+    let outputs = unsafe { read_outputs(block, carry) };
+    for (j, output) in outputs.chunks(block.dim).take(block.outputs_len).enumerate() {
+        for (i, &value) in block.hidden[..block.hidden_len].iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { *into.add(j * block.hidden_len + i) = dot(std::slice::from_raw_parts(value, block.dim), output) };
+        }
+    }
+    carry.outputs = outputs;
+}
+
+/// Moves the output rows, and the gradients of private rows, by `g`.
+///
+/// # Safety
+/// As [`private`], and `g` is valid for all pairs.
+pub(super) unsafe fn moves(block: &Block, grads: &Grads, g: *const f32, carry: &mut Carry) {
+    // SAFETY: the caller's promise.
+    let mut outputs = unsafe { read_outputs(block, carry) };
+    let (before, moved) = outputs.split_at_mut(BLOCK * block.dim);
+    for (j, (&row, output)) in block.outputs[..block.outputs_len].iter().zip(before.chunks(block.dim)).enumerate() {
+        moved.copy_from_slice(output);
+        for (i, (&value, &grad)) in block.hidden[..block.hidden_len].iter().zip(grads).enumerate() {
+            // SAFETY: the caller's promise.
+            let (value, grad, g) = unsafe {
+                let grad = std::slice::from_raw_parts_mut(grad, block.dim);
+                (std::slice::from_raw_parts(value, block.dim), grad, *g.add(j * block.hidden_len + i))
+            };
+            move_pair(g, value, output, grad, moved);
+        }
+        // SAFETY: the caller's promise.
+        unsafe { write_row(row, moved) };
+    }
+    carry.outputs = outputs;
+}
+
 /// Scores the hidden values on every output row, moves the output rows and adds to the hidden gradients.
 unsafe fn step(block: &Block, values: &[f32], grads: &mut [f32], carry: &mut Carry) {
-    let mut scratch = std::mem::take(&mut carry.outputs);
-    scratch.resize((BLOCK + 1) * block.dim, 0.0);
-    let (outputs, moved) = scratch.split_at_mut(BLOCK * block.dim);
-    for (&row, output) in block.outputs[..block.outputs_len].iter().zip(outputs.chunks_mut(block.dim)) {
-        // SAFETY: the caller's promise.
-        unsafe { read_row(row, output) };
-    }
-    for (j, (&row, output)) in block.outputs[..block.outputs_len].iter().zip(outputs.chunks(block.dim)).enumerate() {
-        let label = j == 0 && block.target_first;
+    // SAFETY: the caller's promise.
+    let mut outputs = unsafe { read_outputs(block, carry) };
+    let (before, moved) = outputs.split_at_mut(BLOCK * block.dim);
+    for (j, (&row, output)) in block.outputs[..block.outputs_len].iter().zip(before.chunks(block.dim)).enumerate() {
+        let label = j < block.positives;
         moved.copy_from_slice(output);
         for (value, grad) in values.chunks(block.dim).zip(grads.chunks_mut(block.dim)) {
             let logit = dot(value, output);
@@ -69,17 +105,31 @@ unsafe fn step(block: &Block, values: &[f32], grads: &mut [f32], carry: &mut Car
             let right = 1.0 / (1.0 + e);
             carry.odds.multiply(right);
             let g = if label { block.lr * e * right } else { -block.lr * e * right };
-            for at in 0..block.dim {
-                grad[at] += g * output[at];
-                moved[at] += g * value[at];
-            }
+            move_pair(g, value, output, grad, moved);
         }
-        for (at, &moved) in moved.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe { write(row, at, moved) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { write_row(row, moved) };
     }
-    carry.outputs = scratch;
+    carry.outputs = outputs;
+}
+
+/// What a pair of rows adds to the hidden row's gradient and to the output row.
+fn move_pair(g: f32, value: &[f32], output: &[f32], grad: &mut [f32], moved: &mut [f32]) {
+    for at in 0..value.len() {
+        grad[at] += g * output[at];
+        moved[at] += g * value[at];
+    }
+}
+
+/// The output rows as they are, and room for one more. The buffer is the worker's: the loop allocates nothing.
+unsafe fn read_outputs(block: &Block, carry: &mut Carry) -> Vec<f32> {
+    let mut outputs = std::mem::take(&mut carry.outputs);
+    outputs.resize((BLOCK + 1) * block.dim, 0.0);
+    for (&row, output) in block.outputs[..block.outputs_len].iter().zip(outputs.chunks_mut(block.dim)) {
+        // SAFETY: the caller's promise.
+        unsafe { read_row(row, output) };
+    }
+    outputs
 }
 
 /// value = scale * sum of rows; grad = 0.
@@ -117,6 +167,13 @@ unsafe fn read_row(row: *const f32, into: &mut [f32]) {
     for (at, value) in into.iter_mut().enumerate() {
         // SAFETY: the caller's promise.
         *value = unsafe { read(row, at) };
+    }
+}
+
+unsafe fn write_row(row: *mut f32, from: &[f32]) {
+    for (at, &value) in from.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { write(row, at, value) };
     }
 }
 

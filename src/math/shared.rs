@@ -1,155 +1,38 @@
-//! Training tables: matrices that threads update without locks, and the steps on them.
+//! Steps on training tables, which threads update without locks.
 #![allow(unsafe_code)]
+
+mod softmax;
+mod table;
 
 use super::composed::Composed;
 use super::kernel::{BLOCK, Block, Carry, Kernel, PrivateRow};
-use super::{Matrix, Rng};
 use crate::error::{Error, Result};
 use crate::io::PageBuffer;
 
-/// A row of a table: a word's, an n-gram's, a document's, a tree node's.
-#[repr(transparent)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowId(pub u32);
+pub use table::{RowId, Rows, SharedTable};
 
-/// Rows are padded with zeros to whole cache lines, so that kernels have no tails.
-const LINE: usize = 16;
-
-/// An `f32` matrix that threads update without locks. No `&f32` into it exists while they do.
-#[derive(Debug)]
-pub struct SharedTable {
-    rows: usize,
-    dim: usize,
-    stride: usize,
-    start: *mut f32,
-    buffer: PageBuffer,
-}
-
-// SAFETY: the pointer is into the table's own buffer; shared access goes through kernels only, which read and write as
-// by relaxed atomics (see `lanes.rs`).
-unsafe impl Send for SharedTable {}
-// SAFETY: as above.
-unsafe impl Sync for SharedTable {}
-
-impl SharedTable {
-    /// All zeros.
-    pub fn zeros(rows: usize, dim: usize) -> Result<Self> {
-        let stride = dim.next_multiple_of(LINE);
-        let numbers = rows.checked_mul(stride).filter(|_| u32::try_from(rows).is_ok());
-        let numbers = numbers.ok_or_else(|| Error::data(format!("a table of {rows} x {dim} numbers is too large")))?;
-        let mut buffer = PageBuffer::zeroed(numbers)?;
-        Ok(Self { rows, dim, stride, start: buffer.as_mut_ptr(), buffer })
-    }
-
-    /// Uniform from −½ to ½, divided by `dim`, as word2vec starts; a row's numbers depend on `seed` and the row only.
-    pub fn uniform(rows: usize, dim: usize, seed: u64) -> Result<Self> {
-        let mut table = Self::zeros(rows, dim)?;
-        let stride = table.stride;
-        for (id, row) in table.buffer.as_mut_slice().chunks_exact_mut(stride).enumerate() {
-            Self::start(seed, id, &mut row[..dim]);
-        }
-        Ok(table)
-    }
-
-    /// The numbers that [`SharedTable::uniform`] gives to a row.
-    pub fn start(seed: u64, id: usize, row: &mut [f32]) {
-        let (mut rng, dim) = (Rng::stream(seed, &[id as u64]), row.len() as f32);
-        row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
-    }
-
-    /// Copies rows of the same width to those from `first` on; nobody trains on them meanwhile.
-    ///
-    /// # Panics
-    /// If they do not fit.
-    pub fn set_rows<'a>(&mut self, first: usize, rows: impl IntoIterator<Item = &'a [f32]>) {
-        let (dim, stride) = (self.dim, self.stride);
-        let numbers = self.buffer.as_mut_slice();
-        for (at, row) in rows.into_iter().enumerate() {
-            numbers[(first + at) * stride..][..dim].copy_from_slice(row);
-        }
-    }
-
-    /// The number of rows.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Numbers in a row.
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    /// The table without its padding, when training is over.
-    pub fn into_matrix(mut self) -> Matrix {
-        let mut data = Vec::with_capacity(self.rows * self.dim);
-        self.as_rows().iter().for_each(|row| data.extend_from_slice(row));
-        Matrix::from_vec(self.rows, self.dim, data).expect("rows of dim numbers")
-    }
-
-    /// All rows, to be read while nobody trains on them.
-    pub fn as_rows(&mut self) -> Rows<'_> {
-        let Self { dim, stride, .. } = *self;
-        Rows { numbers: self.buffer.as_slice(), stride, dim }
-    }
-
-    /// All rows with their padding, which must stay zero, to be changed while nobody trains on them.
-    pub fn as_padded_mut(&mut self) -> &mut [f32] {
-        self.buffer.as_mut_slice()
-    }
-
-    /// Numbers in a row with its padding.
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// A row's address.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    #[inline(always)]
-    pub(super) fn row(&self, row: RowId) -> *mut f32 {
-        assert!((row.0 as usize) < self.rows, "row {} of {}", row.0, self.rows);
-        // SAFETY: within the buffer, as just checked.
-        unsafe { self.start.add(row.0 as usize * self.stride) }
-    }
-}
-
-/// The rows of a table that nobody trains on meanwhile.
+/// What hidden rows are to tell apart.
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    numbers: &'a [f32],
-    stride: usize,
-    dim: usize,
+pub enum Outputs<'a> {
+    /// Some rows of the output table, of which the first `positives` are right and the others wrong, each for itself: the loss
+    /// of a hidden row is `−Σ ln σ(±h·u)`.
+    Each {
+        /// Rows of the output table, the right ones first.
+        rows: &'a [RowId],
+        /// How many are right; at most all.
+        positives: usize,
+    },
+    /// The target among all rows of the output table: the loss is `ln Σ exp(h·u) − h·u of the target`.
+    All {
+        /// The row that is right.
+        target: RowId,
+    },
 }
 
-impl<'a> Rows<'a> {
-    /// Those of a matrix.
-    pub fn of(matrix: &'a Matrix) -> Self {
-        Self { numbers: matrix.as_slice(), stride: matrix.cols(), dim: matrix.cols() }
-    }
-
-    /// Each row's `dim` numbers, in order.
-    pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
-        self.numbers.chunks_exact(self.stride.max(1)).map(move |row| &row[..self.dim])
-    }
-
-    /// One row.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn get(self, row: RowId) -> &'a [f32] {
-        &self.numbers[row.0 as usize * self.stride..][..self.dim]
-    }
-
-    /// Some of the rows.
-    pub fn range(self, rows: std::ops::Range<usize>) -> Self {
-        Self { numbers: &self.numbers[rows.start * self.stride..rows.end * self.stride], ..self }
-    }
-
-    /// Are all numbers finite?
-    pub fn are_finite(self) -> bool {
-        // Without branches within a part, so that compilers vectorise it.
-        self.numbers.chunks(1 << 12).all(|part| part.iter().fold(true, |finite, value| finite & value.is_finite()))
+impl<'a> Outputs<'a> {
+    /// The first row is right, all others are wrong.
+    pub fn target_first(rows: &'a [RowId]) -> Self {
+        Self::Each { rows, positives: 1 }
     }
 }
 
@@ -164,11 +47,13 @@ pub struct Tables {
 /// What one worker needs to step: nothing here is shared, and nothing is allocated per step.
 #[derive(Debug)]
 pub struct Worker {
-    /// The hidden row of a mean: its value, then its gradient.
+    /// Private hidden rows, each a value and then its gradient; of a mean there is one.
     hidden: PageBuffer,
     pub(super) rows: Vec<*mut f32>,
     /// Where hidden rows are composed of input rows.
     pub(super) composed: Option<Composed>,
+    /// The scores of private hidden rows on all output rows.
+    scores: Vec<f32>,
     carry: Carry,
     touched: Option<[Vec<bool>; 2]>,
 }
@@ -177,9 +62,9 @@ pub struct Worker {
 unsafe impl Send for Worker {}
 
 impl Worker {
-    /// The loss since the last call: `−Σ ln σ(±h·u)` over all pairs. NaN if a row has left the finite numbers.
+    /// The loss since the last call, over all hidden rows. NaN if a row has left the finite numbers.
     pub fn take_loss(&mut self) -> f64 {
-        -std::mem::take(&mut self.carry.odds).ln()
+        std::mem::take(&mut self.carry.nats) - std::mem::take(&mut self.carry.odds).ln()
     }
 
     /// Keeps account from now on of the rows that its steps move.
@@ -193,17 +78,30 @@ impl Worker {
     }
 
     #[inline(always)]
-    pub(super) fn note(&mut self, input: &[RowId], outputs: &[RowId]) {
-        if let Some([moved, output]) = &mut self.touched {
-            input.iter().for_each(|row| moved[row.0 as usize] = true);
-            outputs.iter().for_each(|row| output[row.0 as usize] = true);
+    fn note_outputs(&mut self, outputs: Outputs<'_>) {
+        if let Some([_, output]) = &mut self.touched {
+            match outputs {
+                Outputs::Each { rows, .. } => rows.iter().for_each(|row| output[row.0 as usize] = true),
+                Outputs::All { .. } => output.fill(true),
+            }
         }
     }
 
-    /// Keeps account of a step's rows; composed rows were noted when they were composed.
+    /// Keeps account of input rows that move.
     #[inline(always)]
-    fn note_step(&mut self, hidden: &[RowId], outputs: &[RowId]) {
-        self.note(if self.composed.is_some() { &[] } else { hidden }, outputs);
+    pub(super) fn note_inputs(&mut self, rows: &[RowId]) {
+        if let Some([input, _]) = &mut self.touched {
+            rows.iter().for_each(|row| input[row.0 as usize] = true);
+        }
+    }
+
+    /// Keeps account of a step's rows; the input rows of composed ones were noted when they were composed.
+    #[inline(always)]
+    fn note(&mut self, hidden: &[RowId], outputs: Outputs<'_>) {
+        if self.composed.is_none() {
+            self.note_inputs(hidden);
+        }
+        self.note_outputs(outputs);
     }
 }
 
@@ -219,9 +117,10 @@ impl Tables {
     /// A worker for these tables.
     pub fn worker(&self) -> Result<Worker> {
         Ok(Worker {
-            hidden: PageBuffer::zeroed(2 * self.input.stride)?,
+            hidden: PageBuffer::zeroed(2 * BLOCK * self.input.stride)?,
             rows: Vec::new(),
             composed: None,
+            scores: Vec::new(),
             carry: Carry::default(),
             touched: None,
         })
@@ -267,16 +166,21 @@ impl Tables {
         worker.carry.fetch.push(self.output.row(row));
     }
 
-    /// Each row of `hidden` predicts the first of `outputs` against the others; all move.
+    /// Each row of `hidden` tells the outputs apart; all move.
     ///
     /// Rows are taken in blocks of at most six on either side that hold no row twice, since a block reads each row
-    /// once; within a block all scores come from the rows as they were.
+    /// once; within a block all scores come from the rows as they were. Those of [`Outputs::All`] come from all output rows
+    /// as they were.
     #[inline]
-    pub fn step_rows(&self, hidden: &[RowId], outputs: &[RowId], lr: f32, worker: &mut Worker) {
-        worker.note_step(hidden, outputs);
+    pub fn step_rows(&self, hidden: &[RowId], outputs: Outputs<'_>, lr: f32, worker: &mut Worker) {
+        worker.note(hidden, outputs);
+        let (rows, positives) = match outputs {
+            Outputs::Each { rows, positives } => (rows, positives),
+            Outputs::All { target } => return self.softmax_rows(hidden, target, lr, worker),
+        };
         let mut block = self.block(lr);
-        for (first, outputs) in distinct_blocks(outputs) {
-            self.set_outputs(&mut block, first, outputs);
+        for (before, rows) in distinct_blocks(rows) {
+            self.set_outputs(&mut block, rows, positives.saturating_sub(before));
             for (_, hidden) in distinct_blocks(hidden) {
                 block.hidden_len = hidden.len();
                 for (slot, &row) in block.hidden.iter_mut().zip(hidden) {
@@ -288,35 +192,48 @@ impl Tables {
         }
     }
 
-    /// The mean of the rows of `hidden` predicts the first of `outputs` against the others. Each row of `hidden` then
-    /// moves by `share` times the mean's gradient: 1 / their number is the true gradient. No rows, no step.
+    /// The mean of the rows of `hidden` tells the outputs apart. Each row of `hidden` then moves by `share` times the mean's
+    /// gradient: 1 / their number is the true gradient. No rows, no step.
     ///
     /// # Panics
     /// If the worker was made for narrower tables.
     #[inline]
-    pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: &[RowId], lr: f32, worker: &mut Worker) {
-        worker.note_step(hidden, outputs);
-        let Worker { hidden: buffer, rows, composed, carry, .. } = worker;
-        assert!(buffer.as_slice().len() >= 2 * self.input.stride, "a worker of other tables");
+    pub fn step_mean(&self, hidden: &[RowId], share: f32, outputs: Outputs<'_>, lr: f32, worker: &mut Worker) {
         if hidden.is_empty() {
             return;
         }
-        rows.clear();
-        rows.extend(hidden.iter().map(|&row| self.hidden(row, composed)));
-        let value = buffer.as_mut_ptr();
-        // SAFETY: the buffer holds two rows, as just checked.
-        let row = PrivateRow { value, grad: unsafe { value.add(self.input.stride) } };
-        let mut block = self.block(lr);
-        (block.hidden[0], block.hidden_len) = (row.value, 1);
-        // SAFETY: as above; the private row belongs to this worker.
-        unsafe {
-            (self.kernel.gather)(rows, 1.0 / hidden.len() as f32, &row, self.input.dim);
-            for (first, outputs) in distinct_blocks(outputs) {
-                self.set_outputs(&mut block, first, outputs);
-                (self.kernel.private)(&block, &row, carry);
+        worker.note(hidden, outputs);
+        let row = self.private_row(0, worker);
+        let Worker { rows: pointers, composed, .. } = worker;
+        pointers.clear();
+        pointers.extend(hidden.iter().map(|&row| self.hidden(row, composed)));
+        // SAFETY: all rows were checked and are padded; the private row belongs to this worker.
+        unsafe { (self.kernel.gather)(&worker.rows, 1.0 / hidden.len() as f32, &row, self.input.dim) };
+        match outputs {
+            Outputs::Each { rows, positives } => {
+                let mut block = self.block(lr);
+                (block.hidden[0], block.hidden_len) = (row.value, 1);
+                for (before, rows) in distinct_blocks(rows) {
+                    self.set_outputs(&mut block, rows, positives.saturating_sub(before));
+                    // SAFETY: as above, and no output row is listed twice.
+                    unsafe { (self.kernel.private)(&block, &row, &mut worker.carry) };
+                }
             }
-            (self.kernel.scatter)(rows, share, &row, self.input.dim);
+            Outputs::All { target } => self.softmax(1, target, lr, worker),
         }
+        // SAFETY: as above.
+        unsafe { (self.kernel.scatter)(&worker.rows, share, &row, self.input.dim) };
+    }
+
+    /// One of the worker's own hidden rows, of which it has as many as a block.
+    #[inline(always)]
+    fn private_row(&self, at: usize, worker: &mut Worker) -> PrivateRow {
+        let stride = self.input.stride;
+        assert!(worker.hidden.as_slice().len() >= 2 * (at + 1) * stride, "a worker of other tables");
+        // SAFETY: within the buffer, as just checked.
+        let value = unsafe { worker.hidden.as_mut_ptr().add(2 * at * stride) };
+        // SAFETY: as above.
+        PrivateRow { value, grad: unsafe { value.add(stride) } }
     }
 
     /// A hidden row: composed, or an input row itself.
@@ -332,27 +249,27 @@ impl Tables {
             hidden_len: 0,
             outputs: [std::ptr::null_mut(); BLOCK],
             outputs_len: 0,
-            target_first: false,
+            positives: 0,
             lr,
             dim: self.input.dim,
         }
     }
 
     #[inline(always)]
-    fn set_outputs(&self, block: &mut Block, first: bool, outputs: &[RowId]) {
-        block.target_first = first;
-        block.outputs_len = outputs.len();
-        for (slot, &row) in block.outputs.iter_mut().zip(outputs) {
+    fn set_outputs(&self, block: &mut Block, rows: &[RowId], positives: usize) {
+        block.positives = positives.min(rows.len());
+        block.outputs_len = rows.len();
+        for (slot, &row) in block.outputs.iter_mut().zip(rows) {
             *slot = self.output.row(row);
         }
     }
 }
 
-/// Cuts rows, in order, into blocks of at most six, as even as can be, each without a row twice; the first is marked.
+/// Cuts rows, in order, into blocks of at most six, as even as can be, each without a row twice; with the rows before
+/// each.
 #[inline(always)]
-fn distinct_blocks(rows: &[RowId]) -> impl Iterator<Item = (bool, &[RowId])> {
+fn distinct_blocks(rows: &[RowId]) -> impl Iterator<Item = (usize, &[RowId])> {
     let mut rest = rows;
-    let mut first = true;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
@@ -363,9 +280,10 @@ fn distinct_blocks(rows: &[RowId]) -> impl Iterator<Item = (bool, &[RowId])> {
         } else {
             (1..even).find(|&len| rest[..len].contains(&rest[len])).unwrap_or(even)
         };
+        let before = rows.len() - rest.len();
         let (block, after) = rest.split_at(len);
         rest = after;
-        Some((std::mem::replace(&mut first, false), block))
+        Some((before, block))
     })
 }
 
@@ -386,9 +304,14 @@ fn all_distinct(rows: &[RowId]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::Matrix;
 
     fn rows(ids: impl IntoIterator<Item = u32>) -> Vec<RowId> {
         ids.into_iter().map(RowId).collect()
+    }
+
+    fn first(rows: &[RowId]) -> Outputs<'_> {
+        Outputs::target_first(rows)
     }
 
     /// Tables of 16 rows with numbers large enough that every logit matters.
@@ -454,11 +377,18 @@ mod tests {
     fn every_kernel_equals_scalar_on_blocks_of_every_size() -> Result<()> {
         for hidden in 1..=7 {
             for outputs in 1..=8 {
-                for dim in [1, 7, 8, 17, 33, 100] {
-                    assert_all_kernels_agree(dim, |tables, worker| {
-                        tables.step_rows(&rows(0..hidden), &rows(3..3 + outputs), 0.3, worker);
-                        tables.step_rows(&rows(2..2 + hidden), &rows(0..outputs), 0.3, worker);
-                    })?;
+                for positives in 0..=outputs {
+                    for dim in [1, 7, 8, 17, 33, 100] {
+                        assert_all_kernels_agree(dim, |tables, worker| {
+                            let step = |inputs: Vec<RowId>, outputs: Vec<RowId>, worker: &mut Worker| {
+                                let outputs = Outputs::Each { rows: &outputs, positives: positives as usize };
+                                tables.step_rows(&inputs, outputs, 0.3, worker);
+                                tables.step_mean(&inputs, 0.5, outputs, 0.3, worker);
+                            };
+                            step(rows(0..hidden), rows(3..3 + outputs), worker);
+                            step(rows(2..2 + hidden), rows(0..outputs), worker);
+                        })?;
+                    }
                 }
             }
         }
@@ -470,8 +400,8 @@ mod tests {
         for dim in 1..=67 {
             assert_all_kernels_agree(dim, |tables, worker| {
                 tables.fetch_input(RowId(9), worker);
-                tables.step_rows(&rows([1, 2, 3, 4]), &rows([5, 1, 7, 3, 8, 2]), 0.3, worker);
-                tables.step_mean(&rows([4, 5, 4, 6, 7]), 0.2, &rows([9, 1, 2, 3, 4, 5, 6, 7]), 0.3, worker);
+                tables.step_rows(&rows([1, 2, 3, 4]), first(&rows([5, 1, 7, 3, 8, 2])), 0.3, worker);
+                tables.step_mean(&rows([4, 5, 4, 6, 7]), 0.2, first(&rows([9, 1, 2, 3, 4, 5, 6, 7])), 0.3, worker);
             })?;
         }
         Ok(())
@@ -481,16 +411,16 @@ mod tests {
     fn rows_listed_twice_move_twice() -> Result<()> {
         for kernel in Kernel::available() {
             let twice = after(20, kernel, |tables, worker| {
-                tables.step_rows(&rows([1, 1]), &rows([5, 6, 6]), 0.1, worker);
+                tables.step_rows(&rows([1, 1]), first(&rows([5, 6, 6])), 0.1, worker);
             })?;
             let in_turn = after(20, kernel, |tables, worker| {
                 let worker = &mut *worker;
                 // Blocks of distinct rows: outputs [5, 6] then [6], hidden [1] then [1].
                 for _ in 0..2 {
-                    tables.step_rows(&rows([1]), &rows([5, 6]), 0.1, worker);
+                    tables.step_rows(&rows([1]), first(&rows([5, 6])), 0.1, worker);
                 }
                 let mut block = tables.block(0.1);
-                tables.set_outputs(&mut block, false, &rows([6]));
+                tables.set_outputs(&mut block, &rows([6]), 0);
                 (block.hidden[0], block.hidden_len) = (tables.input.row(RowId(1)), 1);
                 for _ in 0..2 {
                     // SAFETY: one row on either side, of the table's own.
@@ -514,7 +444,7 @@ mod tests {
             let expected: f64 =
                 [1, 2].iter().map(|&i| softplus(logit(i, 7)) + softplus(-logit(i, 8)) + softplus(-logit(i, 9))).sum();
             let mut worker = tables.worker()?;
-            tables.step_rows(&rows([1, 2]), &rows([7, 8, 9]), 0.1, &mut worker);
+            tables.step_rows(&rows([1, 2]), first(&rows([7, 8, 9])), 0.1, &mut worker);
             let found = worker.take_loss();
             assert!((found / expected - 1.0).abs() < 1e-5, "{kernel:?}: {found}, expected {expected}");
             assert_eq!(worker.take_loss(), 0.0);
@@ -530,8 +460,8 @@ mod tests {
                 tables.output.buffer.as_mut_slice()[5 * tables.output.stride + 3] = poison;
                 tables.input.buffer.as_mut_slice()[tables.input.stride] = poison;
                 let mut worker = tables.worker()?;
-                tables.step_rows(&rows([1, 2, 3]), &rows([4, 5, 6, 7, 8, 9]), 0.1, &mut worker);
-                tables.step_rows(&rows([1, 2, 3]), &rows([4, 5, 6, 7, 8, 9]), 0.1, &mut worker);
+                tables.step_rows(&rows([1, 2, 3]), first(&rows([4, 5, 6, 7, 8, 9])), 0.1, &mut worker);
+                tables.step_rows(&rows([1, 2, 3]), first(&rows([4, 5, 6, 7, 8, 9])), 0.1, &mut worker);
                 assert!(worker.take_loss().is_nan(), "{kernel:?}, {poison}");
             }
         }
@@ -544,7 +474,7 @@ mod tests {
         let kernel = Kernel::choose(None).expect("scalar runs everywhere");
         let mut worker = tables(8, kernel).expect("small tables").worker().expect("a worker");
         let wide = tables(800, kernel).expect("small tables");
-        wide.step_mean(&[RowId(1)], 1.0, &[RowId(0)], 0.1, &mut worker);
+        wide.step_mean(&[RowId(1)], 1.0, first(&[RowId(0)]), 0.1, &mut worker);
     }
 
     #[test]
@@ -553,6 +483,6 @@ mod tests {
         let kernel = Kernel::choose(None).expect("scalar runs everywhere");
         let tables = tables(8, kernel).expect("small tables");
         let mut worker = tables.worker().expect("a worker");
-        tables.step_rows(&[RowId(16)], &[RowId(0)], 0.1, &mut worker);
+        tables.step_rows(&[RowId(16)], first(&[RowId(0)]), 0.1, &mut worker);
     }
 }

@@ -10,7 +10,7 @@
 use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
 use std::mem::MaybeUninit;
 
-use super::kernel::{BLOCK, Block, Carry, FETCH, FetchQueue, PrivateRow};
+use super::kernel::{BLOCK, Block, Carry, FETCH, FetchQueue, Grads, PrivateRow};
 use super::lanes::{Avx2, Avx512, Lanes};
 
 /// Sums of a block, rounded up to whole registers of the widest kind.
@@ -102,23 +102,18 @@ unsafe fn score<L: Lanes, const PRIVATE: bool, const I: usize, const J: usize>(
     }
 }
 
-/// One step of `I` hidden rows against `O` output rows. Shared hidden rows move in place; for a private one, `grads`
-/// gathers the gradient.
+/// The first half of a step: scores `I` hidden rows on `O` output rows.
 #[inline(always)]
-unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
+unsafe fn score_all<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
     block: &Block,
-    grad: *mut f32,
-    carry: &mut Carry,
+    fetch: &mut FetchQueue,
+    sums: *mut L::V,
 ) {
     // SAFETY: the caller's promise: `dim` floats and zeros up to a whole register in every row.
     unsafe {
         let steps = block.dim.div_ceil(L::N);
         let (hidden, outputs) = (&block.hidden, &block.outputs);
-
-        let mut sums = [const { MaybeUninit::<L::V>::uninit() }; SUMS];
-        let sums = sums.as_mut_ptr().cast::<L::V>();
         let mut from = 0;
-        let fetch = &mut carry.fetch;
         while from < O {
             let part = L::outputs_at_once(I).min(O - from);
             let (outputs, sums) = (&outputs[from..], sums.add(from * I));
@@ -132,6 +127,22 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
             }
             from += part;
         }
+    }
+}
+
+/// One step of `I` hidden rows against `O` output rows. Shared hidden rows move in place; for private ones, `grads` gather
+/// the gradients.
+#[inline(always)]
+unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
+    block: &Block,
+    grads: &Grads,
+    carry: &mut Carry,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut sums = [const { MaybeUninit::<L::V>::uninit() }; SUMS];
+        let sums = sums.as_mut_ptr().cast::<L::V>();
+        score_all::<L, PRIVATE, I, O>(block, &mut carry.fetch, sums);
 
         // gᵢⱼ = ±lr (1 − p), p being the odds of the right answer. Lanes beyond the pairs count as certain.
         let mut g = [const { MaybeUninit::<f32>::uninit() }; SUMS];
@@ -141,7 +152,7 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
         let mut done = 0;
         while done < I * O {
             let count = (I * O - done).min(L::N);
-            let positives = if done == 0 && block.target_first { I } else { 0 };
+            let positives = (I * block.positives).saturating_sub(done).min(L::N);
             let logits = L::sum_each(sums.add(done), count);
             let (right, wrong) = L::logistic(logits, positives);
             product = L::mul(product, L::first_or_one(right, count));
@@ -149,14 +160,29 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
             done += L::N;
         }
         L::gather_odds(product, &mut carry.odds);
+        move_all::<L, PRIVATE, I, O>(block, grads, g, &mut carry.fetch);
+    }
+}
 
-        let fetch = carry.fetch.pop(fetch_width(PRIVATE), outputs[0]);
+/// The second half of a step: moves the rows by `g`, that of hidden row `i` and output row `j` at `j * I + i`.
+#[inline(always)]
+unsafe fn move_all<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
+    block: &Block,
+    grads: &Grads,
+    g: *const f32,
+    fetch: &mut FetchQueue,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let steps = block.dim.div_ceil(L::N);
+        let (hidden, outputs) = (&block.hidden, &block.outputs);
+        let fetch = fetch.pop(fetch_width(PRIVATE), outputs[0]);
         for_each_register!(L, steps, fetch, at, {
             let mut h = [L::splat(0.0); I];
             let mut moved = [L::splat(0.0); I];
             for i in 0..I {
                 h[i] = read_hidden::<L, PRIVATE>(hidden[i], at);
-                moved[i] = if PRIVATE { L::read(grad, at) } else { h[i] };
+                moved[i] = if PRIVATE { L::read(grads[i], at) } else { h[i] };
             }
             for j in 0..O {
                 let u = L::load(outputs[j], at);
@@ -170,7 +196,7 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
             }
             for i in 0..I {
                 if PRIVATE {
-                    L::write(grad, at, moved[i]);
+                    L::write(grads[i], at, moved[i]);
                 } else {
                     L::store(hidden[i], at, moved[i]);
                 }
@@ -179,34 +205,79 @@ unsafe fn step<L: Lanes, const PRIVATE: bool, const I: usize, const O: usize>(
     }
 }
 
+/// Shared hidden rows move at once.
+const NO_GRADS: Grads = [std::ptr::null_mut(); BLOCK];
+
 /// Steps with the block's own sizes, each compiled apart.
 macro_rules! by_size {
     ($lanes:ty, $block:expr, $carry:expr; $($i:literal)*) => {
         match ($block.hidden_len, $block.outputs_len) {
             $(
-                ($i, 1) => step::<$lanes, false, $i, 1>($block, std::ptr::null_mut(), $carry),
-                ($i, 2) => step::<$lanes, false, $i, 2>($block, std::ptr::null_mut(), $carry),
-                ($i, 3) => step::<$lanes, false, $i, 3>($block, std::ptr::null_mut(), $carry),
-                ($i, 4) => step::<$lanes, false, $i, 4>($block, std::ptr::null_mut(), $carry),
-                ($i, 5) => step::<$lanes, false, $i, 5>($block, std::ptr::null_mut(), $carry),
-                ($i, 6) => step::<$lanes, false, $i, 6>($block, std::ptr::null_mut(), $carry),
+                ($i, 1) => step::<$lanes, false, $i, 1>($block, &NO_GRADS, $carry),
+                ($i, 2) => step::<$lanes, false, $i, 2>($block, &NO_GRADS, $carry),
+                ($i, 3) => step::<$lanes, false, $i, 3>($block, &NO_GRADS, $carry),
+                ($i, 4) => step::<$lanes, false, $i, 4>($block, &NO_GRADS, $carry),
+                ($i, 5) => step::<$lanes, false, $i, 5>($block, &NO_GRADS, $carry),
+                ($i, 6) => step::<$lanes, false, $i, 6>($block, &NO_GRADS, $carry),
             )*
             _ => unreachable!("blocks have 1 to 6 rows on either side"),
         }
     };
 }
 
+/// The scores of private rows, or their moves, with the block's own sizes, each compiled apart.
+macro_rules! halves_by_size {
+    ($block:expr, $half:ident, $lanes:ty, $operands:tt; $($i:literal)*) => {
+        match ($block.hidden_len, $block.outputs_len) {
+            $(
+                ($i, 1) => $half::<$lanes, $i, 1> $operands,
+                ($i, BLOCK) => $half::<$lanes, $i, BLOCK> $operands,
+            )*
+            _ => unreachable!("halves have 1 to 6 hidden rows, and 1 or 6 outputs"),
+        }
+    };
+}
+
+#[inline(always)]
+unsafe fn scores<L: Lanes, const I: usize, const O: usize>(block: &Block, into: *mut f32, carry: &mut Carry) {
+    // SAFETY: the caller's promise: `into` has room for the scores and one register more.
+    unsafe {
+        let mut sums = [const { MaybeUninit::<L::V>::uninit() }; SUMS];
+        let sums = sums.as_mut_ptr().cast::<L::V>();
+        score_all::<L, true, I, O>(block, &mut carry.fetch, sums);
+        let mut done = 0;
+        while done < I * O {
+            L::write(into, done, L::sum_each(sums.add(done), (I * O - done).min(L::N)));
+            done += L::N;
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn moves<L: Lanes, const I: usize, const O: usize>(
+    block: &Block,
+    grads: &Grads,
+    g: *const f32,
+    carry: &mut Carry,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { move_all::<L, true, I, O>(block, grads, g, &mut carry.fetch) }
+}
+
 #[inline(always)]
 unsafe fn private<L: Lanes>(block: &Block, row: &PrivateRow, carry: &mut Carry) {
+    let mut grads = NO_GRADS;
+    grads[0] = row.grad;
+    let grads = &grads;
     // SAFETY: the caller's promise.
     unsafe {
         match block.outputs_len {
-            1 => step::<L, true, 1, 1>(block, row.grad, carry),
-            2 => step::<L, true, 1, 2>(block, row.grad, carry),
-            3 => step::<L, true, 1, 3>(block, row.grad, carry),
-            4 => step::<L, true, 1, 4>(block, row.grad, carry),
-            5 => step::<L, true, 1, 5>(block, row.grad, carry),
-            6 => step::<L, true, 1, 6>(block, row.grad, carry),
+            1 => step::<L, true, 1, 1>(block, grads, carry),
+            2 => step::<L, true, 1, 2>(block, grads, carry),
+            3 => step::<L, true, 1, 3>(block, grads, carry),
+            4 => step::<L, true, 1, 4>(block, grads, carry),
+            5 => step::<L, true, 1, 5>(block, grads, carry),
+            6 => step::<L, true, 1, 6>(block, grads, carry),
             _ => unreachable!("blocks have 1 to 6 rows on either side"),
         }
     }
@@ -270,9 +341,9 @@ unsafe fn scatter<L: Lanes>(rows: &[*mut f32], scale: f32, from: &PrivateRow, di
     }
 }
 
-/// The four functions of one instruction set: within them everything above is compiled for it.
+/// The six functions of one instruction set: within them everything above is compiled for it.
 macro_rules! entry_points {
-    ($lanes:ty, $feature:literal, $in_place:ident, $private:ident, $gather:ident, $scatter:ident) => {
+    ($lanes:ty, $feature:literal: $in_place:ident $private:ident $scores:ident $moves:ident $gather:ident $scatter:ident) => {
         /// # Safety
         /// The processor has the instructions; all rows are valid for `dim` floats and zeros up to 16, no row is
         /// listed twice, and no reference to them exists.
@@ -288,6 +359,22 @@ macro_rules! entry_points {
         pub(super) unsafe fn $private(block: &Block, row: &PrivateRow, carry: &mut Carry) {
             // SAFETY: the caller's promise.
             unsafe { private::<$lanes>(block, row, carry) }
+        }
+
+        /// # Safety
+        /// As the first; `into` is valid for the scores and 16 floats more.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $scores(block: &Block, into: *mut f32, carry: &mut Carry) {
+            // SAFETY: the caller's promise.
+            unsafe { halves_by_size!(block, scores, $lanes, (block, into, carry); 1 2 3 4 5 6) }
+        }
+
+        /// # Safety
+        /// As the first; the hidden rows and their gradients belong to the caller, and `g` is valid for all pairs.
+        #[target_feature(enable = $feature)]
+        pub(super) unsafe fn $moves(block: &Block, grads: &Grads, g: *const f32, carry: &mut Carry) {
+            // SAFETY: the caller's promise.
+            unsafe { halves_by_size!(block, moves, $lanes, (block, grads, g, carry); 1 2 3 4 5 6) }
         }
 
         /// # Safety
@@ -308,5 +395,5 @@ macro_rules! entry_points {
     };
 }
 
-entry_points!(Avx2, "avx2,fma", in_place_avx2, private_avx2, gather_avx2, scatter_avx2);
-entry_points!(Avx512, "avx512f", in_place_avx512, private_avx512, gather_avx512, scatter_avx512);
+entry_points!(Avx2, "avx2,fma": in_place_avx2 private_avx2 scores_avx2 moves_avx2 gather_avx2 scatter_avx2);
+entry_points!(Avx512, "avx512f": in_place_avx512 private_avx512 scores_avx512 moves_avx512 gather_avx512 scatter_avx512);

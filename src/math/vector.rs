@@ -36,6 +36,9 @@ macro_rules! widths {
 /// Sums are kept in so many lanes, whatever the registers' width.
 const LANES: usize = 16;
 
+/// The most hidden rows whose scores lie side by side.
+const MOST_HIDDEN: usize = 6;
+
 /// e to the power of `x`, to 2 units in the last place, from -87 to 88; beyond, as at the bound.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
@@ -147,6 +150,57 @@ widths! {
             sum += *logit;
         }
         (greatest, sum)
+    }
+
+    /// Replaces the scores of `hidden` rows, 1 to 6, by what softmax moves them by: `rate * (yⱼ − exp(sⱼ) / Σ exp(s))`, y being 1
+    /// for the target and 0 for all others. Score `j` of hidden row `i` is number `j * hidden + i`. Returns the loss,
+    /// `ln Σ exp(s) − s of the target`, of all hidden rows together.
+    pub fn softmax_steps(scores: &mut [f32], hidden: usize, target: usize, rate: f32) -> f64 {
+        // Within so many numbers, whatever is kept for a hidden row stands at all of its places.
+        let period = LANES * hidden;
+        let mut greatest = [f32::NEG_INFINITY; LANES * MOST_HIDDEN];
+        for chunk in scores.chunks(period) {
+            for (greatest, &score) in greatest.iter_mut().zip(chunk) {
+                *greatest = if score > *greatest { score } else { *greatest };
+            }
+        }
+        let mut loss = 0.0;
+        for row in 0..hidden {
+            let mut most = f32::NEG_INFINITY;
+            for &greatest in greatest[row..period].iter().step_by(hidden) {
+                most = if greatest > most { greatest } else { most };
+            }
+            for greatest in greatest[row..period].iter_mut().step_by(hidden) {
+                *greatest = most;
+            }
+            loss -= f64::from(scores[target * hidden + row]) - f64::from(most);
+        }
+        let mut sums = [0f32; LANES * MOST_HIDDEN];
+        for chunk in scores.chunks_mut(period) {
+            for ((score, greatest), sum) in chunk.iter_mut().zip(&greatest).zip(&mut sums) {
+                *score = exp(*score - greatest);
+                *sum += *score;
+            }
+        }
+        for row in 0..hidden {
+            let mut sum = 0.0;
+            for &part in sums[row..period].iter().step_by(hidden) {
+                sum += f64::from(part);
+            }
+            for part in sums[row..period].iter_mut().step_by(hidden) {
+                *part = (-f64::from(rate) / sum) as f32;
+            }
+            loss += sum.ln();
+        }
+        for chunk in scores.chunks_mut(period) {
+            for (score, scale) in chunk.iter_mut().zip(&sums) {
+                *score *= scale;
+            }
+        }
+        for score in &mut scores[target * hidden..(target + 1) * hidden] {
+            *score += rate;
+        }
+        loss
     }
 
     /// Multiplies all numbers.

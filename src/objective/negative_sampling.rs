@@ -2,35 +2,51 @@
 //!
 //! loss = −ln σ(u·h) − Σ ln σ(−uᵢ·h), with noise words drawn in proportion to count^exponent.
 
-use super::{Noise, Objective};
-use crate::math::{AliasTable, Rng, Tables, Worker};
+use super::{Manner, Noise, Objective};
+use crate::math::{AliasTable, Outputs, Rng, RowId, Tables, Worker};
 use crate::pretext::{Example, Hidden};
+use crate::vocabulary::WordId;
 
 /// Negative sampling's settings and its distribution.
 #[derive(Debug)]
 pub struct NegativeSampling {
     negatives: usize,
-    pairwise: bool,
-    divide: bool,
+    manner: Manner,
     table: AliasTable,
 }
 
 impl NegativeSampling {
     /// `negatives` noise words per target, in proportion to `counts^exponent`.
     ///
-    /// `pairwise` steps on one hidden row at a time, each with its own fresh noise, in word2vec.c's order: slow, the
-    /// oracle for the quality of the blocked steps. (word2vec.c passes over a noise word that equals the target; here, as
-    /// in fastText, it is drawn again.) `divide` gives the rows of a mean the gradient of the mean;
-    /// without it each gets the mean's whole gradient, as in word2vec.c and gensim.
-    pub fn new(counts: &[u64], exponent: f64, negatives: usize, pairwise: bool, divide: bool) -> Self {
+    /// Pairwise, each hidden row has its own fresh noise, as in word2vec.c. (That passes over a noise word that equals the
+    /// target; here, as in fastText, it is drawn again.)
+    pub fn new(counts: &[u64], exponent: f64, negatives: usize, manner: Manner) -> Self {
         let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(exponent)).collect();
-        Self { negatives, pairwise, divide, table: AliasTable::new(&weights) }
+        Self { negatives, manner, table: AliasTable::new(&weights) }
     }
 }
 
 impl Objective for NegativeSampling {
     fn noise(&self, seed: u64, stream: &[u64]) -> Noise<'_> {
         Noise::new(&self.table, Rng::stream(seed, stream))
+    }
+
+    /// ln 2 for the target and for each noise word.
+    fn chance(&self) -> f64 {
+        self.most_outputs() as f64 * std::f64::consts::LN_2
+    }
+
+    fn most_outputs(&self) -> usize {
+        1 + self.negatives
+    }
+
+    #[inline]
+    fn fetch(&self, target: WordId, tables: &Tables, worker: &mut Worker) {
+        tables.fetch_output(RowId(target.0), worker);
+    }
+
+    fn outputs<'n>(&'n self, target: WordId, noise: &'n mut Noise<'_>) -> Outputs<'n> {
+        Outputs::target_first(noise.fresh(target, self.negatives))
     }
 
     #[inline]
@@ -44,27 +60,18 @@ impl Objective for NegativeSampling {
         worker: &mut Worker,
     ) {
         let Example { rows, target, .. } = example;
-        match (hidden, self.pairwise) {
-            (Hidden::Each, false) => {
-                // A single hidden row is done before its outputs have come: they are asked for one step ahead.
-                let ahead = if rows.len() == 1 { self.negatives } else { 0 };
-                let outputs = noise.pooled(target, self.negatives, ahead, |row| tables.fetch_output(row, worker));
-                tables.step_rows(rows, outputs, lr, worker);
+        if self.manner.pairwise && hidden == Hidden::Each {
+            for row in rows {
+                tables.step_rows(std::slice::from_ref(row), self.outputs(target, noise), lr, worker);
             }
-            (Hidden::Each, true) => {
-                for row in rows {
-                    tables.step_rows(std::slice::from_ref(row), noise.fresh(target, self.negatives), lr, worker);
-                }
-            }
-            (Hidden::Mean, pairwise) => {
-                let outputs = if pairwise {
-                    noise.fresh(target, self.negatives)
-                } else {
-                    noise.pooled(target, self.negatives, self.negatives, |row| tables.fetch_output(row, worker))
-                };
-                let share = if self.divide { 1.0 / rows.len() as f32 } else { 1.0 };
-                tables.step_mean(rows, share, outputs, lr, worker);
-            }
+            return;
         }
+        if self.manner.pairwise {
+            return self.manner.step(rows, hidden, self.outputs(target, noise), tables, lr, worker);
+        }
+        // A single hidden row is done before its outputs have come: they are asked for one step ahead.
+        let ahead = if hidden == Hidden::Mean || rows.len() == 1 { self.negatives } else { 0 };
+        let outputs = noise.pooled(target, self.negatives, ahead, |row| tables.fetch_output(row, worker));
+        self.manner.step(rows, hidden, Outputs::target_first(outputs), tables, lr, worker);
     }
 }

@@ -41,6 +41,12 @@ impl<'a> Noise<'a> {
         Self { table, rng, drawn: Vec::with_capacity(BATCH), pool: Vec::new(), next: 0, pass: 0, rows: Vec::new() }
     }
 
+    /// No words at all, for those who draw none.
+    pub fn none() -> Self {
+        static NOTHING: AliasTable = AliasTable::nothing();
+        Self::new(&NOTHING, Rng::stream(0, &[]))
+    }
+
     /// Who draws afresh each time needs no pool.
     #[cold]
     fn fill(&mut self, negatives: usize) {

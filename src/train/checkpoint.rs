@@ -3,7 +3,7 @@
 //! ```text
 //! checkpoints/epoch-0002-turn-000117/
 //!     words.safetensors      word vectors, a model like any other
-//!     context.safetensors, documents.safetensors    the other rows of the tables, as the task has them;
+//!     context.safetensors (or nodes), documents.safetensors    the other rows of the tables, as the task has them;
 //!                            with subwords rows.safetensors and ngrams.safetensors instead of words
 //!     state.json             position, losses, configuration, and what they belong to
 //! checkpoints/best-epoch-0002/   with --heldout: the tables of the best epoch so far

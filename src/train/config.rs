@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Every;
+use super::loss::Loss;
 use crate::error::{Error, Result};
 use crate::math::Kernel;
 use crate::pretext::{Cbow, PretextTask, PvDbow, PvDm, SkipGram};
@@ -110,6 +111,9 @@ pub struct TrainConfig {
     /// Words predict, too, as in skip-gram, so that documents and words lie in one space
     #[cfg_attr(feature = "cli", arg(long))]
     pub dbow_words: bool,
+    /// How a prediction is judged
+    #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
+    pub loss: Loss,
     /// Noise words for each target [1 to 1000]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
     pub negative: usize,
@@ -211,6 +215,7 @@ impl Default for TrainConfig {
             dim: 100,
             window: 5,
             dbow_words: false,
+            loss: Loss::Ns,
             negative: 5,
             ns_exponent: None,
             sample: None,
@@ -291,6 +296,10 @@ impl TrainConfig {
                 let reason = "documents are learnt with words as they are; train skipgram or cbow, or leave it out";
                 return Err(Error::config("--max-n", reason));
             }
+        }
+        if self.loss == Loss::Hs && !self.words_predict() {
+            let reason = "hs predicts nodes of a tree, which leaves words without vectors; add --dbow-words, or use ns";
+            return Err(Error::config("--loss", reason));
         }
         count("--keep", self.keep, 1000)?;
         let lr = resolved.lr();

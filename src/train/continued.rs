@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Trainer;
+use super::{Loss, Trainer};
 use crate::embeddings::{Embeddings, Ngrams, cosine};
 use crate::error::{Error, Result};
 use crate::vocabulary::Subwords;
@@ -24,11 +24,12 @@ pub struct Drift {
 }
 
 impl Trainer<'_> {
-    /// Starts from the word vectors of an earlier run and, where it has them, its context vectors (the output table).
+    /// Starts from the word vectors of an earlier run and, where it has one, its output table. If that cannot be used and
+    /// starts from nothing, it is said why.
     ///
-    /// Rows are found by word. Words that the earlier run lacks start as in a new run.
-    pub fn start_from(&mut self, words: &Embeddings, context: Option<&Embeddings>) -> Result<()> {
-        let vocabulary = self.vocabulary;
+    /// Rows are found by word, those of a tree's nodes by number. Words that the earlier run lacks start as in a new run.
+    pub fn start_from(&mut self, words: &Embeddings, context: Option<&Embeddings>) -> Result<Option<&'static str>> {
+        let (vocabulary, loss) = (self.vocabulary, self.config.loss);
         for earlier in [Some(words), context].into_iter().flatten() {
             if earlier.dim() != self.config.dim {
                 return Err(Error::mismatch("--dim of the earlier run", self.config.dim, earlier.dim()));
@@ -55,10 +56,18 @@ impl Trainer<'_> {
         } else {
             places(words).into_iter().for_each(|(word, at)| input.set_rows(word, [words.vectors().row(at)]));
         }
-        if let Some(context) = context {
-            places(context).into_iter().for_each(|(word, at)| output.set_rows(word, [context.vectors().row(at)]));
+        let Some(context) = context else { return Ok(Some("it has none")) };
+        if let Some(why) = loss.differs(vocabulary, words) {
+            return Ok(Some(why));
         }
-        Ok(())
+        if loss != Loss::Hs {
+            places(context).into_iter().for_each(|(word, at)| output.set_rows(word, [context.vectors().row(at)]));
+        } else if context.len() == output.rows() {
+            output.set_rows(0, context.vectors().iter_rows());
+        } else {
+            return Err(Error::mismatch("nodes of the earlier run", output.rows(), context.len()));
+        }
+        Ok(None)
     }
 
     /// How far the words of an earlier run have moved by now.

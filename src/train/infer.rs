@@ -10,13 +10,13 @@ use rayon::prelude::*;
 
 use super::common::{COMMON, Common};
 use super::config::{KernelChoice, TrainConfig};
-use super::layout::CONTEXT;
+use super::layout::output_file;
 use super::streams;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::{Format, native};
-use crate::math::{AliasTable, Kernel, Matrix, Rng, RowId, SharedTable, Tables, Worker};
-use crate::objective::Noise;
+use crate::math::{Kernel, Matrix, Outputs, Rng, RowId, SharedTable, Tables, Worker};
+use crate::objective::{Noise, Objective};
 use crate::pretext::{Example, Examples, Hidden, PretextTask, Rows};
 use crate::vocabulary::{Segmenter, Segments, Subsampling, Vocabulary, WordId};
 
@@ -30,7 +30,7 @@ pub struct ParagraphVectors {
     /// The output table, if it is not the words' own.
     context: Option<Embeddings>,
     subsampling: Subsampling,
-    noise: AliasTable,
+    objective: Box<dyn Objective>,
     common: Common,
 }
 
@@ -60,13 +60,15 @@ impl ParagraphVectors {
         if !config.task.has_documents() {
             return Err(other());
         }
-        let context = if config.words_predict() { Some(native::Native.read(&run.join(CONTEXT))?) } else { None };
+        let output = run.join(output_file(config.loss));
+        let context = if config.words_predict() { Some(native::Native.read(&output)?) } else { None };
+        let rows = config.loss.output_rows(words.len());
         if let Some(context) = &context
-            && (context.len(), context.dim()) != (words.len(), words.dim())
+            && (context.len(), context.dim()) != (rows, words.dim())
         {
-            let shape = |table: &Embeddings| format!("{} x {}", table.len(), table.dim());
-            let what = format!("{}: vectors", run.join(CONTEXT).display());
-            return Err(Error::mismatch(what, shape(&words), shape(context)));
+            let shape = |rows, dim| format!("{rows} x {dim}");
+            let what = format!("{}: vectors", output.display());
+            return Err(Error::mismatch(what, shape(rows, words.dim()), shape(context.len(), context.dim())));
         }
         let common = Common::open(&run.join(COMMON), words.dim())?;
         Self::new(&config, words, context, common).map_err(|error| match error {
@@ -80,11 +82,10 @@ impl ParagraphVectors {
         let config = TrainConfig { kernel: KernelChoice::Auto, threads: 1, ..config.clone() }.resolved()?;
         let missing = || Error::data("does not tell how often its words occur; train anew");
         let counts = words.counts().ok_or_else(missing)?;
-        let weights: Vec<f64> = counts.iter().map(|&count| (count as f64).powf(config.ns_exponent())).collect();
         let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
         let subsampling = Subsampling::new(&vocabulary, config.sample());
-        let (task, kernel) = (config.pretext(), config.kernel()?);
-        Ok(Self { config, task, kernel, words, context, subsampling, noise: AliasTable::new(&weights), common })
+        let (task, kernel, objective) = (config.pretext(), config.kernel()?, config.objective(counts));
+        Ok(Self { config, task, kernel, words, context, subsampling, objective, common })
     }
 
     /// The length of each vector.
@@ -143,7 +144,7 @@ impl ParagraphVectors {
         let (mut rng, dim) = (Rng::stream(self.config.seed, &path(0)), self.dim() as f32);
         row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
         copies.set(0, [&*row]);
-        let mut noise = Noise::new(&self.noise, Rng::stream(self.config.seed, &path(1)));
+        let mut noise = self.objective.noise(self.config.seed, &path(1));
         let (epochs, rate) = (self.config.epochs, self.config.lr());
         let (mut kept, mut rows, mut examples, mut steps) = (Vec::new(), Vec::new(), Examples::default(), 0u64);
         for epoch in 0..epochs {
@@ -179,11 +180,17 @@ impl ParagraphVectors {
             table.vectors().row(row.0 as usize)
         }
         // A pool of noise, as in training, would be twice as fast and cost .01 of P@10: a document sees little of it.
-        let outputs = noise.fresh(example.target, self.config.negative);
+        let outputs = self.objective.outputs(example.target, noise);
         let table = self.context.as_ref().unwrap_or(&self.words);
-        copies.set(1, outputs.iter().map(|&row| of(table, row)));
+        match outputs {
+            Outputs::Each { rows, .. } => copies.set(1, rows.iter().map(|&row| of(table, row))),
+            Outputs::All { .. } => copies.set(1, table.vectors().iter_rows()),
+        }
         let Copies { tables, worker, ids } = copies;
-        let outputs = &ids[..outputs.len()];
+        let outputs = match outputs {
+            Outputs::Each { rows, positives } => Outputs::Each { rows: &ids[..rows.len()], positives },
+            Outputs::All { target } => Outputs::All { target },
+        };
         match self.task.hidden() {
             // Of rows that predict apart, the document's is the only one to move.
             Hidden::Each => tables.step_rows(&ids[..1], outputs, lr, worker),
@@ -208,7 +215,7 @@ struct Copies {
 impl Copies {
     fn new(model: &ParagraphVectors) -> Result<Self> {
         let (dim, config) = (model.dim(), &model.config);
-        let rows = [1 + 2 * config.window, 1 + config.negative];
+        let rows = [1 + 2 * config.window, model.objective.most_outputs()];
         let [input, output] = rows.map(|rows| SharedTable::zeros(rows, dim));
         let tables = Tables::new(input?, output?, model.kernel)?;
         let worker = tables.worker()?;

@@ -12,6 +12,7 @@ mod continued;
 mod heldout;
 mod infer;
 mod layout;
+mod loss;
 mod needs;
 mod progress;
 mod replicas;
@@ -29,7 +30,8 @@ pub(crate) use config::share;
 pub use config::{Compat, KernelChoice, Strategy, Task, TrainConfig};
 pub use continued::Drift;
 pub use infer::{KnownWords, ParagraphVectors};
-pub use layout::{CONTEXT, DOCUMENTS};
+pub use layout::{CONTEXT, DOCUMENTS, NODES, output_file};
+pub use loss::Loss;
 pub use needs::Needs;
 pub use progress::{Observer, Progress, Silent, Summary};
 pub use saved::DocumentNames;
@@ -43,7 +45,6 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::native;
 use crate::math::{Kernel, SharedTable, Tables, fingerprint};
-use crate::objective::NegativeSampling;
 use crate::vocabulary::{Subsampling, Vocabulary};
 use checkpoint::{Record, State};
 use common::Common;
@@ -101,10 +102,11 @@ impl<'a> Trainer<'a> {
         let config = config.resolved()?;
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
+        config.loss.check(words)?;
         let subwords = config.subwords().map(|subwords| SubwordRows::new(subwords, vocabulary));
         let input =
             SharedTable::uniform(layout::input_rows(&config, sizes(vocabulary, &subwords, dataset)), dim, seed)?;
-        let output = SharedTable::zeros(words, dim)?;
+        let output = SharedTable::zeros(config.loss.output_rows(words), dim)?;
         let tables = Tables::new(input, output, config.kernel()?)?;
         Self::with_tables(config, vocabulary, dataset, subwords, tables)
     }
@@ -128,7 +130,7 @@ impl<'a> Trainer<'a> {
         let sizes = sizes(vocabulary, &subwords, dataset);
         let mut laid = [
             SharedTable::zeros(layout::input_rows(&config, sizes), config.dim)?,
-            SharedTable::zeros(sizes.words, config.dim)?,
+            SharedTable::zeros(config.loss.output_rows(sizes.words), config.dim)?,
         ];
         for (part, (file, table)) in layout::parts(&config, sizes).into_iter().zip(tables) {
             let shape = |rows, cols| format!("{rows} x {cols}");
@@ -164,16 +166,9 @@ impl<'a> Trainer<'a> {
         if vocabulary.is_empty() || dataset.tokens() == 0 {
             return Err(Error::data("the corpus has no words to train on; lower --min-count"));
         }
-        let objective = NegativeSampling::new(
-            vocabulary.counts(),
-            config.ns_exponent(),
-            config.negative,
-            config.kernel == KernelChoice::Reference,
-            config.divides_mean(),
-        );
         let step = Step {
             task: config.pretext(),
-            objective: Box::new(objective),
+            objective: config.objective(vocabulary.counts()),
             subsampling: Subsampling::new(vocabulary, config.sample()),
             seed: config.seed,
             ahead: (config.words_predict() && subwords.is_none()).then_some(config.window),
@@ -347,13 +342,13 @@ impl<'a> Trainer<'a> {
         let (epoch, shard) = self.schedule.place(turn);
         let mut tokens = self.schedule.tokens_before(turn);
         let mut noise = self.step.objective.noise(self.step.seed, &[streams::NOISE, epoch as u64, shard as u64]);
-        let mut total = Tally::default();
+        let (mut total, chance) = (Tally::default(), self.step.objective.chance());
         let mut tell = |scratch: &mut Scratch| {
             let tally = scratch.flush();
             round.live.add(tally);
             total.add(tally);
             // A few predictions may surprise any model; many do not.
-            let is_far_off = tally.predictions >= JUDGED && tally.mean() > WORSE_THAN_CHANCE * self.chance();
+            let is_far_off = tally.predictions >= JUDGED && tally.mean() > WORSE_THAN_CHANCE * chance;
             tally.loss.is_finite() && !is_far_off
         };
         for sentence in self.dataset.sentences(self.schedule.sentences(shard)) {
@@ -382,11 +377,6 @@ impl<'a> Trainer<'a> {
         round.stop.store(true, Relaxed);
         let _ = sender.send(Err(Error::Diverged { epoch: epoch + 1, tokens, lr }));
         false
-    }
-
-    /// The loss of a prediction by a model that knows nothing: ln 2 for the target and for each noise word.
-    fn chance(&self) -> f64 {
-        (1 + self.config.negative) as f64 * std::f64::consts::LN_2
     }
 
     /// Measures on what was held out, and keeps the tables if they are the best so far.
@@ -561,6 +551,7 @@ impl<'a> Trainer<'a> {
         let fingerprint = format!("{fingerprint:016x}");
         Summary {
             task: self.step.task.name().into(),
+            objective: self.config.loss.name().into(),
             tokens,
             words_trained: self.state.epochs.iter().map(|epoch| epoch.targets).sum(),
             epochs: self.state.epoch,

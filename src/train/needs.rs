@@ -2,6 +2,7 @@
 
 use super::config::{Strategy, TrainConfig};
 use super::layout::Sizes;
+use super::loss::Loss;
 use super::subwords::SubwordRows;
 use crate::dataset::Dataset;
 use crate::vocabulary::Vocabulary;
@@ -37,17 +38,24 @@ impl Needs {
             4 * (subwords.compositions.rows_len() + ngrams) as u64 + words * (8 + 4 * config.dim as u64)
         });
         let table = |rows: u64| (rows * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
+        let output = config.loss.output_rows(vocabulary.len()) as u64;
         let replicas = if config.strategy == Strategy::Averaged { config.replicas as u64 } else { 0 };
-        // The alias table (8 bytes a word), the odds of subsampling (4), and for each replica what has moved (2).
-        let lists = words * (12 + replicas) + input * replicas;
+        // The odds of subsampling (4 bytes a word), and for each replica what has moved (2); the alias table (8), or the way
+        // to each word while the tree is made, or the scores of six hidden rows for each worker.
+        let own = match config.loss {
+            Loss::Ns => 8,
+            Loss::Hs => 160,
+            Loss::Softmax => 24 * config.workers() as u64,
+        };
+        let lists = words * (4 + own + replicas) + input * replicas;
         let heldout = 8 * (config.heldout * dataset.sentences_len() as f64) as u64;
         let keys = vocabulary.keys().text().len() as u64 + 16 * words;
         // A key, a label and the first words of each document.
         let names = |count: u64| 256 * count;
-        let tables_on_disk = (input + words) * config.dim as u64 * 4 + 2 * keys + names(documents);
+        let tables_on_disk = (input + output) * config.dim as u64 * 4 + 2 * keys + names(documents);
         let kept = if config.checkpoint_every == super::Every::Never { 0 } else { config.keep as u64 + 1 };
         Self {
-            memory: (table(input) + table(words)) * (1 + replicas) + lists + heldout + composed + names(documents),
+            memory: (table(input) + table(output)) * (1 + replicas) + lists + heldout + composed + names(documents),
             mapped: 4 * dataset.tokens() + 8 * (dataset.sentences_len() + dataset.documents_len()),
             tables_on_disk,
             checkpoints: tables_on_disk * (kept + u64::from(config.heldout > 0.0)),

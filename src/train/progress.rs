@@ -65,6 +65,8 @@ pub struct Progress {
 pub struct Summary {
     /// The pretext task.
     pub task: String,
+    /// What `loss` is: `ns`, `hs` or `softmax`.
+    pub objective: String,
     /// Corpus tokens of one epoch, after the minimum count.
     pub tokens: u64,
     /// Words that were predicted, in all epochs, after subsampling.

@@ -129,7 +129,7 @@ fn combine(a: &mut [f32], b: &[f32], overlap: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{Kernel, RowId, SharedTable};
+    use crate::math::{Kernel, Outputs, RowId, SharedTable};
 
     #[test]
     fn moves_at_right_angles_add_up_and_equal_moves_come_to_less() {
@@ -156,7 +156,8 @@ mod tests {
         let mut replicas = Replicas::new(&mut model, 3)?;
         let mut workers = (0..3).map(|_| model.worker()).collect::<Result<Vec<_>>>()?;
         workers.iter_mut().for_each(|worker| worker.note_touched(&model));
-        replicas.tables(1).step_rows(&[RowId(650)], &[RowId(3), RowId(4)], 0.5, &mut workers[1]);
+        let outputs = [RowId(3), RowId(4)];
+        replicas.tables(1).step_rows(&[RowId(650)], Outputs::target_first(&outputs), 0.5, &mut workers[1]);
         replicas.merge(&mut model, workers.iter_mut());
         let rows = |tables: &mut Tables| -> Vec<Vec<f32>> {
             let [input, output] = tables.parts_mut();

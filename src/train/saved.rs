@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Trainer;
 use super::common::COMMON;
-use super::layout::{CONTEXT, DOCUMENTS, NGRAMS};
+use super::layout::{DOCUMENTS, NGRAMS, Part};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::format::native;
@@ -28,22 +28,30 @@ impl Trainer<'_> {
     /// Documents without `names` are numbered from 1.
     pub fn save(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
         let Some(vectors) = self.composed() else { return self.save_rows(folder, names) };
+        self.save_parts(folder, names, |part| part.table == 1)?;
         let metadata = self.metadata();
-        let [input, output] = self.tables.parts_mut();
-        let words = native::Words {
-            counts: Some(self.vocabulary.counts()),
-            ..native::Words::new(self.vocabulary.keys(), self.config.dim)
-        };
-        let context = output.as_rows();
-        native::write_rows(&folder.join(CONTEXT), words, &metadata, || context.iter())?;
+        let [input, _] = self.tables.parts_mut();
         let subwords = self.step.subwords.as_ref().expect("what was composed");
         let (cut, ngrams) = (subwords.subwords(), subwords.ngrams(input.as_rows()));
-        let words = native::Words { ngrams: Some((cut, &subwords.buckets, ngrams)), ..words };
+        let words = native::Words {
+            counts: Some(self.vocabulary.counts()),
+            ngrams: Some((cut, &subwords.buckets, ngrams)),
+            ..native::Words::new(self.vocabulary.keys(), self.config.dim)
+        };
         native::write_rows(&folder.join(native::FILE), words, &metadata, || vectors.iter_rows())
     }
 
     /// Writes the rows of the tables as they are now, each part in its file.
     pub(super) fn save_rows(&mut self, folder: &Path, names: Option<&DocumentNames>) -> Result<()> {
+        self.save_parts(folder, names, |_| true)
+    }
+
+    fn save_parts(
+        &mut self,
+        folder: &Path,
+        names: Option<&DocumentNames>,
+        is_wanted: impl Fn(&Part) -> bool,
+    ) -> Result<()> {
         // Checkpoints hold rows as they are trained, before anything is taken off.
         if let Some(common) = &self.common {
             common.save(&folder.join(COMMON))?;
@@ -52,9 +60,10 @@ impl Trainer<'_> {
         let unnamed =
             if names.is_none() && self.config.task.has_documents() { self.dataset.documents_len() } else { 0 };
         let numbers: Keys = (1..=unnamed).map(|number| number.to_string()).collect();
+        let nodes: Keys = (0..self.nodes()).map(|number| number.to_string()).collect();
         let buckets = self.step.subwords.as_ref().map_or(&[][..], |subwords| &subwords.buckets);
         let buckets: Keys = buckets.iter().map(|bucket| bucket.to_string()).collect();
-        for part in self.parts() {
+        for part in self.parts().into_iter().filter(is_wanted) {
             let mut known = native::Words {
                 counts: Some(self.vocabulary.counts()),
                 ..native::Words::new(self.vocabulary.keys(), self.config.dim)
@@ -66,12 +75,19 @@ impl Trainer<'_> {
                 known = native::Words { labels, texts, ..native::Words::new(keys, self.config.dim) };
             } else if part.file == NGRAMS {
                 known = native::Words::new(&buckets, self.config.dim);
+            } else if part.is_nodes() {
+                known = native::Words::new(&nodes, self.config.dim);
             }
             let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
             let rows = table.as_rows().range(part.rows);
             native::write_rows(&folder.join(part.file), known, &metadata, || rows.iter())?;
         }
         Ok(())
+    }
+
+    /// The inner nodes that have rows of their own.
+    fn nodes(&self) -> usize {
+        self.parts().iter().find(|part| part.is_nodes()).map_or(0, |part| part.rows.len())
     }
 
     /// The vectors of words that are means of rows; `None` if words have rows of their own.

@@ -101,7 +101,7 @@ impl Step {
                 reached.move_to(example.position, worker);
             }
             if let Some(word) = words.get(example.position + FETCH_AHEAD) {
-                tables.fetch_output(RowId(word.0), worker);
+                self.objective.fetch(*word, tables, worker);
             }
             if let Some(ahead) = self.ahead
                 && let Some(word) = words.get(example.position + FETCH_AHEAD + ahead)

@@ -20,6 +20,9 @@ fn the_canonical_line_of_word2vec_trains_what_it_says() {
         assert_eq!(folder.json(&format!("info y{number}"))["format"], "word2vec-bin");
     }
     assert_eq!(folder.json(&format!("train cbow {LINE} --sg 0 --cbow=1"))["task"], "cbow");
+    let hs =
+        folder.json(&format!("train cbow {LINE} -hs 1").replace("-hs 0", "").replace("-negative 5", "-negative 0"));
+    assert_eq!(hs["objective"], "hs");
     folder.firth("train cbow a.txt -o t -binary 0 -size 8").expect_code(0);
     assert_eq!(folder.json("info t")["format"], "word2vec");
 }
@@ -28,11 +31,11 @@ fn the_canonical_line_of_word2vec_trains_what_it_says() {
 fn what_other_tools_ask_for_and_firth_has_not_is_refused() {
     let folder = folder();
     for (flags, parts) in [
-        ("-hs 1", vec!["-hs 1", "hierarchical softmax is not in this version"]),
+        ("-hs 1 -negative 5", vec!["--negative", "--loss hs has no noise words"]),
         ("-cbow 1", vec!["-cbow 1", "firth train cbow"]),
         ("--sg 0", vec!["--sg 0", "firth train cbow"]),
         ("-cbow x", vec!["-cbow", "0 or 1"]),
-        ("-loss hs", vec!["-loss hs", "negative sampling"]),
+        ("-loss ova", vec!["--loss", "ova", "softmax"]),
         ("-debug 2", vec!["unknown flag '-debug'"]),
         ("-windw 3", vec!["unknown flag '-windw'", "'--window'"]),
         ("-hs", vec!["-hs", "0 or 1"]),

@@ -11,6 +11,7 @@ mod faults;
 mod force;
 mod foreign;
 mod heldout;
+mod losses;
 mod paragraphs;
 mod phrases;
 mod places;

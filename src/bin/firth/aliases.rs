@@ -21,6 +21,7 @@ const TRAINING: &[(&str, &str)] = &[
     ("alpha", "--lr"),
     ("t", "--sample"),
     ("neg", "--negative"),
+    ("loss", "--loss"),
     ("thread", "--threads"),
     ("workers", "--threads"),
     ("max-final-vocab", "--max-vocabulary"),
@@ -143,7 +144,19 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
             return Err(unknown(&argument.to_string_lossy(), &name, known, table));
         }
     }
-    Ok(out.into_iter().chain(arguments).collect())
+    out.extend(arguments);
+    if out.iter().any(|argument| argument == switches::HIERARCHICAL) {
+        drop_no_noise(&mut out);
+    }
+    Ok(out)
+}
+
+/// Takes out word2vec.c's and gensim's way of saying that hierarchical softmax is to be the only loss, as it is here.
+fn drop_no_noise(arguments: &mut Vec<OsString>) {
+    arguments.retain(|argument| argument != "--negative=0");
+    while let Some(at) = arguments.windows(2).position(|pair| pair[0] == "--negative" && pair[1] == "0") {
+        arguments.drain(at..at + 2);
+    }
 }
 
 /// A flag's dashes, name and value: `-size` is one flag of several letters, `-1e-4` is none.
@@ -232,6 +245,9 @@ mod tests {
             translated("train skipgram t.txt --vector_size=50 -t 1e-3 --neg 10"),
             "train skipgram t.txt --dim=50 --sample 1e-3 --negative 10"
         );
+        assert_eq!(translated("skipgram -input t.txt -loss hs"), "train skipgram t.txt --loss hs");
+        assert_eq!(translated("train cbow t.txt -hs 1 -negative 0 -size 9"), "train cbow t.txt --loss=hs --dim 9");
+        assert_eq!(translated("train cbow t.txt -hs 0 -negative 0"), "train cbow t.txt --negative 0");
     }
 
     #[test]

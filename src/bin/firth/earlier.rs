@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::format::{Format, native};
-use firth::train::CONTEXT;
+use firth::train::{Loss, Trainer, output_file};
 use firth::vocabulary::{Segmenter, Vocabulary};
 
 use crate::failure::{Failure, Outcome, Reading};
@@ -18,7 +18,7 @@ pub struct Earlier {
     /// Its word vectors.
     pub words: Embeddings,
     /// Its output table, which only a run keeps.
-    pub context: Option<Embeddings>,
+    context: Option<Embeddings>,
     /// Its words and counts, and its phrases.
     pub vocabulary: Vocabulary,
     /// What cut its text into words, if it tells.
@@ -29,11 +29,8 @@ impl Earlier {
     /// Reads it.
     pub fn read(path: &Path) -> Outcome<Self> {
         let words = model::read(path)?;
-        let context = path.join(CONTEXT);
+        let context = path.join(output_file(Loss::of(&words.metadata)));
         let context = if context.is_file() { Some(native::Native.read(&context).reading()?) } else { None };
-        if context.is_none() {
-            warn(format_args!("{}: has no {CONTEXT}; the output table starts from nothing", path.display()));
-        }
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
@@ -45,6 +42,15 @@ impl Earlier {
             None => vocabulary,
         };
         Ok(Self { path: path.into(), words, context, vocabulary, segmenter })
+    }
+
+    /// A trainer takes over its rows; what cannot be taken over is told.
+    pub fn give(&self, trainer: &mut Trainer<'_>) -> Outcome {
+        if let Some(why) = trainer.start_from(&self.words, self.context.as_ref())? {
+            let earlier = self.path.display();
+            warn(format_args!("{earlier}: the output table is not taken over and starts from nothing: {why}"));
+        }
+        Ok(())
     }
 
     /// Refuses an encoded corpus that lacks words of the earlier run, or has others unless the vocabulary may grow.

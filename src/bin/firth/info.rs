@@ -53,6 +53,9 @@ struct Report {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
+    /// What a run learnt by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +88,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if flags.latents {
         return latents::run(&flags.path, flags.top, globals);
     }
-    let report = look(&flags.path, flags.check)?;
+    let mut report = look(&flags.path, flags.check)?;
+    report.loss = report.metadata.get("firth.config").and_then(|settings| loss_of(settings));
     if globals.json {
         return output::json(&report);
     }
@@ -93,6 +97,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let lines = [
         Some(("kind".to_owned(), report.kind.to_owned())),
         report.task.map(|task| ("task".into(), task)),
+        report.loss.map(|loss| ("loss".into(), loss)),
         report.format.map(|format| ("format".into(), format.into())),
         number("keys", report.keys.map(|keys| keys as u64)),
         number("dim", report.dim.map(|dim| dim as u64)),
@@ -108,6 +113,12 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let mut results = Results::new();
     output::pairs(&mut results, lines.map(|(name, value)| [name, value]))?;
     results.done()
+}
+
+/// The loss that a run's settings name, if they name one.
+fn loss_of(settings: &str) -> Option<String> {
+    let settings: serde_json::Value = serde_json::from_str(settings).ok()?;
+    settings["loss"].as_str().map(str::to_owned)
 }
 
 fn look(path: &Path, check: bool) -> Outcome<Report> {

@@ -10,7 +10,7 @@ use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::Format;
 use firth::math::Matrix;
-use firth::train::{Every, Strategy, Task, TrainConfig, Trainer};
+use firth::train::{Every, Loss, Strategy, Task, TrainConfig, Trainer};
 use firth::vocabulary::Given;
 
 use crate::earlier::Earlier;
@@ -198,7 +198,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let _lock = vectors_only.is_none().then(|| Lock::take(&folder)).transpose()?;
     let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
     if let Some(earlier) = &earlier {
-        trainer.start_from(&earlier.words, earlier.context.as_ref())?;
+        earlier.give(&mut trainer)?;
     }
     let summary = training::learn(
         |observer| trainer.run(observer),
@@ -302,6 +302,11 @@ fn resolve(
     }
     if config.heldout == 0.0 {
         typed.refuse("patience", "nothing is held out; add --heldout 1%")?;
+    }
+    if config.loss != Loss::Ns {
+        for flag in ["negative", "ns-exponent"] {
+            typed.refuse(flag, &format!("--loss {} has no noise words", config.loss.name()))?;
+        }
     }
     if config.subwords().is_none() {
         typed.refuse("buckets", "no n-grams are learnt; add --min-n 3 --max-n 6")?;

@@ -197,6 +197,7 @@ pub fn print(
             ),
         ),
         ("training speed", speed),
+        ("loss", report.objective.clone()),
         ("loss by epoch", losses(&report.epoch_losses)),
     ];
     if !report.heldout_losses.is_empty() {

@@ -2,6 +2,9 @@
 
 use crate::failure::{Failure, Outcome};
 
+/// What word2vec.c and gensim call `hs 1`. Both add noise words to it unless told not to, by `negative 0`.
+pub const HIERARCHICAL: &str = "--loss=hs";
+
 /// What such a flag chooses.
 #[derive(Debug, Clone, Copy)]
 pub enum Switch {
@@ -13,8 +16,6 @@ pub enum Switch {
     Hierarchical,
     /// word2vec.c's binary or text.
     Binary,
-    /// fastText's `-loss`.
-    Loss,
 }
 
 /// The switch of that name.
@@ -24,7 +25,6 @@ pub fn find(name: &str) -> Option<Switch> {
         "sg" => Switch::SkipGram,
         "hs" => Switch::Hierarchical,
         "binary" => Switch::Binary,
-        "loss" => Switch::Loss,
         _ => return None,
     })
 }
@@ -33,18 +33,14 @@ impl Switch {
     /// The flag of ours that does the same, if one is needed; `flag` and `value` as typed, `task` of the command.
     pub fn ours(self, flag: &str, value: &str, task: &str) -> Outcome<Option<String>> {
         let refuse = |why: &str| Err(Failure::usage(format!("{flag} {value}: {why}")));
-        let is_on = match (self, value) {
-            (Self::Loss, "ns") => return Ok(None),
-            (Self::Loss, _) => return refuse("this version has negative sampling only; leave the flag out"),
-            (_, "0") => false,
-            (_, "1") => true,
+        let is_on = match value {
+            "0" => false,
+            "1" => true,
             _ => return Err(Failure::usage(format!("{flag}: expected 0 or 1, found '{value}'"))),
         };
         let asked = match (self, is_on) {
-            (Self::Hierarchical, true) => {
-                return refuse("hierarchical softmax is not in this version; use negative sampling (--negative 5)");
-            }
-            (Self::Hierarchical | Self::Loss, _) => return Ok(None),
+            (Self::Hierarchical, true) => return Ok(Some(HIERARCHICAL.into())),
+            (Self::Hierarchical, false) => return Ok(None),
             (Self::Binary, true) => return Ok(Some("--to=word2vec-bin".into())),
             (Self::Binary, false) => return Ok(Some("--to=word2vec".into())),
             (Self::Cbow, true) | (Self::SkipGram, false) => "cbow",

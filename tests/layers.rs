@@ -43,6 +43,8 @@ const UNSAFE: &[&str] = &[
     "math/matrix.rs",
     "math/scalar.rs",
     "math/shared.rs",
+    "math/shared/softmax.rs",
+    "math/shared/table.rs",
     "math/simd.rs",
     "math/vector.rs",
 ];

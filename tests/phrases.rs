@@ -134,7 +134,7 @@ fn the_same_bytes_for_any_number_of_threads() -> Result<(), Box<dyn Error>> {
         corpus.dataset.verify()?;
         let id = |word: &str| corpus.vocabulary.id(word).is_some();
         assert!(id("ice_cream") && id("new_york") && id("new_york_times") && !id("dead_line"));
-        assert!(id("new") != id("times"), "new is never alone, times neither: {:?}", corpus.vocabulary.phrases());
+        assert!(!id("new") && !id("times") && id("york") && id("cream"), "new and times are never alone");
         files.push(
             ["dataset.safetensors", "vocabulary.safetensors"].map(|name| std::fs::read(out.join(name)).expect(name)),
         );

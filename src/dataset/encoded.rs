@@ -245,7 +245,13 @@ impl Build<'_> {
             progress,
             phrases: &mut phrases,
         };
-        let Counts { of_each, total } = finder.learn(self.config.phrases.passes, &collocation)?;
+        let Counts { of_each, total } = match brought {
+            Some(_) => finder.count()?,
+            None => {
+                let counts = Counts { of_each: words.counts().to_vec(), total: counted.tokens };
+                finder.learn(self.config.phrases.passes, &collocation, counts)?
+            }
+        };
         let (vocabulary, choice) = Choice::new(&phrases, &of_each, self.config, given);
         let unnumbered = total - of_each.iter().sum::<u64>();
         report.phrases = phrases.passes().iter().map(|pairs| pairs.len() as u64).collect();

@@ -40,9 +40,8 @@ pub(super) struct Finder<'a, 'b> {
 }
 
 impl Finder<'_, '_> {
-    /// Adds the phrases of so many passes; gives the counts with these joined.
-    pub fn learn(&mut self, passes: u8, collocation: &Collocation) -> Result<Counts> {
-        let mut counts = self.count()?;
+    /// Adds the phrases of so many passes to words with these counts; gives the counts with the phrases joined.
+    pub fn learn(&mut self, passes: u8, collocation: &Collocation, mut counts: Counts) -> Result<Counts> {
         for pass in 0..usize::from(passes) {
             let pairs = self.pairs(pass, collocation, &counts)?;
             self.phrases.add_pass(pairs);
@@ -91,11 +90,11 @@ impl Finder<'_, '_> {
                 |table, line| {
                     let mut left = DROPPED;
                     for &word in line {
-                        if joins.get(word as usize) != Some(&true) {
-                            left = DROPPED;
-                        } else if std::mem::replace(&mut left, word) != DROPPED {
-                            table.count(left, word);
+                        let right = if joins.get(word as usize) == Some(&true) { word } else { DROPPED };
+                        if left != DROPPED && right != DROPPED {
+                            table.count(left, right);
                         }
+                        left = right;
                     }
                 },
                 |table| {

@@ -36,7 +36,7 @@ pub struct PhraseConfig {
     /// How pairs of words are scored [default: word2phrase]
     #[cfg_attr(feature = "cli", arg(id = "phrase_score", long = "phrase-score", value_name = "SCORE", value_enum))]
     pub score: Option<PhraseScore>,
-    /// Pairs that score more are joined; word2phrase halves it in each further pass [default: 100; of npmi 0.5]
+    /// Pairs that score more are joined; word2phrase halves it in each further pass [default: 200; of npmi 0.5]
     #[cfg_attr(
         feature = "cli",
         arg(id = "phrase_threshold", long = "phrase-threshold", value_name = "X", allow_negative_numbers = true)
@@ -97,7 +97,7 @@ impl PhraseConfig {
     pub fn collocation(&self, min_count: u64) -> Collocation {
         let score = self.score.unwrap_or_default();
         let usual = match score {
-            PhraseScore::Word2phrase => 100.0,
+            PhraseScore::Word2phrase => 200.0,
             PhraseScore::Npmi => 0.5,
         };
         let min_count = self.min_count.unwrap_or(min_count.max(5));
@@ -146,7 +146,7 @@ impl Collocation {
     }
 
     /// Can a word that occurs so often be part of a phrase? Not beside any other word if not beside one as common that it
-    /// never stands without: with a threshold of 100 no word is that makes up a hundredth of the text.
+    /// never stands without: with a threshold of 200 no word is that makes up half a percent of the text.
     pub fn may_join(&self, pass: usize, count: u64, total: u64) -> bool {
         self.is_phrase(pass, count, count, count, total)
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn scores_are_those_of_the_papers() {
         let of = |config: PhraseConfig| config.collocation(5);
-        let word2phrase = of(PhraseConfig { delta: Some(3.0), ..Default::default() });
+        let word2phrase = of(PhraseConfig { delta: Some(3.0), threshold: Some(100.0), ..Default::default() });
         assert_eq!(word2phrase.score(13, 20, 50, 10_000), 100.0);
         assert!(!word2phrase.is_phrase(0, 13, 20, 50, 10_000) && word2phrase.is_phrase(1, 13, 20, 50, 10_000));
         let npmi = of(PhraseConfig { score: Some(PhraseScore::Npmi), ..Default::default() });

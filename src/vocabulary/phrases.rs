@@ -32,8 +32,8 @@ pub struct Phrases {
     passes: Vec<Vec<[u32; 2]>>,
     /// What becomes of them.
     tables: Vec<HashMap<u64, u32, FixedState>>,
-    /// For each key, a bit for each pass in which a pair begins with it.
-    begins: Vec<u8>,
+    /// For each key, a bit for each pass in which a pair begins with it, and one for each in which a pair ends so.
+    places: Vec<[u8; 2]>,
     /// The first pair that makes each phrase.
     parts: HashMap<u32, [u32; 2], FixedState>,
 }
@@ -41,7 +41,7 @@ pub struct Phrases {
 impl Phrases {
     /// No phrases yet, of these words.
     pub fn of(words: Keys) -> Self {
-        Self { words: words.len(), begins: vec![0; words.len()], keys: words, ..Self::default() }
+        Self { words: words.len(), places: vec![[0; 2]; words.len()], keys: words, ..Self::default() }
     }
 
     /// Are there none?
@@ -97,9 +97,9 @@ impl Phrases {
             });
             table.insert(key(pair), number as u32);
             self.parts.entry(number as u32).or_insert(pair);
-            self.begins[pair[0] as usize] |= 1 << pass;
+            (0..2).for_each(|place| self.places[pair[place] as usize][place] |= 1 << pass);
         }
-        self.begins.resize(self.keys.len(), 0);
+        self.places.resize(self.keys.len(), [0; 2]);
         self.tables.push(table);
         self.passes.push(pairs);
     }
@@ -113,10 +113,18 @@ impl Phrases {
             while from < len {
                 let word = line[from];
                 from += 1;
-                let begins = self.begins.get(word as usize).is_some_and(|passes| passes >> pass & 1 == 1);
-                let joined = if begins && from < len { table.get(&key([word, line[from]])) } else { None };
-                from += usize::from(joined.is_some());
-                line[to] = joined.copied().unwrap_or(word);
+                line[to] = word;
+                let may = |word: u32, place: usize| {
+                    self.places.get(word as usize).is_some_and(|places| places[place] >> pass & 1 == 1)
+                };
+                if from < len
+                    && may(word, 0)
+                    && may(line[from], 1)
+                    && let Some(&joined) = table.get(&key([word, line[from]]))
+                {
+                    line[to] = joined;
+                    from += 1;
+                }
                 to += 1;
             }
             len = to;
@@ -171,7 +179,7 @@ impl Phrases {
 
     /// The same phrases of no more words than they are made of.
     pub fn alone(&self) -> Self {
-        self.over(Keys::new())
+        if self.is_empty() { Self::default() } else { self.over(Keys::new()) }
     }
 }
 

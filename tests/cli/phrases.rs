@@ -6,13 +6,13 @@ use crate::support::Folder;
 /// next: they are neighbours only across lines.
 fn write_text(folder: &Folder, name: &str) {
     let line = |at: u64| {
-        let word = |of: u64| format!("w{}", (at * 31 + of * of * 7 + of) % 101);
-        let mut words: Vec<String> = (0..12).map(word).collect();
+        let word = |of: u64| format!("w{}", (at * 31 + of * of * 7 + of) % 211);
+        let mut words: Vec<String> = (0..20).map(word).collect();
         for (every, phrase) in
-            [(11, "Ice cream"), (13, "New York Times"), (17, "new York"), (19, "york"), (23, "cream")]
+            [(31, "Ice cream"), (37, "New York Times"), (41, "new York"), (97, "york"), (89, "cream")]
         {
             if at % every == 0 {
-                words.insert((at % 7 + every % 5) as usize, phrase.to_owned());
+                words.insert((at % 7 + every % 11) as usize, phrase.to_owned());
             }
         }
         words.extend((at % 10 == 0).then(|| "dead".to_owned()));

@@ -8,7 +8,7 @@ use super::common::COMMON;
 use super::layout::DOCUMENTS;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::format::native;
+use crate::format::{Dtype, native};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
@@ -51,7 +51,7 @@ impl Trainer<'_> {
             }
             let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
             let rows = table.as_rows().range(part.rows);
-            native::write_rows(&folder.join(part.file), known, &metadata, || rows.iter())?;
+            native::write_rows(&folder.join(part.file), known, &metadata, Dtype::F32, || rows.iter())?;
         }
         Ok(())
     }

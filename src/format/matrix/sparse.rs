@@ -4,7 +4,7 @@
 //! order and perhaps several at one place, which are summed. Entries behind the last of `indptr` do not count.
 
 use super::MEND;
-use super::npz::Archive;
+use super::archive::Archive;
 use crate::error::{Error, Result};
 use crate::math::SparseMatrix;
 

@@ -65,9 +65,7 @@ impl<'a> Archive<'a> {
     pub fn member(&mut self, name: &str) -> Result<Member<'a>> {
         let path = self.path;
         let index = self.names.iter().position(|found| found.strip_suffix(".npy") == Some(name));
-        let index = index.ok_or_else(|| {
-            self.fault(format!("the archive holds no {name}.npy; write it anew"))
-        })?;
+        let index = index.ok_or_else(|| self.fault(format!("the archive holds no {name}.npy; write it anew")))?;
         let mut entry = self.zip.by_index(index).map_err(|error| {
             Error::byte(path, 0, format!("{name}.npy cannot be unpacked ({error}); save it anew with numpy.savez"))
         })?;
@@ -125,9 +123,9 @@ fn size(header: &npy::Header) -> Result<u64, String> {
     match (header.number, Letters::of(header)) {
         (None, Some(letters)) => {
             let bytes = header.count().and_then(|count| count.checked_mul(letters.bytes() as u64));
-            bytes.filter(|&bytes| usize::try_from(bytes).is_ok()).ok_or_else(|| {
-                format!("an array of shape {} is larger than any memory; write it anew", header.shown)
-            })
+            bytes
+                .filter(|&bytes| usize::try_from(bytes).is_ok())
+                .ok_or_else(|| format!("an array of shape {} is larger than any memory; write it anew", header.shown))
         }
         _ => array::size(header, array::number(header)?),
     }

@@ -140,7 +140,7 @@ mod tests {
         let vectors = Matrix::from_vec(5, 1, vec![f32::NAN, 1.0, 2.0, 3.0, f32::INFINITY])?;
         let words = Embeddings::new(["a", "b", "a", "b", "c"].iter().collect(), vectors, Some(vec![5, 4, 3, 2, 1]))?;
         let path = Path::new("x");
-        let read = |care| sound(path, words.clone(), Omitted::new(care), |row| Place::Line(row as u64 + 1, row));
+        let read = |care| sound(path, words.clone(), Omitted::new(care), |row| Place::Line(row as u64 + 1));
         let lenient = read(Care::Lenient)?;
         assert_eq!(lenient.keys().iter().collect::<Vec<_>>(), ["b", "a"]);
         assert_eq!((lenient.vectors().as_slice(), lenient.counts()), (&[1.0, 2.0][..], Some(&[4, 3][..])));

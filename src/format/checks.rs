@@ -111,8 +111,8 @@ pub(super) fn repeated(keys: &Keys) -> Option<(usize, usize)> {
 
 /// A row's place in its file.
 pub(super) enum Place {
-    /// A line from 1, and the row.
-    Line(u64, usize),
+    /// A line from 1.
+    Line(u64),
     /// A byte offset from 0, and the row.
     Byte(u64, usize),
 }
@@ -121,7 +121,7 @@ impl Place {
     /// An error at this place.
     pub(super) fn error(&self, path: &Path, reason: impl Into<String>) -> Error {
         match *self {
-            Self::Line(line, _) => Error::line(path, line, reason),
+            Self::Line(line) => Error::line(path, line, reason),
             Self::Byte(byte, row) => Error::byte(path, byte, format!("row {}: {}", row + 1, reason.into())),
         }
     }
@@ -130,7 +130,7 @@ impl Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Line(line, _) => write!(f, "line {line}"),
+            Self::Line(line) => write!(f, "line {line}"),
             Self::Byte(byte, row) => write!(f, "row {} (byte {byte})", row + 1),
         }
     }
@@ -198,8 +198,8 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
 #[cfg(test)]
 pub(in crate::format) mod tests {
     use super::*;
-    use crate::math::Matrix;
     use crate::format::Format;
+    use crate::math::Matrix;
 
     pub fn scratch() -> tempfile::TempDir {
         tempfile::tempdir().expect("a temporary folder")

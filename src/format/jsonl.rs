@@ -94,7 +94,8 @@ impl Format for Jsonl {
                 strange.pop_last();
             }
         }
-        let none = || Error::byte(path, 0, "no row tells a vector, expected {\"text\": KEY, \"vector\": [NUMBERS]} lines");
+        let none =
+            || Error::byte(path, 0, "no row tells a vector, expected {\"text\": KEY, \"vector\": [NUMBERS]} lines");
         let mut embeddings = rows.finish()?.ok_or_else(none)?;
         if !strange.is_empty() {
             let names: Vec<_> = strange.into_keys().collect();
@@ -129,10 +130,9 @@ impl<'a> Object<'a> {
     /// Reads an object, appending the numbers of its vector.
     fn read(&mut self, line: &'a [u8], vectors: &mut Vec<f32>) -> Result<(), String> {
         let mut json = serde_json::Deserializer::from_slice(text::trimmed(line));
-        Fields { object: self, vectors, is_inner: false }
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(|error| format!("{error}; expected a JSON object with a vector; it begins {}", checks::excerpt(line)))?;
+        Fields { object: self, vectors, is_inner: false }.deserialize(&mut json).and_then(|()| json.end()).map_err(
+            |error| format!("{error}; expected a JSON object with a vector; it begins {}", checks::excerpt(line)),
+        )?;
         self.columns = Columns::named(&self.names);
         if let Some(column) = self.columns.count {
             let count = &self.values[column];
@@ -300,9 +300,8 @@ mod tests {
         let first = r#"{"id":0,"text":"a\"b","vector":[-0.8333333,-0.5],"metadata":{"count":3}}"#;
         assert_eq!(text.lines().next(), Some(first));
         let strings = |strings: [&str; 2]| strings.into_iter().collect::<Keys>();
-        let documents = embeddings(&["d1", "d2"], 2)
-            .with_labels(strings(["sea", ""]))?
-            .with_texts(strings(["A boat…", ""]))?;
+        let documents =
+            embeddings(&["d1", "d2"], 2).with_labels(strings(["sea", ""]))?.with_texts(strings(["A boat…", ""]))?;
         Jsonl.write(&documents, &path)?;
         let read = Jsonl.read(&path)?;
         same(&documents, &read, true);
@@ -318,7 +317,10 @@ mod tests {
         for (text, warnings) in [
             ("{\"vector\":[1,2],\"id\":\"a\"}\n\n{\"vector\":[3.0,4e0],\"id\":\"b\"}", 0),
             ("\u{feff}{\"word\": \"a\", \"embedding\": [1, 2]}\r\n{\"word\": \"b\", \"embedding\": [3, 4]}\r\n", 0),
-            ("{\"id\":1,\"vector\":[1,2],\"payload\":{\"word\":\"a\",\"x\":[1]}}\n{\"id\":2,\"vector\":[3,4],\"payload\":{\"word\":\"b\",\"y\":null}}", 1),
+            (
+                "{\"id\":1,\"vector\":[1,2],\"payload\":{\"word\":\"a\",\"x\":[1]}}\n{\"id\":2,\"vector\":[3,4],\"payload\":{\"word\":\"b\",\"y\":null}}",
+                1,
+            ),
         ] {
             std::fs::write(&path, text).expect("a file");
             let read = format::read(&path)?;

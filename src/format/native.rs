@@ -216,7 +216,8 @@ fn tensor_type(dtype: Numbers) -> Dtype {
 
 /// Copies vectors of fewer bits.
 fn narrow_vectors(container: &Container, rows: usize, dim: usize, dtype: Numbers) -> Result<Matrix> {
-    let fault = |reason: String| Error::byte(container.path(), 0, format!("{reason}; the file is corrupt, write it anew"));
+    let fault =
+        |reason: String| Error::byte(container.path(), 0, format!("{reason}; the file is corrupt, write it anew"));
     let bytes = container.bytes("vectors")?;
     let row_bytes = dim.saturating_mul(dtype.bytes());
     checks::shape(rows as u64, dim as u64, row_bytes as u64, bytes.len() as u64).map_err(&fault)?;

@@ -75,7 +75,8 @@ impl Format for Npz {
             if found != rows {
                 return Err(member.fault(format!("found {found} numbers, expected a scale for each of {rows} rows")));
             }
-            let scales = member.floats(rows)?.map_err(|(row, shown)| member.fault(format!("scale {} is {shown}", row + 1)))?;
+            let scales =
+                member.floats(rows)?.map_err(|(row, shown)| member.fault(format!("scale {} is {shown}", row + 1)))?;
             values.chunks_exact_mut(dim).zip(scales).for_each(|(row, scale)| row.iter_mut().for_each(|x| *x *= scale));
         }
         let mut warnings = Vec::new();
@@ -106,7 +107,8 @@ impl Format for Npz {
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
         let Some(bytes) = candidate.bytes().filter(|bytes| archive::recognizes(bytes)) else { return false };
-        Archive::open(candidate.path(), bytes).is_ok_and(|archive| archive.has("vectors") && has_strings(&archive, "words"))
+        Archive::open(candidate.path(), bytes)
+            .is_ok_and(|archive| archive.has("vectors") && has_strings(&archive, "words"))
     }
 }
 
@@ -118,7 +120,8 @@ fn has_strings(archive: &Archive, name: &str) -> bool {
 fn shape(vectors: &Member) -> Result<(usize, usize)> {
     let found = &vectors.header;
     let is_number = |kind| matches!(kind, Kind::F16 | Kind::F32 | Kind::F64 | Kind::I8);
-    let (Some(number), Some(&[rows, dim])) = (found.number.filter(|number| is_number(number.kind)), found.shape.as_deref())
+    let (Some(number), Some(&[rows, dim])) =
+        (found.number.filter(|number| is_number(number.kind)), found.shape.as_deref())
     else {
         let kind = checks::excerpt(found.kind.as_bytes());
         let reason = format!("numbers of type {kind} and shape {}, expected floats (keys, dimension)", found.shown);

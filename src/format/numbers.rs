@@ -74,7 +74,9 @@ pub(super) fn writable(format: &dyn Format, embeddings: &Embeddings, numbers: Dt
 /// What a row's whole numbers are multiplied with; one for all rows of zeros.
 pub(super) fn scale(row: &[f32]) -> f32 {
     let largest = row.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-    if largest == 0.0 { 1.0 } else { (largest / 127.0).max(f32::MIN_POSITIVE) }
+    let scale = if largest == 0.0 { 1.0 } else { (largest / 127.0).max(f32::MIN_POSITIVE) };
+    // Rounding may have made it too large for the largest of all numbers.
+    if (127.0 * scale).is_finite() { scale } else { scale.next_down() }
 }
 
 /// Appends a row as little-endian bytes; `scale` is for `i8`.
@@ -148,10 +150,14 @@ mod tests {
 
     #[test]
     fn a_kind_that_does_not_fit_is_refused_by_name() -> Result<()> {
-        let words = Embeddings::new(["a", "b"].iter().collect(), Matrix::from_vec(2, 1, vec![65504.0, -65520.0])?, None)?;
+        let words =
+            Embeddings::new(["a", "b"].iter().collect(), Matrix::from_vec(2, 1, vec![65504.0, -65520.0])?, None)?;
         let native: &dyn Format = &crate::format::native::Native;
         let error = writable(native, &words, Dtype::F16).expect_err("too large").to_string();
-        assert!(error.contains("number 1 of the vector of \"b\" (row 2) is -6.552e4, beyond the range of f16"), "{error}");
+        assert!(
+            error.contains("number 1 of the vector of \"b\" (row 2) is -6.552e4, beyond the range of f16"),
+            "{error}"
+        );
         writable(native, &words, Dtype::Bf16)?;
         let error = writable(&crate::format::glove::Glove, &words, Dtype::F16).expect_err("text").to_string();
         assert!(error.contains("glove cannot hold f16, only f32; f16 is held by safetensors"), "{error}");

@@ -87,7 +87,7 @@ impl Format for Numpy {
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
         embeddings.warnings = warnings;
         // Keys have lines, numbers only bytes.
-        care::sound(&beside, embeddings, Omitted::new(care), |row| Place::Line(row as u64 + 1, row))
+        care::sound(&beside, embeddings, Omitted::new(care), |row| Place::Line(row as u64 + 1))
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {

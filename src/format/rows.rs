@@ -129,7 +129,7 @@ impl<'a> Rows<'a> {
             Err((kind, reason)) => {
                 self.vectors.truncate(start);
                 let row = self.keys.len();
-                let place = if self.by_byte { Place::Byte(place, row) } else { Place::Line(place, row) };
+                let place = if self.by_byte { Place::Byte(place, row) } else { Place::Line(place) };
                 return self.omitted.row(self.path, &place, kind, || reason);
             }
         };
@@ -146,9 +146,10 @@ impl<'a> Rows<'a> {
 
     /// All rows, each key once; `None` if nothing told how long they are.
     pub fn finish(self) -> Result<Option<Embeddings>> {
-        let Self { path, omitted, keys, vectors, dim, counts, labels, texts, beside, lines, by_byte, mut warnings } = self;
+        let Self { path, omitted, keys, vectors, dim, counts, labels, texts, beside, lines, by_byte, mut warnings } =
+            self;
         let Some(dim) = dim else { return Ok(None) };
-        let place = |row: usize| if by_byte { Place::Byte(lines[row], row) } else { Place::Line(lines[row], row) };
+        let place = |row: usize| if by_byte { Place::Byte(lines[row], row) } else { Place::Line(lines[row]) };
         let (rows, counted) = (keys.len(), counts.len());
         if (1..rows).contains(&counted) {
             warnings.push(format!("only {counted} of {rows} rows have a count; the counts were left out"));

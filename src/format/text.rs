@@ -9,9 +9,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::Care;
 use super::care::{self, Omitted};
 use super::checks::{self, Place};
-use super::Care;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
@@ -57,19 +57,13 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The line of a row.
-    pub fn place(&self, row: usize) -> Place {
-        let at = self.kept.as_ref().map_or(row, |kept| kept[row]);
-        Place::Line(self.first + at as u64, row)
-    }
-
     /// Keys and vectors, each key once.
     pub fn embeddings(self, path: &Path) -> Result<Embeddings> {
         let Self { keys, vectors, kept, omitted, warnings, first, .. } = self;
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
         embeddings.warnings = warnings;
         let line = |row: usize| first + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
-        care::sound(path, embeddings, omitted, |row| Place::Line(line(row), row))
+        care::sound(path, embeddings, omitted, |row| Place::Line(line(row)))
     }
 }
 
@@ -137,8 +131,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
         .collect();
 
     let mut keys = KeyList::with_capacity(rows);
-    let (mut numeric, mut empty, mut kept, mut omitted) =
-        ((0, 0), (0, 0), Vec::new(), Omitted::new(layout.care));
+    let (mut numeric, mut empty, mut kept, mut omitted) = ((0, 0), (0, 0), Vec::new(), Omitted::new(layout.care));
     let mut start = 0;
     for (block, room) in found.into_iter().zip(room) {
         let block = block?;
@@ -281,7 +274,7 @@ fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layou
     };
     for (at, line) in (first..).zip(split(bytes)) {
         let row = found.keys.len();
-        let place = Place::Line(layout.line + at as u64, row);
+        let place = Place::Line(layout.line + at as u64);
         // A line that is too short to be a row has no room.
         let values = values.get_mut(row * dim..(row + 1) * dim);
         let Some((key, values)) = values.and_then(|values| Some((read_row(line, values, keyed)?, values))) else {

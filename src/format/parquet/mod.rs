@@ -72,13 +72,14 @@ impl Format for Parquet {
             return Err(checks::unsupported(self.name(), row, key, "that occurs more than 2^63 times", "safetensors"));
         }
         let file = AtomicFile::create(path)?;
-        write(file, embeddings, dtype).map_err(|error| match error {
-            ParquetError::External(source) if source.is::<std::io::Error>() => {
-                Error::io(path, *source.downcast().expect("an error of the system"))
-            }
-            other => Error::Backend { source: Box::new(other) },
-        })?
-        .commit()
+        write(file, embeddings, dtype)
+            .map_err(|error| match error {
+                ParquetError::External(source) if source.is::<std::io::Error>() => {
+                    Error::io(path, *source.downcast().expect("an error of the system"))
+                }
+                other => Error::Backend { source: Box::new(other) },
+            })?
+            .commit()
     }
 
     fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
@@ -119,7 +120,8 @@ fn write(file: AtomicFile, embeddings: &Embeddings, dtype: Dtype) -> ParquetResu
         KeyValue::new("ARROW:schema".to_owned(), arrow::schema(&columns)),
         KeyValue::new(DIM.to_owned(), dim.to_string()),
     ];
-    entries.extend(embeddings.metadata.iter().map(|(name, value)| KeyValue::new(format!("{OWN}{name}"), value.clone())));
+    entries
+        .extend(embeddings.metadata.iter().map(|(name, value)| KeyValue::new(format!("{OWN}{name}"), value.clone())));
     let vector = ColumnPath::from("vector.list.element");
     let properties = WriterProperties::builder()
         .set_created_by(format!("firth version {}", env!("CARGO_PKG_VERSION")))
@@ -143,7 +145,9 @@ fn write(file: AtomicFile, embeddings: &Embeddings, dtype: Dtype) -> ParquetResu
                 let strings = |strings: &Keys| batch.clone().map(|row| ByteArray::from(strings.get(row))).collect();
                 let strings: Option<Vec<ByteArray>> = match columns[column].0 {
                     "count" | "vector" => None,
-                    "label" | "text" => texts.iter().find(|text| text.0 == columns[column].0).map(|text| strings(text.1)),
+                    "label" | "text" => {
+                        texts.iter().find(|text| text.0 == columns[column].0).map(|text| strings(text.1))
+                    }
                     _ => Some(strings(embeddings.keys())),
                 };
                 let values = &embeddings.vectors().as_slice()[batch.start * dim..batch.end * dim];
@@ -170,7 +174,8 @@ fn write(file: AtomicFile, embeddings: &Embeddings, dtype: Dtype) -> ParquetResu
                         let mut bytes = Vec::with_capacity(2 * values.len());
                         numbers::encode(values, Dtype::F16, 1.0, &mut bytes);
                         let all = bytes::Bytes::from(bytes);
-                        let number = |at: usize| FixedLenByteArray::from(ByteArray::from(all.slice(2 * at..2 * at + 2)));
+                        let number =
+                            |at: usize| FixedLenByteArray::from(ByteArray::from(all.slice(2 * at..2 * at + 2)));
                         let halves: Vec<FixedLenByteArray> = (0..values.len()).map(number).collect();
                         writer.write_batch(&halves, Some(&there), Some(&begins))?;
                     }

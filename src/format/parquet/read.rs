@@ -111,13 +111,13 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
     }
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(library)?;
-        read_group(&*group, &used.map(|source| source.map(|source| source.leaf)), &mut rows, size).map_err(|error| {
-            match error {
+        read_group(&*group, &used.map(|source| source.map(|source| source.leaf)), &mut rows, size).map_err(
+            |error| match error {
                 Fault::Library(error) => library(error),
                 Fault::Row(error) => error,
                 Fault::Large => fault(path, format!("{size} bytes become more than {MOST} times as many numbers")),
-            }
-        })?;
+            },
+        )?;
     }
     let none = || fault(path, "the file has no rows, and nothing tells how long its vectors are".into());
     let mut embeddings = rows.finish()?.ok_or_else(none)?;
@@ -145,7 +145,12 @@ impl From<ParquetError> for Fault {
 type Value = Option<Vec<u8>>;
 
 /// Reads a group of rows; the columns are vector, key, count, label and text.
-fn read_group(group: &dyn RowGroupReader, leaves: &[Option<usize>; 5], rows: &mut Rows, size: usize) -> Result<(), Fault> {
+fn read_group(
+    group: &dyn RowGroupReader,
+    leaves: &[Option<usize>; 5],
+    rows: &mut Rows,
+    size: usize,
+) -> Result<(), Fault> {
     let at = u64::try_from(group.metadata().column(0).byte_range().0).unwrap_or(0);
     let mut readers = Vec::new();
     for &leaf in leaves {

@@ -56,7 +56,7 @@ fn python_opens_the_tables_that_firth_writes() -> Result<()> {
     }
     let long: Keys = ["x".repeat(100), "b\0".into()].iter().collect();
     let long = Embeddings::new(long, Matrix::zeros(2, 2), None)?;
-    format::npz::Npz.write_as(&long, &folder.path().join("long.npz"), Dtype::F32)?;
+    format::by_name("npz")?.write(&long, &folder.path().join("long.npz"))?;
     python(
         folder.path(),
         r#"
@@ -116,7 +116,7 @@ fn python_opens_numbers_of_fewer_bits() -> Result<()> {
     // The largest number does not fit 16 bits.
     let mut vectors = words.vectors().clone();
     vectors.as_mut_slice()[2] = 65504.0;
-    let words = words.with_vectors(vectors)?;
+    let words = Embeddings::new((0..WORDS.len()).map(|key| key.to_string()).collect(), vectors, None)?;
     for (name, dtype) in [
         ("half.npz", Dtype::F16),
         ("small.npz", Dtype::I8),

@@ -83,6 +83,7 @@ impl Format for Csv {
         };
         let mut rows = Rows::new(path, care, Some(table.numbers.len()), false);
         rows.warnings.extend(table.warning.clone());
+        rows.has_counts = table.columns.count.is_some();
         if !table.has_header {
             table.add(&first, 1, &mut rows)?;
         }
@@ -145,6 +146,9 @@ impl Table {
     /// Tells from the first two rows; `None` if these are no vectors.
     fn of(first: &ByteRecord, second: Option<&ByteRecord>) -> Option<Self> {
         let fields = first.len();
+        if fields < 2 {
+            return None;
+        }
         let is_number = |field: &[u8]| text::number(field.trim_ascii()).is_some();
         let names: Vec<_> = first.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
         let mut columns = Columns::named(&names);
@@ -152,7 +156,7 @@ impl Table {
         let counts_up = |from: usize| (from..).zip(&names[1..]).all(|(number, name)| *name == number.to_string());
         let is_numeric = first.iter().skip(1).all(is_number);
         let has_header = !is_numeric || columns.key == Some(0) || names[0].is_empty() && (counts_up(0) || counts_up(1));
-        if fields < 2 || second.is_some_and(|second| second.len() != fields && !has_header) {
+        if second.is_some_and(|second| second.len() != fields && !has_header) {
             return None;
         }
         if !has_header {

@@ -73,6 +73,8 @@ pub(super) struct Rows<'a> {
     /// Numbers of a row, once the first has told.
     dim: Option<usize>,
     counts: Vec<u64>,
+    /// Is there a place for counts, even if there are no rows?
+    pub has_counts: bool,
     labels: text::KeyList,
     texts: text::KeyList,
     /// Rows with a label, and with a text.
@@ -94,6 +96,7 @@ impl<'a> Rows<'a> {
             vectors: Vec::new(),
             dim,
             counts: Vec::new(),
+            has_counts: false,
             labels: list(),
             texts: list(),
             beside: (0, 0),
@@ -146,8 +149,21 @@ impl<'a> Rows<'a> {
 
     /// All rows, each key once; `None` if nothing told how long they are.
     pub fn finish(self) -> Result<Option<Embeddings>> {
-        let Self { path, omitted, keys, vectors, dim, counts, labels, texts, beside, lines, by_byte, mut warnings } =
-            self;
+        let Self {
+            path,
+            omitted,
+            keys,
+            vectors,
+            dim,
+            counts,
+            has_counts,
+            labels,
+            texts,
+            beside,
+            lines,
+            by_byte,
+            mut warnings,
+        } = self;
         let Some(dim) = dim else { return Ok(None) };
         let place = |row: usize| if by_byte { Place::Byte(lines[row], row) } else { Place::Line(lines[row]) };
         let (rows, counted) = (keys.len(), counts.len());
@@ -157,7 +173,7 @@ impl<'a> Rows<'a> {
         let strings = |list: text::KeyList| list.finish(|row| place(row).to_string());
         let (keys, escaped) = strings(keys);
         warnings.extend(escaped);
-        let counts = Some(counts).filter(|_| counted == rows && rows > 0);
+        let counts = Some(counts).filter(|_| counted == rows && (rows > 0 || has_counts));
         let mut embeddings = Embeddings::new(keys, Matrix::from_vec(rows, dim, vectors)?, counts)?;
         if beside.0 > 0 {
             embeddings = embeddings.with_labels(strings(labels).0)?;

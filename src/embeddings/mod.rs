@@ -76,6 +76,18 @@ impl Embeddings {
         Ok(self)
     }
 
+    /// The same keys with their mean taken off each vector ([`Matrix::centered`]) and off each n-gram's, so that those of
+    /// unseen keys, being means of n-grams', are moved as far.
+    pub fn centered(mut self) -> Result<Self> {
+        let mean = self.vectors.mean();
+        self.vectors = self.vectors.less(&mean);
+        if let Some(ngrams) = self.ngrams.take() {
+            let moved = ngrams.vectors().less(&mean);
+            self.ngrams = Some(ngrams.with_vectors(moved)?);
+        }
+        Ok(self)
+    }
+
     /// The rows at some positions, with all that is known of their keys.
     ///
     /// # Panics
@@ -93,6 +105,34 @@ impl Embeddings {
             metadata: self.metadata.clone(),
             warnings: Vec::new(),
         })
+    }
+
+    /// The rows of some keys, in the order of this model, and those keys that have none.
+    ///
+    /// With subwords, vectors are made of keys that have no row; they stand behind the others, with a count of 0.
+    pub fn keep(&self, wanted: &Keys) -> Result<(Self, Vec<String>)> {
+        let mut known: Vec<usize> = wanted.iter().filter_map(|key| self.keys.find(key)).collect();
+        known.sort_unstable();
+        known.dedup();
+        let mut kept = self.select(&known)?;
+        let unseen: Keys = wanted.iter().filter(|key| self.keys.find(key).is_none()).collect();
+        let unseen = unseen.iter().enumerate().filter(|&(at, key)| unseen.find(key) == Some(at)).map(|(_, key)| key);
+        let (mut missing, mut rows) = (Vec::new(), Vec::new());
+        for key in unseen {
+            let Some(vector) = self.vector(key) else {
+                missing.push(key.to_owned());
+                continue;
+            };
+            kept.keys.push(key);
+            rows.extend_from_slice(&vector);
+            kept.counts.iter_mut().for_each(|counts| counts.push(0));
+            [&mut kept.labels, &mut kept.texts].into_iter().flatten().for_each(|strings| strings.push(""));
+        }
+        if !rows.is_empty() {
+            rows.splice(0..0, kept.vectors.as_slice().iter().copied());
+            kept.vectors = Matrix::from_vec(kept.keys.len(), self.dim(), rows)?;
+        }
+        Ok((kept, missing))
     }
 
     /// The keys in order.

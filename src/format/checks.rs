@@ -8,7 +8,6 @@ use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
@@ -110,40 +109,19 @@ pub(super) fn repeated(keys: &Keys) -> Option<(usize, usize)> {
     suspicious.then(|| keys.first_repeated()).flatten()
 }
 
-/// Refuses keys that stand twice in a file; `place` says where a row is: "line 7".
-pub(super) fn distinct(path: &Path, keys: &Keys, place: impl Fn(usize) -> Place) -> Result<()> {
-    let Some((first, again)) = repeated(keys) else { return Ok(()) };
-    let (first, again) = (place(first), place(again));
-    let key = &again.key(keys);
-    Err(again.error(path, format!("{key:?} stands here and on {first}; every key must stand once, remove one")))
-}
-
-/// Refuses numbers of a file that are not finite.
-pub(super) fn finite(path: &Path, keys: &Keys, vectors: &Matrix, place: impl Fn(usize) -> Place) -> Result<()> {
-    let Some((row, column)) = not_finite(vectors.as_slice(), vectors.cols()) else { return Ok(()) };
-    let (key, value) = (keys.get(row), vectors.row(row)[column]);
-    let reason = format!("number {} of the vector of {key:?} is {value}; remove the row or mend it", column + 1);
-    Err(place(row).error(path, reason))
-}
-
 /// A row's place in its file.
 pub(super) enum Place {
-    /// A line from 1, and the row.
-    Line(u64, usize),
+    /// A line from 1.
+    Line(u64),
     /// A byte offset from 0, and the row.
     Byte(u64, usize),
 }
 
 impl Place {
-    fn key<'a>(&self, keys: &'a Keys) -> &'a str {
-        let (Self::Line(_, row) | Self::Byte(_, row)) = self;
-        keys.get(*row)
-    }
-
     /// An error at this place.
     pub(super) fn error(&self, path: &Path, reason: impl Into<String>) -> Error {
         match *self {
-            Self::Line(line, _) => Error::line(path, line, reason),
+            Self::Line(line) => Error::line(path, line, reason),
             Self::Byte(byte, row) => Error::byte(path, byte, format!("row {}: {}", row + 1, reason.into())),
         }
     }
@@ -152,7 +130,7 @@ impl Place {
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Line(line, _) => write!(f, "line {line}"),
+            Self::Line(line) => write!(f, "line {line}"),
             Self::Byte(byte, row) => write!(f, "row {} (byte {byte})", row + 1),
         }
     }
@@ -191,6 +169,10 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("{short:?}{more}")
 }
 
+/// What a format without labels, and without texts, drops.
+pub(super) const LABELS: &str = "the labels";
+pub(super) const TEXTS: &str = "the first words of the documents";
+
 /// What a format without labels, texts, counts or metadata drops.
 pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
     let mut losses = Vec::new();
@@ -198,10 +180,10 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
         losses.push(format!("the counts of {} keys", embeddings.len()));
     }
     if embeddings.labels().is_some() {
-        losses.push("the labels".into());
+        losses.push(LABELS.into());
     }
     if embeddings.texts().is_some() {
-        losses.push("the first words of the documents".into());
+        losses.push(TEXTS.into());
     }
     if let Some(ngrams) = embeddings.ngrams() {
         losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
@@ -217,6 +199,7 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
 pub(in crate::format) mod tests {
     use super::*;
     use crate::format::Format;
+    use crate::math::Matrix;
 
     pub fn scratch() -> tempfile::TempDir {
         tempfile::tempdir().expect("a temporary folder")

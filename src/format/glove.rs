@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::{Candidate, Care, Dtype, Format, checks, text};
+use super::{Candidate, Care, Dtype, Format, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -38,8 +38,8 @@ impl Format for Glove {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
-        checks::writable(embeddings)?;
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
+        numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\n', '\r'], HOLDS)?;
         let Some(first) = embeddings.keys().iter().next() else {
             return Err(Error::Unsupported {
@@ -57,7 +57,7 @@ impl Format for Glove {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();
@@ -68,11 +68,8 @@ impl Format for Glove {
             let found = checks::excerpt(first);
             return Err(Error::line(path, 1, format!("found {found}, expected a key and its numbers")));
         }
-        let layout = text::Layout { start, line: 1, dim, keyed: true, rows: None };
-        let table = text::read(path, bytes, &layout)?;
-        let mut embeddings = Embeddings::new(table.keys, table.vectors, None)?;
-        embeddings.warnings = table.warnings;
-        Ok(embeddings)
+        let layout = text::Layout { start, line: 1, dim, keyed: true, rows: None, care };
+        text::read(path, bytes, &layout)?.embeddings(path)
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {

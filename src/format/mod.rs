@@ -29,14 +29,22 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
+mod archive;
+mod care;
 mod checks;
+pub mod csv;
 mod detect;
 pub mod glove;
+pub mod jsonl;
 pub mod matrix;
 pub mod native;
 mod npy;
+pub mod npz;
+mod numbers;
 pub mod numpy;
+pub mod parquet;
 pub mod projector;
+mod rows;
 mod text;
 pub mod word2vec;
 
@@ -53,7 +61,7 @@ pub enum Dtype {
     F16,
     /// 16 bits, 8 of them significant, with the range of 32 bits.
     Bf16,
-    /// 8 bits, with a scale for all.
+    /// 8 bits, with a scale for each row.
     I8,
 }
 
@@ -121,8 +129,18 @@ pub trait Format: Sync {
 }
 
 /// All formats. The order matters to detection only: what has a magic number comes first.
-pub const FORMATS: &[&dyn Format] =
-    &[&native::Native, &numpy::Numpy, &projector::Projector, &word2vec::Text, &word2vec::Binary, &glove::Glove];
+pub const FORMATS: &[&dyn Format] = &[
+    &native::Native,
+    &numpy::Numpy,
+    &npz::Npz,
+    &parquet::Parquet,
+    &projector::Projector,
+    &word2vec::Text,
+    &word2vec::Binary,
+    &jsonl::Jsonl,
+    &glove::Glove,
+    &csv::Csv,
+];
 
 /// Reads any vector file, or the word vectors of a run folder; the format is found by content.
 pub fn read(path: &Path) -> Result<Embeddings> {

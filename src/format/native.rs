@@ -1,18 +1,20 @@
 //! Firth's own format: a safetensors file of kind `words`, mapped and never copied.
 //!
 //! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts`, `label_ends` and `text_ends` u64 \[n\]
-//! if known, `vectors` f32 \[n, dim\], `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
-//! classes and the first words of documents; with subwords, `ngram_buckets` u32 \[m\] and `ngram_vectors` f32 \[m, dim\],
-//! and how words are cut in the header. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
+//! if known, with subwords `ngram_buckets` u32 \[m\] and `ngram_vectors` f32 \[m, dim\], `vectors` f32 \[n, dim\] (or f16,
+//! bf16, or i8 after `scales` f32 \[n\]), `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
+//! classes and the first words of documents. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
 //! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 
+use super::care::Omitted;
 use super::checks::{self, Place};
-use super::{Candidate, Care, Format};
+use super::{Candidate, Care, Dtype as Numbers, Format, care, numbers};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
@@ -29,6 +31,8 @@ pub const FINGERPRINT: &str = "firth.fingerprint";
 
 /// The entry of the header that says how words are cut into n-grams.
 const SUBWORDS: &str = "firth.subwords";
+/// The entry with the fingerprint of the n-grams' vectors.
+const NGRAMS_FINGERPRINT: &str = "firth.ngrams.fingerprint";
 
 /// The native format.
 pub struct Native;
@@ -58,8 +62,12 @@ impl Format for Native {
         Vec::new()
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: super::Dtype) -> Result<()> {
-        checks::writable(embeddings)?;
+    fn dtypes(&self) -> &'static [Numbers] {
+        &Numbers::ALL
+    }
+
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Numbers) -> Result<()> {
+        numbers::writable(self, embeddings, dtype)?;
         let words = Words {
             keys: embeddings.keys(),
             counts: embeddings.counts(),
@@ -68,23 +76,29 @@ impl Format for Native {
             ngrams: embeddings.ngrams().map(|n| (n.subwords(), n.buckets(), Rows::of(n.vectors()))),
             dim: embeddings.dim(),
         };
-        write_rows(path, words, &embeddings.metadata, || embeddings.vectors().iter_rows())
+        write_rows(path, words, &embeddings.metadata, dtype, || embeddings.vectors().iter_rows())
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let container = Container::open_kind(&file(path), KIND)?;
         let path = container.path();
         let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));
 
-        let (_, shape) = container.shape("vectors")?;
+        let (kind, shape) = container.shape("vectors")?;
         let &[rows, dim] = shape.as_slice() else {
             return Err(fault(format!("vectors of shape {shape:?}, expected [keys, dimension]")));
         };
-        let numbers = container.slice::<f32>("vectors")?;
-        // The container has checked that the numbers are in the file; this refuses odd shapes of no numbers.
-        let row_bytes = (dim as u64).saturating_mul(4);
-        checks::shape(rows as u64, dim as u64, row_bytes, 4 * numbers.len() as u64).map_err(&fault)?;
-        let vectors = Matrix::from_mapped(rows, dim, numbers)?;
+        let vectors = match Numbers::ALL.into_iter().find(|&known| tensor_type(known) == kind) {
+            Some(Numbers::F32) => {
+                let numbers = container.slice::<f32>("vectors")?;
+                // The container has checked that the numbers are in the file; this refuses odd shapes of no numbers.
+                let row_bytes = (dim as u64).saturating_mul(4);
+                checks::shape(rows as u64, dim as u64, row_bytes, 4 * numbers.len() as u64).map_err(&fault)?;
+                Matrix::from_mapped(rows, dim, numbers)?
+            }
+            Some(narrow) => narrow_vectors(&container, rows, dim, narrow)?,
+            None => return Err(fault(format!("vectors of type {kind:?}, expected F32, F16, BF16 or I8"))),
+        };
 
         let strings = |name: &str, ends: &str| -> Result<Keys> {
             let text = container.slice::<u8>(name)?;
@@ -97,9 +111,6 @@ impl Format for Native {
         let keys = strings("keys", "key_ends")?;
         let counts =
             has("counts").then(|| container.slice::<u64>("counts").map(|counts| counts.to_vec())).transpose()?;
-        // Rows have no bytes of their own to point at: the offset is that within the file's numbers.
-        checks::distinct(path, &keys, |row| Place::Byte((row * dim * 4) as u64, row))?;
-        checks::finite(path, &keys, &vectors, |row| Place::Byte((row * dim * 4) as u64, row))?;
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
         if has("labels") {
             embeddings = embeddings.with_labels(strings("labels", "label_ends")?)?;
@@ -110,20 +121,29 @@ impl Format for Native {
         if let Some(subwords) = container.entry(SUBWORDS) {
             let subwords: Subwords = serde_json::from_str(subwords)
                 .map_err(|error| fault(format!("{SUBWORDS} is {subwords:?} ({error})")))?;
-            subwords.validate()?;
+            subwords.validate().map_err(|error| fault(error.to_string()))?;
             let buckets = container.slice::<u32>("ngram_buckets")?;
             let numbers = container.slice::<f32>("ngram_vectors")?;
-            if let Some((row, column)) = checks::not_finite(&numbers, dim) {
+            // As below.
+            if container.entry(NGRAMS_FINGERPRINT).is_none()
+                && let Some((row, column)) = checks::not_finite(&numbers, dim)
+            {
                 return Err(fault(format!("number {} of the vector of n-gram {} is not finite", column + 1, row + 1)));
             }
             let vectors = Matrix::from_mapped(buckets.len(), dim, numbers)?;
             embeddings = embeddings.with_ngrams(Some(Ngrams::new(subwords, buckets.to_vec(), vectors)?))?;
         }
         embeddings.metadata = container.entries();
-        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT, SUBWORDS] {
+        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT] {
             embeddings.metadata.remove(own);
         }
-        Ok(embeddings)
+        // What firth wrote was checked then, and [`verify`] finds what has changed since; to read all rows here would
+        // take seconds of a large file, of which a query wants a few.
+        if container.entry(FINGERPRINT).is_some() && care == Care::Strict {
+            return Ok(embeddings);
+        }
+        // Rows have no bytes of their own to point at: the offset is that within the file's numbers.
+        care::sound(path, embeddings, Omitted::new(care), |row| Place::Byte((row * dim * 4) as u64, row))
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
@@ -160,37 +180,98 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     path: &Path,
     words: Words<'_>,
     metadata: &BTreeMap<String, String>,
+    dtype: Numbers,
     rows: impl Fn() -> I,
 ) -> Result<()> {
     let Words { keys, counts, labels, texts, ngrams, dim } = words;
     let ends = [("counts", counts.is_some()), ("label_ends", labels.is_some()), ("text_ends", texts.is_some())];
     let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
     tensors.extend(ends.iter().filter(|end| end.1).map(|end| (end.0, Dtype::U64, vec![keys.len()])));
-    tensors.push(("vectors", Dtype::F32, vec![keys.len(), dim]));
     let mut metadata = metadata.clone();
-    if let Some((subwords, buckets, _)) = &ngrams {
+    if let Some((subwords, buckets, rows)) = &ngrams {
         tensors.push(("ngram_buckets", Dtype::U32, vec![buckets.len()]));
         tensors.push(("ngram_vectors", Dtype::F32, vec![buckets.len(), dim]));
         let subwords = serde_json::to_string(subwords).map_err(|source| Error::Backend { source: source.into() })?;
         metadata.insert(SUBWORDS.into(), subwords);
+        metadata.insert(NGRAMS_FINGERPRINT.into(), format!("{:016x}", fingerprint(rows.iter())));
     }
+    if dtype == Numbers::I8 {
+        tensors.push(("scales", Dtype::F32, vec![keys.len()]));
+    }
+    tensors.push(("vectors", tensor_type(dtype), vec![keys.len(), dim]));
     tensors.push(("keys", Dtype::U8, vec![keys.text().len()]));
     for (name, strings) in [("labels", labels), ("texts", texts)] {
         tensors.extend(strings.map(|strings| (name, Dtype::U8, vec![strings.text().len()])));
     }
-    metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint(rows())));
+    metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint_as(dtype, dim, &rows)));
     let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
     writer.write(keys.ends())?;
     writer.write(counts.unwrap_or(&[]))?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.ends()))?;
-    rows().try_for_each(|row| writer.write(row))?;
     if let Some((_, buckets, rows)) = ngrams {
         writer.write(buckets)?;
         rows.iter().try_for_each(|row| writer.write(row))?;
     }
+    if dtype == Numbers::I8 {
+        rows().try_for_each(|row| writer.write(&[numbers::scale(row)]))?;
+    }
+    let mut bytes = Vec::new();
+    rows().try_for_each(|row| {
+        if dtype == Numbers::F32 {
+            return writer.write(row);
+        }
+        bytes.clear();
+        numbers::encode(row, dtype, numbers::scale(row), &mut bytes);
+        writer.write(&bytes)
+    })?;
     writer.write(keys.text().as_bytes())?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.text().as_bytes()))?;
     writer.commit()
+}
+
+/// The fingerprint of what a reader will find, once numbers are rounded to a kind.
+fn fingerprint_as<'a, I: Iterator<Item = &'a [f32]>>(dtype: Numbers, dim: usize, rows: &impl Fn() -> I) -> u64 {
+    if dtype == Numbers::F32 {
+        return fingerprint(rows());
+    }
+    let mut rounded = Vec::new();
+    let mut bytes = Vec::new();
+    for row in rows() {
+        let (scale, start) = (numbers::scale(row), rounded.len());
+        bytes.clear();
+        numbers::encode(row, dtype, scale, &mut bytes);
+        rounded.resize(start + dim, 0.0);
+        numbers::decode(&bytes, dtype, scale, &mut rounded[start..]);
+    }
+    fingerprint(rounded.chunks_exact(dim))
+}
+
+/// A kind of numbers as safetensors calls it.
+fn tensor_type(dtype: Numbers) -> Dtype {
+    match dtype {
+        Numbers::F32 => Dtype::F32,
+        Numbers::F16 => Dtype::F16,
+        Numbers::Bf16 => Dtype::BF16,
+        Numbers::I8 => Dtype::I8,
+    }
+}
+
+/// Copies vectors of fewer bits.
+fn narrow_vectors(container: &Container, rows: usize, dim: usize, dtype: Numbers) -> Result<Matrix> {
+    let fault =
+        |reason: String| Error::byte(container.path(), 0, format!("{reason}; the file is corrupt, write it anew"));
+    let bytes = container.bytes("vectors")?;
+    let row_bytes = dim.saturating_mul(dtype.bytes());
+    checks::shape(rows as u64, dim as u64, row_bytes as u64, bytes.len() as u64).map_err(&fault)?;
+    let scales = if dtype == Numbers::I8 { Some(container.slice::<f32>("scales")?) } else { None };
+    if let Some(scales) = scales.as_ref().filter(|scales| scales.len() != rows) {
+        return Err(fault(format!("{} scales, expected one for each of {rows} rows", scales.len())));
+    }
+    let mut vectors = Matrix::zeros(rows, dim);
+    vectors.as_mut_slice().par_chunks_mut(dim).zip(bytes.par_chunks(row_bytes)).enumerate().for_each(
+        |(at, (row, bytes))| numbers::decode(bytes, dtype, scales.as_ref().map_or(1.0, |scales| scales[at]), row),
+    );
+    Ok(vectors)
 }
 
 /// Compares the vectors of a file with the fingerprint in its header, which was taken when they were written; a file
@@ -198,13 +279,19 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
 pub fn verify(path: &Path, vectors: &Matrix) -> Result<Option<String>> {
     let path = file(path);
     let container = Container::open_kind(&path, KIND)?;
+    let damaged = |of: &str, expected, found| {
+        Err(Error::mismatch(format!("{}: fingerprint of {of} (the file is damaged)", path.display()), expected, found))
+    };
+    if let Some(expected) = container.entry(NGRAMS_FINGERPRINT) {
+        let numbers = container.slice::<f32>("ngram_vectors")?;
+        let found = format!("{:016x}", fingerprint(numbers.chunks_exact(vectors.cols().max(1))));
+        if found != expected {
+            return damaged("the n-grams", expected, found);
+        }
+    }
     let Some(expected) = container.entry(FINGERPRINT) else { return Ok(None) };
     let found = format!("{:016x}", fingerprint(vectors.iter_rows()));
-    if found == expected {
-        return Ok(Some(found));
-    }
-    let what = format!("{}: fingerprint of the vectors (the file is damaged)", path.display());
-    Err(Error::mismatch(what, expected, found))
+    if found == expected { Ok(Some(found)) } else { damaged("the vectors", expected, found) }
 }
 
 /// The file itself, or that of a run folder.

@@ -3,13 +3,14 @@
 //! `\x93NUMPY`, a version, the length of a header that is a Python dictionary (`u16`, from version 2 on `u32`), the
 //! header, the numbers. [`super::numpy`] makes word vectors of them, [`super::matrix`] plain matrices.
 
+use std::io::Write;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::checks;
+use super::{Dtype, checks, numbers};
 use crate::error::Result;
-use crate::io::{AtomicFile, as_bytes};
+use crate::io::as_bytes;
 use crate::math::Matrix;
 
 /// How every array begins.
@@ -78,19 +79,33 @@ pub(super) fn dictionary(bytes: &[u8]) -> Result<Range<usize>, String> {
     Ok(before..length.ok_or(SHORT)?.saturating_add(before))
 }
 
-/// Writes a matrix as a whole array of little-endian `f32`, row after row.
-pub(super) fn write(file: &mut AtomicFile, matrix: &Matrix) -> Result<()> {
-    let (rows, cols) = (matrix.rows(), matrix.cols());
-    let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {cols}), }}");
+/// Writes a matrix as a whole array, row after row, of `f32` or `f16` or, each row by its scale, `i8`.
+pub(super) fn write(file: &mut impl Write, matrix: &Matrix, dtype: Dtype) -> std::io::Result<()> {
+    let kind = match dtype {
+        Dtype::F16 => "<f2",
+        Dtype::I8 => "|i1",
+        _ => "<f4",
+    };
+    file.write_all(&header(kind, &format!("({}, {})", matrix.rows(), matrix.cols())))?;
+    if kind == "<f4" {
+        return file.write_all(as_bytes(matrix.as_slice()));
+    }
+    let mut bytes = Vec::new();
+    matrix.iter_rows().try_for_each(|row| {
+        bytes.clear();
+        numbers::encode(row, dtype, numbers::scale(row), &mut bytes);
+        file.write_all(&bytes)
+    })
+}
+
+/// What stands before the numbers of an array, with the type and the shape as NumPy spells them.
+pub(super) fn header(kind: &str, shape: &str) -> Vec<u8> {
+    let mut dictionary = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}");
     // Ten bytes stand before it and a newline behind, together a multiple of 64.
-    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
-    header.push_str(&" ".repeat(length - 1 - header.len()));
-    header.push('\n');
-    file.write(MAGIC)?;
-    file.write(&[1, 0])?;
-    file.write(&(length as u16).to_le_bytes())?;
-    file.write(header.as_bytes())?;
-    file.write(as_bytes(matrix.as_slice()))
+    let length = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    dictionary.push_str(&" ".repeat(length - 1 - dictionary.len()));
+    dictionary.push('\n');
+    [MAGIC, &[1, 0], &(length as u16).to_le_bytes(), dictionary.as_bytes()].concat()
 }
 
 /// A type of numbers and the order of their bytes.
@@ -158,7 +173,7 @@ impl Number {
         parts.for_each(|(values, bytes)| {
             let into = Copied { values, bytes, big_endian: self.big_endian };
             match self.kind {
-                Kind::F16 => into.fill(|two| half(u16::from_le_bytes(two))),
+                Kind::F16 => into.fill(|two| half::f16::from_le_bytes(two).to_f32()),
                 Kind::F32 => into.fill(f32::from_le_bytes),
                 Kind::F64 => into.fill(|eight| f64::from_le_bytes(eight) as f32),
                 Kind::I8 => into.fill(|one| f32::from(i8::from_le_bytes(one))),
@@ -227,18 +242,6 @@ impl Copied<'_> {
             *value = number(bytes);
         }
     }
-}
-
-/// A 16-bit float (IEEE 754 binary16), exactly.
-fn half(bits: u16) -> f32 {
-    let (exponent, fraction) = ((bits >> 10) & 0x1f, f32::from(bits & 0x3ff));
-    let size = match exponent {
-        0 => fraction * 2f32.powi(-24),
-        0x1f if fraction == 0.0 => f32::INFINITY,
-        0x1f => f32::NAN,
-        _ => (1024.0 + fraction) * 2f32.powi(i32::from(exponent) - 25),
-    };
-    if bits >> 15 == 1 { -size } else { size }
 }
 
 /// The text of a dictionary from an entry's value on.

@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::care::Omitted;
 use super::checks::{self, Place};
 use super::npy::{self, Header, Kind, Number};
-use super::{Candidate, Care, Dtype, Format, text};
+use super::{Candidate, Care, Dtype, Format, care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -48,13 +49,13 @@ impl Format for Numpy {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         let beside = path.with_extension(KEYS[0]);
         if beside == path {
             let reason = format!("{} is the name of the file of keys; end it in .npy", path.display());
             return Err(Error::config("--output", reason));
         }
-        checks::writable(embeddings)?;
+        numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\n', '\r'], HOLDS)?;
         checks::no_mark(self.name(), embeddings.keys(), HOLDS)?;
         let mut keys = AtomicFile::create(&beside)?;
@@ -63,29 +64,30 @@ impl Format for Numpy {
             keys.write(b"\n")?;
         }
         let mut file = AtomicFile::create(path)?;
-        npy::write(&mut file, embeddings.vectors())?;
+        npy::write(&mut file, embeddings.vectors(), dtype).map_err(|source| Error::io(path, source))?;
         // Both are whole by now; the array comes last, since it is what readers look for.
         keys.commit()?;
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn dtypes(&self) -> &'static [Dtype] {
+        &[Dtype::F32, Dtype::F16]
+    }
+
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let array = Array::read(path, file.bytes())?;
         let mut warnings = Vec::new();
         let (keys, beside) = read_keys(path, array.rows, &mut warnings)?;
         let vectors = Matrix::from_vec(array.rows, array.dim, array.number.floats(&file.bytes()[array.start..]))?;
-        checks::distinct(&beside, &keys, |row| Place::Line(row as u64 + 1, row))?;
-        checks::finite(path, &keys, &vectors, |row| {
-            Place::Byte((array.start + row * array.dim * array.number.bytes()) as u64, row)
-        })?;
         if array.number.kind == Kind::F64 {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
         }
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
         embeddings.warnings = warnings;
-        Ok(embeddings)
+        // Keys have lines, numbers only bytes.
+        care::sound(&beside, embeddings, Omitted::new(care), |row| Place::Line(row as u64 + 1))
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {

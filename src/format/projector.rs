@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::checks::{self, Place};
-use super::{Candidate, Care, Dtype, Format, text};
+use super::rows::Columns;
+use super::{Candidate, Care, Dtype, Format, care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -47,8 +48,8 @@ impl Format for Projector {
         checks::dropped(embeddings, false, true)
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
-        checks::writable(embeddings)?;
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
+        numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\t', '\n', '\r'], HOLDS)?;
         checks::no_mark(self.name(), embeddings.keys(), HOLDS)?;
         // The projector skips blank lines, so that all later keys would stand at the wrong points.
@@ -70,7 +71,7 @@ impl Format for Projector {
         written
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let (tensor, metadata) = files(path)?;
         let file = MappedFile::open(&tensor)?;
         file.advise_sequential();
@@ -82,12 +83,15 @@ impl Format for Projector {
             let found = checks::excerpt(first);
             return Err(Error::line(tensor, 1, format!("found {found}, expected numbers with tabs between")));
         }
-        let layout = text::Layout { start, line: 1, dim, keyed: false, rows: None };
+        let layout = text::Layout { start, line: 1, dim, keyed: false, rows: None, care };
         let table = text::read(&tensor, bytes, &layout)?;
-        let labels = read_metadata(&metadata, table.vectors.rows())?;
+        let all = 0..table.lines;
+        let kept = table.kept.unwrap_or_else(|| all.collect());
+        let labels = read_metadata(&metadata, table.lines, &kept)?;
         let mut embeddings = Embeddings::new(labels.keys, table.vectors, labels.counts)?;
-        embeddings.warnings = labels.warnings;
-        Ok(embeddings)
+        embeddings.warnings = [table.warnings, labels.warnings].concat();
+        let place = |row: usize| Place::Line((labels.header + kept[row] + 1) as u64);
+        care::sound(&metadata, embeddings, table.omitted, place)
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
@@ -158,9 +162,12 @@ struct Labels {
     keys: Keys,
     counts: Option<Vec<u64>>,
     warnings: Vec<String>,
+    /// How many lines stand before the first key.
+    header: usize,
 }
 
-fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
+/// The keys of the rows that were `kept`, of so many in all.
+fn read_metadata(path: &Path, rows: usize, kept: &[usize]) -> Result<Labels> {
     let file = MappedFile::open(path)?;
     let lines = text::lines(file.bytes());
     // Several columns have a header, a single one has none.
@@ -170,9 +177,9 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
         }
         _ => Vec::new(),
     };
-    let column = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
-    let key_column = column(&["word", "label", "key", "name"]).unwrap_or(0);
-    let count_column = column(&["count"]).filter(|&column| column != key_column);
+    let columns = Columns::named(&names);
+    let key_column = columns.key.unwrap_or(0);
+    let count_column = columns.count.filter(|&column| column != key_column);
     let header = usize::from(!names.is_empty());
     let (lines, blank) = lines[header..].split_at(rows.min(lines.len() - header));
     if lines.len() < rows || blank.iter().any(|line| !text::trimmed(line).is_empty()) {
@@ -182,9 +189,9 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
     }
 
     let line_of = |row: usize| (header + row + 1) as u64;
-    let mut keys = text::KeyList::with_capacity(rows);
-    let mut counts = count_column.map(|_| Vec::with_capacity(rows));
-    for (row, line) in lines.iter().enumerate() {
+    let mut keys = text::KeyList::with_capacity(kept.len());
+    let mut counts = count_column.map(|_| Vec::with_capacity(kept.len()));
+    for (row, line) in kept.iter().map(|&row| (row, &lines[row])) {
         let field = |column: usize| {
             line.split(|&byte| byte == b'\t').nth(column).ok_or_else(|| {
                 let reason = format!("found {}, expected {} columns", checks::excerpt(line), names.len());
@@ -204,14 +211,13 @@ fn read_metadata(path: &Path, rows: usize) -> Result<Labels> {
             })?);
         }
     }
-    let (keys, warning) = keys.finish(|row| format!("line {}", line_of(row)));
-    checks::distinct(path, &keys, |row| Place::Line(line_of(row), row))?;
+    let (keys, warning) = keys.finish(|row| format!("line {}", line_of(kept[row])));
     let mut warnings = Vec::from_iter(warning);
     let read = 1 + usize::from(count_column.is_some());
     if names.len() > read {
         warnings.push(format!("{} columns of {} were left out", names.len() - read, path.display()));
     }
-    Ok(Labels { keys, counts, warnings })
+    Ok(Labels { keys, counts, warnings, header })
 }
 
 #[cfg(test)]

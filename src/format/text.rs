@@ -9,7 +9,10 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::Care;
+use super::care::{self, Omitted};
 use super::checks::{self, Place};
+use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
 use crate::math::Matrix;
@@ -35,95 +38,132 @@ pub(super) struct Layout {
     pub keyed: bool,
     /// How many rows there must be, where a header tells.
     pub rows: Option<u64>,
+    /// Are rows at fault errors?
+    pub care: Care,
 }
 
 /// The rows of a file.
 pub(super) struct Table {
     pub keys: Keys,
     pub vectors: Matrix,
+    /// Which lines these are, counted from the first row's, if some were left out.
+    pub kept: Option<Vec<usize>>,
+    /// How many lines there are.
+    pub lines: usize,
+    pub omitted: Omitted,
     pub warnings: Vec<String>,
+    /// The number of the first row's line.
+    first: u64,
+}
+
+impl Table {
+    /// Keys and vectors, each key once.
+    pub fn embeddings(self, path: &Path) -> Result<Embeddings> {
+        let Self { keys, vectors, kept, omitted, warnings, first, .. } = self;
+        let mut embeddings = Embeddings::new(keys, vectors, None)?;
+        embeddings.warnings = warnings;
+        let line = |row: usize| first + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
+        care::sound(path, embeddings, omitted, |row| Place::Line(line(row)))
+    }
 }
 
 /// What a task found in its block.
-#[derive(Default)]
 struct Block {
-    text: String,
-    ends: Vec<u64>,
-    /// Keys with bytes that are not UTF-8: how many, and the first one's row.
-    escaped: (u64, usize),
-    /// Keys that end in a number after a blank.
+    keys: KeyList,
+    /// The lines that became rows, if some may not have.
+    kept: Vec<usize>,
+    /// Keys that end in a number after a blank: how many, and the first.
     numeric: (u64, usize),
+    /// Keys that are empty.
+    empty: (u64, usize),
+    omitted: Omitted,
 }
 
 /// Reads all rows.
 pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> {
     let body = layout.start..layout.start + trimmed(&bytes[layout.start..]).len();
     let blocks = blocks(bytes, body.clone());
-    let lines: Vec<usize> =
-        blocks.par_iter().map(|block| memchr::memchr_iter(b'\n', &bytes[block.clone()]).count()).collect();
-    // The last line has lost its newline with the blanks at the end.
-    let rows = lines.iter().sum::<usize>() + usize::from(!blocks.is_empty());
-    if let Some(expected) = layout.rows.filter(|&expected| expected != rows as u64) {
-        return Err(Error::line(
-            path,
-            1,
-            format!(
-                "the header says {expected} keys, the file holds {rows} rows; \
-                 it is truncated or its header wrong: correct the header or write the file anew"
-            ),
-        ));
-    }
     let least = layout.dim.saturating_mul(2).saturating_add(u64::from(layout.keyed));
+    let is_lenient = layout.care == Care::Lenient;
+    // All lines are rows, but of a file with faults only those that are long enough can be.
+    let counted: Vec<(usize, usize)> = blocks
+        .par_iter()
+        .map(|block| {
+            let block = &bytes[block.clone()];
+            // The last line has lost its newline with the blanks at the end.
+            let lines = memchr::memchr_iter(b'\n', block).count() + usize::from(!block.ends_with(b"\n"));
+            let long = |line: &&[u8]| line.len() as u64 + 1 >= least;
+            (lines, if is_lenient { split(block).filter(long).count() } else { lines })
+        })
+        .collect();
+    let lines = counted.iter().map(|count| count.0).sum::<usize>();
+    let mut warnings = Vec::new();
+    if let Some(expected) = layout.rows.filter(|&expected| expected != lines as u64) {
+        let reason = format!("the header says {expected} keys, the file holds {lines} rows");
+        if !is_lenient {
+            let remedy = "it is truncated or its header wrong: correct the header or write the file anew";
+            return Err(Error::line(path, 1, format!("{reason}; {remedy}, or read it with firth convert --lenient")));
+        }
+        warnings.push(reason);
+    }
+    let rows = counted.iter().map(|count| count.1).sum::<usize>();
     let (rows, dim) = checks::shape(rows as u64, layout.dim, least, body.len() as u64 + 1).map_err(|reason| {
         // If the rows have too few bytes together, one of them has.
-        let lines = bytes[body.clone()].split(|&byte| byte == b'\n');
-        let short = (layout.line..).zip(lines).find(|(_, line)| (line.len() as u64) < least - 1);
+        let short = (layout.line..).zip(split(&bytes[body.clone()])).find(|(_, line)| (line.len() as u64) < least - 1);
         match short {
             Some((number, line)) => Error::line(path, number, explain(line, layout.dim, layout.keyed)),
             None => Error::line(path, 1, reason),
         }
     })?;
 
-    let mut vectors = Matrix::zeros(rows, dim);
+    let mut vectors = vec![0f32; rows * dim];
     let mut tasks = Vec::with_capacity(blocks.len());
     let (mut rest, mut first) = (vectors.as_mut_slice(), 0);
-    for (block, newlines) in blocks.into_iter().zip(lines) {
-        let here = if block.end == body.end { rows - first } else { newlines };
-        let (values, after) = rest.split_at_mut(here * dim);
+    for (block, (lines, rows)) in blocks.into_iter().zip(counted) {
+        let (values, after) = rest.split_at_mut(rows * dim);
         tasks.push((block, first, values));
-        (rest, first) = (after, first + here);
+        (rest, first) = (after, first + lines);
     }
-    let found: Vec<_> = tasks
+    let room: Vec<usize> = tasks.iter().map(|(.., values)| values.len() / dim).collect();
+    let found: Vec<Result<Block>> = tasks
         .into_par_iter()
-        .map(|(block, first, values)| read_block(&bytes[block], first, values, dim, layout.keyed))
+        .map(|(block, first, values)| read_block(path, &bytes[block], first, values, layout))
         .collect();
 
-    let line = |row: usize| layout.line + row as u64;
-    let mut all = Block::default();
-    for block in found {
-        let block = block.map_err(|(row, reason)| Error::line(path, line(row), reason))?;
-        let offset = all.text.len() as u64;
-        all.text.push_str(&block.text);
-        all.ends.extend(block.ends.iter().map(|end| end + offset));
-        all.escaped = first_of(all.escaped, block.escaped);
-        all.numeric = first_of(all.numeric, block.numeric);
+    let mut keys = KeyList::with_capacity(rows);
+    let (mut numeric, mut empty, mut kept, mut omitted) = ((0, 0), (0, 0), Vec::new(), Omitted::new(layout.care));
+    let mut start = 0;
+    for (block, room) in found.into_iter().zip(room) {
+        let block = block?;
+        let (before, here) = (keys.len(), block.keys.len());
+        // Close the gaps that rows left.
+        vectors.copy_within(start * dim..(start + here) * dim, before * dim);
+        start += room;
+        numeric = first_of(numeric, (block.numeric.0, before + block.numeric.1));
+        empty = first_of(empty, (block.empty.0, before + block.empty.1));
+        keys.append(block.keys);
+        kept.extend(block.kept);
+        omitted.append(block.omitted);
     }
-    let keys = Keys::from_parts(all.text, all.ends).expect("each end was taken from the text");
-    if layout.keyed {
-        checks::distinct(path, &keys, |row| Place::Line(line(row), row))?;
-    }
-    let mut warnings = Vec::new();
-    warnings.extend(escaped_warning(all.escaped, &keys, &format!("line {}", line(all.escaped.1))));
-    if all.numeric.0 > 0 {
+    vectors.truncate(keys.len() * dim);
+    let kept = (keys.len() < lines).then_some(kept);
+    let line = |row: usize| layout.line + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
+    let (keys, escaped) = keys.finish(|row| format!("line {}", line(row)));
+    warnings.extend(escaped);
+    if numeric.0 > 0 {
         warnings.push(format!(
             "{} keys end in a number after a blank (the first is {:?}, line {}); if they should not, \
              the dimension {dim} is too small or a row has too many numbers",
-            all.numeric.0,
-            keys.get(all.numeric.1),
-            line(all.numeric.1)
+            numeric.0,
+            keys.get(numeric.1),
+            line(numeric.1)
         ));
     }
-    Ok(Table { keys, vectors, warnings })
+    if empty.0 > 0 {
+        warnings.push(format!("{} keys are empty (the first is in line {})", empty.0, line(empty.1)));
+    }
+    let vectors = Matrix::from_vec(keys.len(), dim, vectors)?;
+    Ok(Table { keys, vectors, kept, lines, omitted, warnings, first: layout.line })
 }
 
 /// Keys as they are read, one after another; bytes that are not UTF-8 are counted and written as `\xNN`.
@@ -139,6 +179,10 @@ impl KeyList {
         Self { text: String::new(), ends: Vec::with_capacity(rows), escaped: (0, 0) }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub(super) fn push(&mut self, key: &[u8]) {
         if checks::push_key(&mut self.text, key) {
             self.escaped = first_of(self.escaped, (1, self.ends.len()));
@@ -146,22 +190,27 @@ impl KeyList {
         self.ends.push(self.text.len() as u64);
     }
 
+    /// Adds the keys of a later part.
+    fn append(&mut self, later: Self) {
+        let (rows, offset) = (self.len(), self.text.len() as u64);
+        self.escaped = first_of(self.escaped, (later.escaped.0, rows + later.escaped.1));
+        self.text.push_str(&later.text);
+        self.ends.extend(later.ends.iter().map(|end| end + offset));
+    }
+
     /// The keys, and a warning if some were not UTF-8; `place` names a row: "line 3".
     pub(super) fn finish(self, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
+        let (count, first) = self.escaped;
         let keys = Keys::from_parts(self.text, self.ends).expect("each end was taken from the text");
-        let warning = escaped_warning(self.escaped, &keys, &place(self.escaped.1));
+        let warning = (count > 0).then(|| {
+            format!(
+                "{count} keys are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {})",
+                keys.get(first),
+                place(first)
+            )
+        });
         (keys, warning)
     }
-}
-
-/// The warning that keys were not UTF-8, if any were.
-fn escaped_warning((count, first): (u64, usize), keys: &Keys, place: &str) -> Option<String> {
-    (count > 0).then(|| {
-        format!(
-            "{count} keys are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {place})",
-            keys.get(first)
-        )
-    })
 }
 
 fn first_of(a: (u64, usize), b: (u64, usize)) -> (u64, usize) {
@@ -189,6 +238,16 @@ pub(super) fn lines(bytes: &[u8]) -> Vec<&[u8]> {
     lines
 }
 
+/// Lines one after another; one that is empty counts, but for that after the last newline.
+pub(super) fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let line = (start < bytes.len()).then(|| line_at(bytes, start))?;
+        start += line.len() + 1;
+        Some(line)
+    })
+}
+
 /// Cuts into parts of whole lines, each of about [`BLOCK`] bytes.
 fn blocks(bytes: &[u8], body: Range<usize>) -> Vec<Range<usize>> {
     let mut blocks = Vec::new();
@@ -202,39 +261,48 @@ fn blocks(bytes: &[u8], body: Range<usize>) -> Vec<Range<usize>> {
     blocks
 }
 
-fn read_block(
-    bytes: &[u8],
-    first: usize,
-    values: &mut [f32],
-    dim: usize,
-    keyed: bool,
-) -> Result<Block, (usize, String)> {
-    let mut found = Block::default();
-    let mut start = 0;
-    for (row, values) in (first..).zip(values.chunks_exact_mut(dim)) {
-        let line = line_at(bytes, start);
-        start += line.len() + 1;
-        let Some(key) = read_row(line, values, keyed) else {
-            return Err((row, explain(line, dim as u64, keyed)));
+/// Reads the lines of a block, of which `first` are before it, into as many rows of `values` as fit.
+fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layout: &Layout) -> Result<Block> {
+    let (dim, keyed) = (layout.dim as usize, layout.keyed);
+    let rows = values.len() / dim;
+    let mut found = Block {
+        keys: KeyList::with_capacity(rows),
+        kept: Vec::new(),
+        numeric: (0, 0),
+        empty: (0, 0),
+        omitted: Omitted::new(layout.care),
+    };
+    for (at, line) in (first..).zip(split(bytes)) {
+        let row = found.keys.len();
+        let place = Place::Line(layout.line + at as u64);
+        // A line that is too short to be a row has no room.
+        let values = values.get_mut(row * dim..(row + 1) * dim);
+        let Some((key, values)) = values.and_then(|values| Some((read_row(line, values, keyed)?, values))) else {
+            let kind = if trimmed(line).is_empty() { care::EMPTY } else { care::FIELDS };
+            found.omitted.row(path, &place, kind, || explain(line, layout.dim, keyed))?;
+            continue;
         };
         if let Some(column) = values.iter().position(|x| !x.is_finite()) {
-            return Err((
-                row,
+            found.omitted.row(path, &place, care::NOT_FINITE, || {
                 format!(
                     "number {} of the vector of {} is not a finite 32-bit number (NaN, infinite or too large); \
                      remove the row or mend it",
                     column + 1,
                     checks::excerpt(key)
-                ),
-            ));
-        }
-        if checks::push_key(&mut found.text, key) {
-            found.escaped = first_of(found.escaped, (1, row));
+                )
+            })?;
+            continue;
         }
         if keyed && has_numeric_end(key) {
             found.numeric = first_of(found.numeric, (1, row));
         }
-        found.ends.push(found.text.len() as u64);
+        if keyed && key.is_empty() {
+            found.empty = first_of(found.empty, (1, row));
+        }
+        if found.omitted.is_lenient() {
+            found.kept.push(at);
+        }
+        found.keys.push(key);
     }
     Ok(found)
 }
@@ -301,6 +369,18 @@ pub(super) fn numbers_at_end(line: &[u8], keyed: bool) -> usize {
     if keyed && run == all && !has_empty_key { run.saturating_sub(1) } else { run }
 }
 
+/// The numbers that most rows have after their keys, as the first of them show; `said` if any of these agrees.
+pub(super) fn usual_numbers(bytes: &[u8], said: u64) -> u64 {
+    const ASKED: usize = 100;
+    let mut found: Vec<u64> = split(bytes).take(ASKED).map(|line| numbers_at_end(line, true) as u64).collect();
+    if found.contains(&said) || found.is_empty() {
+        return said;
+    }
+    found.sort_unstable();
+    let runs = found.chunk_by(|a, b| a == b).filter(|run| run[0] > 0);
+    runs.max_by_key(|run| run.len()).map_or(said, |run| run[0])
+}
+
 /// Does a key look as if a number of its vector had been left in it?
 pub(super) fn has_numeric_end(key: &[u8]) -> bool {
     key.iter().rposition(is_blank).is_some_and(|at| number(&key[at + 1..]).is_some())
@@ -319,39 +399,49 @@ fn explain(line: &[u8], dim: u64, keyed: bool) -> String {
     )
 }
 
-/// Appends all rows, each after its key if there are keys, formatted by all threads, in order.
+/// Appends all rows, each after its key if there are keys.
 pub(super) fn write(file: &mut AtomicFile, keys: Option<&Keys>, vectors: &Matrix, blank: u8) -> Result<()> {
-    let threads = rayon::current_num_threads().max(1);
-    let task = (BATCH / vectors.cols().max(1)).max(1);
-    let starts: Vec<usize> = (0..vectors.rows()).step_by(task).collect();
-    for group in starts.chunks(4 * threads) {
-        let texts: Vec<Vec<u8>> = group
-            .par_iter()
-            .map(|&start| write_rows(keys, vectors, start..(start + task).min(vectors.rows()), blank))
-            .collect();
-        for text in texts {
-            file.write(&text)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_rows(keys: Option<&Keys>, vectors: &Matrix, rows: Range<usize>, blank: u8) -> Vec<u8> {
-    let mut text = Vec::with_capacity(rows.len() * (vectors.cols() * 13 + 8));
-    for row in rows {
+    let before = |row: usize, text: &mut Vec<u8>| {
         if let Some(keys) = keys {
             text.extend_from_slice(keys.get(row).as_bytes());
             text.push(blank);
         }
-        for value in vectors.row(row) {
-            // Debug writes the fewest digits that round back, with an exponent where that is shorter.
-            write!(text, "{value:?}").expect("memory takes all bytes");
-            text.push(blank);
+    };
+    write_lines(file, vectors, blank, before, |_, _| ())
+}
+
+/// Appends all rows, a line each, with what stands before and after a row's numbers; formatted by all threads, in order.
+pub(super) fn write_lines(
+    file: &mut AtomicFile,
+    vectors: &Matrix,
+    between: u8,
+    before: impl Fn(usize, &mut Vec<u8>) + Sync,
+    after: impl Fn(usize, &mut Vec<u8>) + Sync,
+) -> Result<()> {
+    let threads = rayon::current_num_threads().max(1);
+    let task = (BATCH / vectors.cols().max(1)).max(1);
+    let starts: Vec<usize> = (0..vectors.rows()).step_by(task).collect();
+    let format = |start: usize| {
+        let rows = start..(start + task).min(vectors.rows());
+        let mut text = Vec::with_capacity(rows.len() * (vectors.cols() * 13 + 8));
+        for row in rows {
+            before(row, &mut text);
+            for value in vectors.row(row) {
+                // Debug writes the fewest digits that round back, with an exponent where that is shorter.
+                write!(text, "{value:?}").expect("memory takes all bytes");
+                text.push(between);
+            }
+            text.pop();
+            after(row, &mut text);
+            text.push(b'\n');
         }
-        text.pop();
-        text.push(b'\n');
+        text
+    };
+    for group in starts.chunks(4 * threads) {
+        let texts: Vec<Vec<u8>> = group.par_iter().map(|&start| format(start)).collect();
+        texts.iter().try_for_each(|text| file.write(text))?;
     }
-    text
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,8 +8,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::checks::{self, Place};
-use super::{Candidate, Care, Dtype, Format, text};
+use super::care::Omitted;
+use super::checks::Place;
+use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile, as_bytes};
@@ -18,6 +19,8 @@ use crate::vocabulary::Keys;
 
 /// What takes keys that these formats refuse.
 const HOLDS: &str = "safetensors or npy";
+/// The kind of a row that the end of the file cuts.
+const CUT: &str = "that end before their numbers do";
 /// No header is longer.
 const HEADER: usize = 64;
 
@@ -52,8 +55,8 @@ impl Format for Text {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
-        checks::writable(embeddings)?;
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
+        numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &[' ', '\t', '\n', '\r'], HOLDS)?;
         checks::no_empty(self.name(), embeddings.keys(), HOLDS)?;
         let mut file = AtomicFile::create(path)?;
@@ -62,20 +65,23 @@ impl Format for Text {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();
-        let Header { rows, dim, start } = Header::parse(path, bytes)?;
+        let Header { rows, dim: said, start } = Header::parse(path, bytes)?;
         let found = text::numbers_at_end(text::line_at(bytes, start), true) as u64;
-        if found > dim {
-            return Err(Error::line(path, 2, format!("found {found} numbers after the key, the header says {dim}")));
+        if care == Care::Strict && found > said {
+            let reason = format!("found {found} numbers after the key, the header says {said}");
+            return Err(Error::line(path, 2, format!("{reason}; correct it, or read it with firth convert --lenient")));
         }
-        let layout = text::Layout { start, line: 2, dim, keyed: true, rows: Some(rows) };
-        let table = text::read(path, bytes, &layout)?;
-        let mut embeddings = Embeddings::new(table.keys, table.vectors, None)?;
-        embeddings.warnings = table.warnings;
-        Ok(embeddings)
+        let dim = if care == Care::Lenient { text::usual_numbers(&bytes[start..], said) } else { said };
+        let layout = text::Layout { start, line: 2, dim, keyed: true, rows: Some(rows), care };
+        let mut table = text::read(path, bytes, &layout)?;
+        if dim != said {
+            table.warnings.push(format!("the header says {said} numbers after the key, the rows have {dim}"));
+        }
+        table.embeddings(path)
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
@@ -116,8 +122,8 @@ impl Format for Binary {
         checks::dropped(embeddings, true, true)
     }
 
-    fn write_as(&self, embeddings: &Embeddings, path: &Path, _: Dtype) -> Result<()> {
-        checks::writable(embeddings)?;
+    fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
+        numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &[' ', '\n'], HOLDS)?;
         checks::no_empty(self.name(), embeddings.keys(), HOLDS)?;
         let mut file = AtomicFile::create(path)?;
@@ -131,29 +137,30 @@ impl Format for Binary {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, _: Care) -> Result<Embeddings> {
+    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
         let bytes = file.bytes();
         let header = Header::parse(path, bytes)?;
+        let row_bytes = header.dim.saturating_mul(4).saturating_add(1);
         let room = (bytes.len() - header.start) as u64;
-        let (rows, dim) = checks::shape(header.rows, header.dim, header.dim.saturating_mul(4).saturating_add(1), room)
-            .map_err(|reason| Error::line(path, 1, reason))?;
-        let found = find_rows(path, bytes, header.start, rows, dim)?;
+        let said = if care == Care::Lenient { room / row_bytes } else { header.rows };
+        let (most, dim) =
+            checks::shape(said, header.dim, row_bytes, room).map_err(|reason| Error::line(path, 1, reason))?;
+        let mut omitted = Omitted::new(care);
+        let found = find_rows(path, bytes, header.start, (most, dim), &mut omitted)?;
 
+        let rows = found.starts.len();
         let mut vectors = Matrix::zeros(rows, dim);
         let rows_and_starts = vectors.as_mut_slice().par_chunks_mut(dim).zip(&found.starts).with_min_len(256);
-        rows_and_starts.for_each(|(row, &start)| {
-            for (value, four) in row.iter_mut().zip(bytes[start..start + 4 * dim].as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*four);
-            }
-        });
-        let place = |row: usize| Place::Byte(found.starts[row] as u64, row);
-        checks::distinct(path, &found.keys, place)?;
-        checks::finite(path, &found.keys, &vectors, place)?;
+        rows_and_starts.for_each(|(row, &start)| numbers::decode(&bytes[start..start + 4 * dim], Dtype::F32, 1.0, row));
         let mut embeddings = Embeddings::new(found.keys, vectors, None)?;
         embeddings.warnings.extend(found.warning);
-        Ok(embeddings)
+        if rows as u64 != header.rows {
+            let told = format!("the header says {} keys, the file holds {rows} whole rows", header.rows);
+            embeddings.warnings.push(told);
+        }
+        care::sound(path, embeddings, omitted, |row| Place::Byte(found.starts[row] as u64, row))
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
@@ -215,30 +222,41 @@ struct Rows {
     warning: Option<String>,
 }
 
-/// Walks over the rows; only the keys are touched.
-fn find_rows(path: &Path, bytes: &[u8], start: usize, rows: usize, dim: usize) -> Result<Rows> {
-    let (mut keys, mut starts) = (text::KeyList::with_capacity(rows), Vec::with_capacity(rows));
+/// Walks over the rows, `most` at most; only the keys are touched.
+fn find_rows(
+    path: &Path,
+    bytes: &[u8],
+    start: usize,
+    (most, dim): (usize, usize),
+    omitted: &mut Omitted,
+) -> Result<Rows> {
+    let (mut keys, mut starts) = (text::KeyList::with_capacity(most), Vec::with_capacity(most));
     let mut at = start;
-    for row in 0..rows {
+    for row in 0..most {
         at += bytes[at..].iter().take_while(|&&byte| byte == b'\n').count();
+        if omitted.is_lenient() && text::trimmed(&bytes[at..]).is_empty() {
+            break;
+        }
         let space = memchr::memchr(b' ', &bytes[at..]).map(|length| at + length);
         let Some(space) = space.filter(|space| space + 1 + 4 * dim <= bytes.len()) else {
-            let reason = format!(
-                "the file ends in row {} of {rows}, expected a key, a space and {} bytes; \
-                 it is truncated or its header wrong",
-                row + 1,
-                4 * dim
-            );
-            return Err(Error::byte(path, at as u64, reason));
+            omitted.row(path, &Place::Byte(at as u64, row), CUT, || {
+                format!(
+                    "the file ends in row {} of {most}, expected a key, a space and {} bytes; \
+                     it is truncated or its header wrong",
+                    row + 1,
+                    4 * dim
+                )
+            })?;
+            break;
         };
         keys.push(&bytes[at..space]);
         starts.push(space + 1);
         at = space + 1 + 4 * dim;
     }
     let left = text::trimmed(&bytes[at..]).len();
-    if left > 0 {
-        let reason = format!("{left} bytes follow the last of {rows} rows; the header's keys or dimension is wrong");
-        return Err(Error::byte(path, at as u64, reason));
+    if left > 0 && !omitted.is_lenient() {
+        let reason = format!("{left} bytes follow the last of {most} rows; the header's keys or dimension is wrong");
+        return Err(Error::byte(path, at as u64, format!("{reason} (firth convert --lenient reads on)")));
     }
     let (keys, warning) = keys.finish(|row| format!("row {}", row + 1));
     Ok(Rows { keys, starts, warning })

@@ -83,19 +83,29 @@ impl Matrix {
         self.as_slice().chunks_exact(self.cols.max(1))
     }
 
-    /// A copy from whose rows their mean is taken off: what all rows share tells none of them apart (Mu and Viswanath,
-    /// 2018, "All-but-the-Top").
-    pub fn centered(&self) -> Self {
+    /// The mean of all rows.
+    pub fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0f64; self.cols];
         for row in self.iter_rows() {
             mean.iter_mut().zip(row).for_each(|(mean, &value)| *mean += f64::from(value) / self.rows as f64);
         }
+        mean
+    }
+
+    /// A copy from whose rows `common` is taken off.
+    pub fn less(&self, common: &[f64]) -> Self {
         let mut copy = self.clone();
         let cols = copy.cols.max(1);
         for row in copy.as_mut_slice().chunks_exact_mut(cols) {
-            row.iter_mut().zip(&mean).for_each(|(value, mean)| *value = (f64::from(*value) - mean) as f32);
+            row.iter_mut().zip(common).for_each(|(value, common)| *value = (f64::from(*value) - common) as f32);
         }
         copy
+    }
+
+    /// A copy from whose rows their mean is taken off: what all rows share tells none of them apart (Mu and Viswanath,
+    /// 2018, "All-but-the-Top").
+    pub fn centered(&self) -> Self {
+        self.less(&self.mean())
     }
 
     /// A copy whose rows have length one; rows of zeros stay as they are.

@@ -8,7 +8,7 @@ use super::common::COMMON;
 use super::layout::{DOCUMENTS, NGRAMS, Part};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
-use crate::format::native;
+use crate::format::{Dtype, native};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
@@ -38,7 +38,7 @@ impl Trainer<'_> {
             ngrams: Some((cut, &subwords.buckets, ngrams)),
             ..native::Words::new(self.vocabulary.keys(), self.config.dim)
         };
-        native::write_rows(&folder.join(native::FILE), words, &metadata, || vectors.iter_rows())
+        native::write_rows(&folder.join(native::FILE), words, &metadata, Dtype::F32, || vectors.iter_rows())
     }
 
     /// Writes the rows of the tables as they are now, each part in its file.
@@ -80,7 +80,7 @@ impl Trainer<'_> {
             }
             let table = self.tables.parts_mut().into_iter().nth(part.table).expect("two tables");
             let rows = table.as_rows().range(part.rows);
-            native::write_rows(&folder.join(part.file), known, &metadata, || rows.iter())?;
+            native::write_rows(&folder.join(part.file), known, &metadata, Dtype::F32, || rows.iter())?;
         }
         Ok(())
     }

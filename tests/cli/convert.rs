@@ -13,7 +13,9 @@ fn vectors_survive_the_way_through_every_format() {
     let folder = folder();
     let wanted = folder.firth("embed v.txt --words").stdout;
     let mut last = "v.txt".to_owned();
-    for name in ["a.bin", "b.safetensors", "c.npy", "d.glove", "e.vec", "f.projector"] {
+    for name in
+        ["a.bin", "b.safetensors", "c.npy", "d.glove", "e.vec", "f.projector", "g.npz", "h.parquet", "i.csv", "j.jsonl"]
+    {
         folder.firth(&format!("convert {last} {name}")).expect_code(0);
         assert_eq!(folder.firth(&format!("embed {name} --words")).expect_code(0).stdout, wanted, "{name}");
         last = name.into();
@@ -86,6 +88,88 @@ fn what_a_format_drops_is_one_line_and_quiet_none() {
     let ran = folder.firth("convert run a.txt --to glove --force");
     assert_eq!(ran.expect_code(0).stderr.matches("drops").count(), 1, "{}", ran.stderr);
     assert_eq!(folder.firth("convert run b.txt --quiet").expect_code(0).stderr, "");
+}
+
+#[test]
+fn keys_are_kept_in_the_models_order_and_missing_ones_are_told() {
+    let folder = folder();
+    folder.write("keys.txt", "\u{feff}queen\r\nnobody\n\nking\nqueen\nnemo\n");
+    let ran = folder.firth("convert v.txt a.csv --keys keys.txt");
+    assert!(ran.expect_code(0).stderr.contains("2 of 5 keys have no vector (\"nobody\", \"nemo\")"), "{}", ran.stderr);
+    let words: Vec<String> = folder.read("a.csv").lines().map(|line| line.split(',').next().unwrap().into()).collect();
+    assert_eq!(words, ["word", "king", "queen"]);
+    let report = folder.json("convert v.txt b.csv --keys keys.txt --top 1 --quiet");
+    assert_eq!((&report["keys"], &report["missing"]), (&1.into(), &2.into()));
+    folder.write("none.txt", "nobody\n");
+    folder
+        .firth("convert v.txt c.csv --keys none.txt")
+        .expect_error(3, &["none.txt", "none of its 1 keys is in v.txt"]);
+    folder.write("latin.txt", b"caf\xe9\n");
+    folder.firth("convert v.txt c.csv --keys latin.txt").expect_error(3, &["latin.txt, byte 3", "UTF-8"]);
+    assert!(!folder.join("c.csv").exists());
+}
+
+#[test]
+fn numbers_of_fewer_bits_are_written_where_the_format_can() {
+    let folder = folder();
+    assert_eq!(folder.json("convert v.txt a.safetensors --dtype bf16")["dtype"], "bf16");
+    folder.firth("convert v.txt b.npz --dtype i8").expect_code(0);
+    assert_eq!(folder.firth("nearest a.safetensors king --top 1").stdout, "king\tman\t0.707107\n");
+    assert!(folder.firth("info a.safetensors --check").expect_code(0).stdout.contains("fingerprint"));
+    folder
+        .firth("convert v.txt c.csv --dtype f16")
+        .expect_error(2, &["--dtype", "csv cannot hold f16, only f32", "npz"]);
+    folder.write("big.txt", "1 2\nhuge 1 1e6\n");
+    folder
+        .firth("convert big.txt c.npy --dtype f16")
+        .expect_error(3, &["number 2 of the vector of \"huge\"", "1e6, beyond the range of f16"]);
+    folder.firth("convert v.txt c.csv --dtype f8").expect_error(2, &["f16"]);
+    assert_eq!(folder.names(), ["a.safetensors", "b.npz", "big.txt", "v.txt"]);
+}
+
+#[test]
+fn lenient_leaves_rows_at_fault_out_and_tells_how_many() {
+    let folder = Folder::new();
+    folder.write(
+        "v.txt",
+        b"9 2\nking 1 2\nqueen 1\n\nking 3 4\nNew York 5 6\nnan nan 1\ncaf\xe9 7 8\nx 9 1e99\ny 0 z\nlast 1",
+    );
+    folder.firth("convert v.txt a.npz").expect_error(3, &["v.txt, line 1", "the header says 9 keys", "--lenient"]);
+    let ran = folder.firth("convert v.txt a.npz --lenient");
+    for told in [
+        "the header says 9 keys, the file holds 10 rows",
+        "3 rows were left out: with the wrong number of fields",
+        "the first is line 3: found 1 numbers",
+        "2 rows were left out: with a number that is NaN",
+        "1 rows were left out: lines without a key and numbers (the first is line 4",
+        "1 rows were left out: whose key stands earlier (the first is line 5: \"king\" stands here and on line 2",
+        "1 keys are not valid UTF-8",
+    ] {
+        assert!(ran.expect_code(0).stderr.contains(told), "{} holds {told}", ran.stderr);
+    }
+    assert_eq!(folder.firth("embed a.npz --words").stdout, "king\t1\t2\nNew York\t5\t6\ncaf\\xe9\t7\t8\n");
+    folder
+        .write("cut.bin", [b"3 1\na ", &1f32.to_le_bytes()[..], b"\nb ", &f32::NAN.to_le_bytes(), b"\nc \0"].concat());
+    let ran = folder.firth("convert cut.bin b.csv --lenient");
+    assert!(ran.expect_code(0).stderr.contains("that end before their numbers do"), "{}", ran.stderr);
+    assert_eq!(folder.read("b.csv"), "word,v0\na,1.0\n");
+}
+
+#[test]
+fn documents_keep_labels_and_texts() {
+    let folder = folder();
+    folder.write("docs.tsv", "sea\tking man, \"quoted\"\nland\tqueen woman\nsea\tman man\n");
+    folder.firth("embed v.txt docs.tsv --format tsv --label-field 1 --text-field 2 -o run").expect_code(0);
+    for name in ["d.parquet", "d.csv", "d.jsonl", "d.npz"] {
+        let ran = folder.firth(&format!("convert run/documents.safetensors {name}"));
+        let told = ran.expect_code(0).stderr.clone();
+        assert!(!told.contains("labels") && !told.contains("first words"), "{told}");
+        folder.firth(&format!("convert {name} back-{name}.csv")).expect_code(0);
+        let text = folder.read(&format!("back-{name}.csv"));
+        assert!(text.starts_with("key,label,text,v0,v1,v2\n1,sea,\"king man, \"\"quoted\"\"\",0."), "{name}: {text}");
+    }
+    let ran = folder.firth("convert run/documents.safetensors d.bin");
+    assert!(ran.expect_code(0).stderr.contains("drops the labels and the first words"), "{}", ran.stderr);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! `firth convert`: a vector file in another format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use firth::format;
+use firth::format::{self, Care, Dtype};
+use firth::vocabulary::Keys;
 use serde_json::json;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::output::{self, Force};
+use crate::progress::warn;
 use crate::{model, place, queries, run_folder};
 
 /// Turn a vector file into another format; what the new format cannot hold is told before it is dropped.
@@ -23,6 +25,12 @@ pub struct Flags {
     /// The format [default: what the name's ending stands for]
     #[arg(long, value_name = "FORMAT")]
     to: Option<String>,
+    /// The numbers [default: f32]; f16 and bf16 halve the file, i8 quarters it (each row with a scale of its own)
+    #[arg(long, value_enum, value_name = "KIND", default_value_t, hide_default_value = true)]
+    dtype: Dtype,
+    /// Keep only the keys of FILE, one per line, in the model's order; a model with subwords makes vectors of others
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Keep only the first N vectors, those of the commonest words, from 1 [default: all]
     #[arg(long, value_name = "N", value_parser = queries::parse_top)]
     top: Option<usize>,
@@ -32,34 +40,57 @@ pub struct Flags {
     /// Scale each vector to length one, after --center
     #[arg(long)]
     normalize: bool,
+    /// Leave out rows at fault (broken lines, repeated keys, NaN) and tell how many, rather than stop at the first
+    #[arg(long)]
+    lenient: bool,
     #[command(flatten)]
     force: Force,
 }
 
 /// Reads, changes and writes.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
-    place::check(&flags.output, "vectors", std::slice::from_ref(&flags.input))?;
+    let inputs = [Some(&flags.input), flags.keys.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
+    place::check(&flags.output, "vectors", &inputs)?;
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
     place::check_vectors(&flags.output, format)?;
-    let from = format::detect(&run_folder::vectors(&flags.input)).map_err(crate::failure::Failure::Input)?.name();
-    let mut vectors = model::read(&flags.input)?;
+    let from = format::detect(&run_folder::vectors(&flags.input)).reading()?.name();
+    let keys = flags.keys.as_deref().map(read_keys).transpose()?;
+    let care = if flags.lenient { Care::Lenient } else { Care::Strict };
+    let mut vectors = model::read_as(&flags.input, care)?;
     let total = vectors.len();
-    if let Some(top) = flags.top.filter(|&top| top < total) {
+    let mut missing = Vec::new();
+    if let Some(keys) = &keys {
+        (vectors, missing) = vectors.keep(keys)?;
+        let place = flags.keys.as_deref().unwrap_or(Path::new("")).display();
+        if vectors.is_empty() && total > 0 {
+            let reason = format!("{place}: none of its {} keys is in {}", keys.len(), flags.input.display());
+            return Err(Failure::Input(firth::Error::data(format!("{reason}; give one key per line, spelt as there"))));
+        }
+        if !missing.is_empty() {
+            let few = missing.iter().take(5).map(|key| format!("{key:?}")).collect::<Vec<_>>().join(", ");
+            let more = if missing.len() > 5 { ", ..." } else { "" };
+            warn(format_args!("{place}: {} of {} keys have no vector ({few}{more})", missing.len(), keys.len()));
+        }
+    }
+    if let Some(top) = flags.top.filter(|&top| top < vectors.len()) {
         vectors = vectors.select(&(0..top).collect::<Vec<_>>())?;
     }
     if flags.center {
-        let centered = vectors.vectors().centered();
-        vectors = vectors.with_vectors(centered)?;
+        vectors = vectors.centered()?;
     }
     if flags.normalize {
+        if vectors.ngrams().is_some() {
+            warn("--normalize leaves the vectors of n-grams out, since means of them would have other lengths");
+        }
         let normalized = vectors.vectors().normalized();
         vectors = vectors.with_vectors(normalized)?;
     }
-    model::save(&vectors, format, &flags.output, flags.force, globals)?;
+    model::save(&vectors, (format, flags.dtype), &flags.output, flags.force, globals)?;
     let (keys, dim) = (vectors.len(), vectors.dim());
     if globals.json {
         let report = json!({"input": flags.input, "from": from, "output": flags.output, "to": format.name(),
-            "keys": keys, "dropped": total - keys, "dim": dim});
+            "keys": keys, "dropped": total.saturating_sub(keys), "missing": missing.len(), "dim": dim,
+            "dtype": flags.dtype.name()});
         return output::json(&report);
     }
     crate::progress::note(
@@ -69,11 +100,22 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     Ok(())
 }
 
+/// The keys of a file, one per line; empty lines are none.
+fn read_keys(path: &Path) -> Outcome<Keys> {
+    let bytes = std::fs::read(path).map_err(|source| firth::Error::io(path, source)).reading()?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to() as u64;
+        Failure::Input(firth::Error::byte(path, at, "the keys are not UTF-8 from here on; convert the file to UTF-8"))
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(text.lines().filter(|line| !line.is_empty()).collect())
+}
+
 fn formats_help() -> String {
     let mut help = String::from("Formats (and the endings that stand for them):\n");
     for format in format::FORMATS {
         let endings: Vec<String> = format.extensions().iter().map(|ending| format!(".{ending}")).collect();
         help += &format!("  {} ({})\n      {}\n", format.name(), endings.join(" "), format.about());
     }
-    help + "\nExample:\n  firth convert run words.bin"
+    help + "\nExample:\n  firth convert run words.bin\n  firth convert run words.parquet --keys wanted.txt --dtype f16"
 }

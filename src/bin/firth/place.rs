@@ -9,8 +9,7 @@ use crate::failure::{Failure, Outcome};
 use crate::ownership;
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
-const FILE_ENDINGS: [&str; 14] =
-    ["gz", "zst", "bz2", "xz", "zip", "npz", "parquet", "arrow", "csv", "jsonl", "json", "pkl", "model", "h5"];
+const FILE_ENDINGS: [&str; 10] = ["gz", "zst", "bz2", "xz", "zip", "arrow", "json", "pkl", "model", "h5"];
 
 /// Refuses an output that cannot be one; `what` is what it would hold.
 pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {

@@ -57,7 +57,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Matrix, Fault> {
 }
 
 /// The type of an array's numbers.
-pub(super) fn number(header: &npy::Header) -> Result<npy::Number, String> {
+pub(in crate::format) fn number(header: &npy::Header) -> Result<npy::Number, String> {
     header.number.ok_or_else(|| {
         let found = checks::excerpt(header.kind.as_bytes());
         format!("numbers of type {found}, expected floats, integers or booleans; save array.astype('float32')")
@@ -65,7 +65,7 @@ pub(super) fn number(header: &npy::Header) -> Result<npy::Number, String> {
 }
 
 /// How many bytes the numbers of an array must take.
-pub(super) fn size(header: &npy::Header, number: npy::Number) -> Result<u64, String> {
+pub(in crate::format) fn size(header: &npy::Header, number: npy::Number) -> Result<u64, String> {
     if header.shape.is_none() {
         return Err(format!(
             "an array of shape {}, expected a tuple of numbers",
@@ -79,7 +79,7 @@ pub(super) fn size(header: &npy::Header, number: npy::Number) -> Result<u64, Str
 }
 
 /// Why an array has not the size that its header promises.
-pub(super) fn wrong_size(header: &npy::Header, promised: u64, found: u64) -> String {
+pub(in crate::format) fn wrong_size(header: &npy::Header, promised: u64, found: u64) -> String {
     format!(
         "the numbers take {found} bytes, expected {promised} for the shape {}; \
          the file is truncated or its header wrong, write it anew",

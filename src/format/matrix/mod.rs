@@ -21,15 +21,18 @@
 
 use std::path::Path;
 
-use super::{Candidate, checks, detect, npy, text};
+use super::{Candidate, Dtype, archive, checks, detect, npy, text};
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
 use crate::math::{Matrix, Samples};
 
-mod array;
+pub(super) mod array;
 mod npz;
 mod sparse;
 mod table;
+
+#[cfg(test)]
+pub(super) use npz::tests::archive as npz_archive;
 
 /// Reads rows of numbers from a file; its kind is found by content.
 ///
@@ -55,7 +58,7 @@ pub fn read(path: &Path) -> Result<Samples> {
         let matrix = array::read(bytes).map_err(|fault| Error::byte(path, fault.at as u64, fault.reason))?;
         return Ok(matrix.into());
     }
-    if npz::recognizes(bytes) {
+    if archive::recognizes(bytes) {
         return npz::read(path, bytes);
     }
     if let Some(reason) = detect::foreign(bytes) {
@@ -82,7 +85,7 @@ pub fn write(matrix: &Matrix, path: &Path) -> Result<()> {
     match ending(path).as_deref() {
         Some("npy") => {
             let mut file = AtomicFile::create(path)?;
-            npy::write(&mut file, matrix)?;
+            npy::write(&mut file, matrix, Dtype::F32).map_err(|source| Error::io(path, source))?;
             file.commit()
         }
         Some("csv") => {
@@ -105,7 +108,7 @@ pub fn is_matrix(path: &Path) -> bool {
     let Ok(candidate) = Candidate::open(path) else { return false };
     candidate.bytes().is_some_and(|bytes| {
         let is_table = || ending(path).as_deref() == Some("csv") && table::recognizes(bytes);
-        bytes.starts_with(npy::MAGIC) || npz::recognizes(bytes) || is_table()
+        bytes.starts_with(npy::MAGIC) || archive::recognizes(bytes) || is_table()
     })
 }
 

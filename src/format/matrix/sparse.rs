@@ -4,7 +4,7 @@
 //! order and perhaps several at one place, which are summed. Entries behind the last of `indptr` do not count.
 
 use super::MEND;
-use super::npz::Archive;
+use super::archive::Archive;
 use crate::error::{Error, Result};
 use crate::math::SparseMatrix;
 
@@ -277,7 +277,7 @@ mod tests {
             ),
             (csr([1, 2], &[0, 2], &[1, 1], &[3e38, 3e38]), "row 1, column 2 sum to "),
             (csc([1 << 31, 1], &[0, 0], &[], &[]), "2147483648 rows for 0 entries are hardly meant"),
-            (changed(0, ("x.npy", integers)), "the archive holds no indices.npy; write it anew with scipy"),
+            (changed(0, ("x.npy", integers)), "the archive holds no indices.npy; write it anew"),
             (
                 changed(0, ("indices.npy", list("<f4", &[[0; 4]]))),
                 "indices.npy: numbers of type \"'<f4'\", expected integers",

@@ -1,0 +1,269 @@
+//! Parquet from anywhere: a column of keys, one of lists of floats, and what stands beside them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use parquet::basic::{LogicalType, Type as Physical};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, RowGroupReader};
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::schema::types::ColumnDescriptor;
+
+use super::{BATCH, DIM, OWN};
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+use crate::format::rows::{Columns, Row, Rows};
+use crate::format::{Care, care};
+use crate::io::MappedFile;
+
+/// Numbers that a byte of the file may become, packed and as a dictionary as it is; nothing that is worth learning from
+/// gets that small.
+const MOST: usize = 256;
+
+/// A mapped file as the library takes it.
+struct Mapped(MappedFile);
+
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// Reads keys and vectors; the columns are found by name and type.
+pub(super) fn read(path: &Path, care: Care) -> Result<Embeddings> {
+    let file = MappedFile::open(path)?;
+    file.advise_sequential();
+    // The library checks most that it reads, but a damaged file can still make it panic; that is an error like others.
+    let read = catch_unwind(AssertUnwindSafe(|| read_columns(path, file, care)));
+    read.unwrap_or_else(|_| Err(fault(path, "the file is damaged in a way that its library does not expect".into())))
+}
+
+fn fault(path: &Path, reason: String) -> Error {
+    Error::byte(path, 0, format!("{reason}; write it anew"))
+}
+
+/// A column that is read.
+struct Source<'a> {
+    leaf: usize,
+    column: &'a ColumnDescriptor,
+}
+
+impl Source<'_> {
+    fn name(&self) -> &str {
+        self.column.path().parts().first().map_or("", String::as_str)
+    }
+
+    fn is_flat(&self) -> bool {
+        self.column.max_rep_level() == 0 && self.column.path().parts().len() == 1
+    }
+
+    fn is_vector(&self) -> bool {
+        let is_half = || self.column.logical_type_ref() == Some(&LogicalType::Float16);
+        let is_float = match self.column.physical_type() {
+            Physical::FLOAT | Physical::DOUBLE => true,
+            Physical::FIXED_LEN_BYTE_ARRAY => is_half(),
+            _ => false,
+        };
+        self.column.max_rep_level() == 1 && is_float
+    }
+}
+
+fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings> {
+    let size = file.bytes().len();
+    let library = |error: ParquetError| fault(path, format!("the file is no whole Parquet file ({error})"));
+    let reader = SerializedFileReader::new(bytes::Bytes::from_owner(Mapped(file))).map_err(library)?;
+    let metadata = reader.metadata().file_metadata();
+    let schema = metadata.schema_descr_ptr();
+    let sources: Vec<Source> =
+        schema.columns().iter().enumerate().map(|(leaf, column)| Source { leaf, column }).collect();
+
+    let names = || sources.iter().map(Source::name).collect::<Vec<_>>().join(", ");
+    let flat: Vec<&Source> = sources.iter().filter(|source| source.is_flat()).collect();
+    let columns = Columns::named(&flat.iter().map(|source| source.name()).collect::<Vec<_>>());
+    let vectors: Vec<&Source> = sources.iter().filter(|source| source.is_vector()).collect();
+    let named = Columns::named(&vectors.iter().map(|source| source.name()).collect::<Vec<_>>()).vector;
+    let vector = named.map(|at| vectors[at]).or(if let [one] = vectors[..] { Some(one) } else { None });
+    let is_text = |source: &&&Source| source.column.physical_type() == Physical::BYTE_ARRAY;
+    let key = columns.key.map(|at| flat[at]).or_else(|| flat.iter().find(is_text).copied());
+    let (Some(vector), Some(key)) = (vector, key) else {
+        let expected = "expected word, of text, and vector, of lists of floats";
+        return Err(fault(path, format!("found the columns {}; {expected}", names())));
+    };
+    let beside = |column: Option<usize>| column.map(|at| flat[at]);
+    let is_whole = |source: &&Source| matches!(source.column.physical_type(), Physical::INT32 | Physical::INT64);
+    let count = beside(columns.count).filter(is_whole);
+    let [label, text] = [columns.label, columns.text].map(|column| beside(column).filter(|source| is_text(&source)));
+
+    let entries = metadata.key_value_metadata();
+    let entry = |name: &str| entries?.iter().find(|entry| entry.key == name)?.value.as_deref();
+    let dim = entry(DIM).and_then(|dim| dim.parse().ok()).filter(|dim| (1..=1 << 20).contains(dim));
+    let mut rows = Rows::new(path, care, dim, true);
+    rows.has_counts = count.is_some();
+    let used = [Some(vector), Some(key), count, label, text];
+    let is_used = |source: &&Source| used.iter().flatten().any(|used| used.leaf == source.leaf);
+    let out: Vec<_> = sources.iter().filter(|source| !is_used(source)).map(Source::name).take(8).collect();
+    if !out.is_empty() {
+        rows.warnings.push(format!("columns were left out: {}", out.join(", ")));
+    }
+    if vector.column.physical_type() == Physical::DOUBLE {
+        rows.warnings.push("64-bit numbers were rounded to 32 bits".into());
+    }
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).map_err(library)?;
+        read_group(&*group, &used.map(|source| source.map(|source| source.leaf)), &mut rows, size).map_err(
+            |error| match error {
+                Fault::Library(error) => library(error),
+                Fault::Row(error) => error,
+                Fault::Large => fault(path, format!("{size} bytes become more than {MOST} times as many numbers")),
+            },
+        )?;
+    }
+    let none = || fault(path, "the file has no rows, and nothing tells how long its vectors are".into());
+    let mut embeddings = rows.finish()?.ok_or_else(none)?;
+    for entry in entries.into_iter().flatten() {
+        if let Some((name, value)) = entry.key.strip_prefix(OWN).zip(entry.value.clone()) {
+            embeddings.metadata.insert(name.into(), value);
+        }
+    }
+    Ok(embeddings)
+}
+
+enum Fault {
+    Library(ParquetError),
+    Row(Error),
+    Large,
+}
+
+impl From<ParquetError> for Fault {
+    fn from(error: ParquetError) -> Self {
+        Self::Library(error)
+    }
+}
+
+/// A value of a column that holds one for each row.
+type Value = Option<Vec<u8>>;
+
+/// Reads a group of rows; the columns are vector, key, count, label and text.
+fn read_group(
+    group: &dyn RowGroupReader,
+    leaves: &[Option<usize>; 5],
+    rows: &mut Rows,
+    size: usize,
+) -> Result<(), Fault> {
+    let at = u64::try_from(group.metadata().column(0).byte_range().0).unwrap_or(0);
+    let mut readers = Vec::new();
+    for &leaf in leaves {
+        readers.push(leaf.map(|leaf| group.get_column_reader(leaf)).transpose()?);
+    }
+    let [Some(vectors), flat @ ..] = readers.as_mut_slice() else { return Ok(()) };
+    let column = leaves[0].map(|leaf| group.metadata().schema_descr().column(leaf));
+    let there = column.map_or(0, |column| column.max_def_level());
+    loop {
+        let lists = lists(vectors, there)?;
+        let count = lists.len();
+        if count == 0 {
+            return Ok(());
+        }
+        if rows.numbers() / MOST > size {
+            return Err(Fault::Large);
+        }
+        let mut values: Vec<Vec<Value>> = Vec::new();
+        for reader in flat.iter_mut() {
+            let found = reader.as_mut().map_or(Ok(Vec::new()), |reader| flat_values(reader, count))?;
+            if reader.is_some() && found.len() != count {
+                let reason = format!("a column ends after {} of {count} rows of a group", found.len());
+                return Err(ParquetError::General(reason).into());
+            }
+            values.push(found);
+        }
+        for (row, list) in lists.into_iter().enumerate() {
+            let value = |column: usize| values[column].get(row).and_then(Option::as_deref);
+            let added = rows.add(at, |vector| {
+                vector.extend(list.ok_or_else(|| (care::FIELDS, "a number of the vector is missing".to_owned()))?);
+                let key = value(0).ok_or_else(|| (care::FIELDS, "the key is missing".to_owned()))?;
+                let count = value(1).map(|count| std::str::from_utf8(count).ok().and_then(|count| count.parse().ok()));
+                let count = count.map(|count| count.ok_or_else(|| (care::FIELDS, "the count is negative".to_owned())));
+                Ok(Row { key, count: count.transpose()?, label: value(2), text: value(3) })
+            });
+            added.map_err(Fault::Row)?;
+        }
+    }
+}
+
+/// The next lists of a column; `None` for one that lacks a number, or itself.
+fn lists(reader: &mut ColumnReader, there: i16) -> Result<Vec<Option<Vec<f32>>>, ParquetError> {
+    let (mut levels, mut begins) = (Vec::new(), Vec::new());
+    let values: Vec<f32> = match reader {
+        ColumnReader::FloatColumnReader(reader) => next(reader, &mut levels, &mut begins)?,
+        ColumnReader::DoubleColumnReader(reader) => {
+            next(reader, &mut levels, &mut begins)?.into_iter().map(|wide| wide as f32).collect()
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => next(reader, &mut levels, &mut begins)?
+            .iter()
+            .map(|two| two.data().first_chunk().map_or(f32::NAN, |&two| half::f16::from_le_bytes(two).to_f32()))
+            .collect(),
+        _ => return Err(ParquetError::General("vectors of another type".into())),
+    };
+    let mut values = values.into_iter();
+    let mut lists: Vec<Option<Vec<f32>>> = Vec::new();
+    for (level, begin) in levels.into_iter().zip(begins) {
+        if begin == 0 {
+            lists.push(Some(Vec::new()));
+        }
+        let number = if level == there { values.next() } else { None };
+        if let Some(list) = lists.last_mut() {
+            match (number, &mut *list) {
+                (Some(number), Some(list)) => list.push(number),
+                _ => *list = None,
+            }
+        }
+    }
+    Ok(lists)
+}
+
+/// The next values of a column that has one for each row, as text.
+fn flat_values(reader: &mut ColumnReader, count: usize) -> Result<Vec<Value>, ParquetError> {
+    match reader {
+        ColumnReader::ByteArrayColumnReader(reader) => flat(reader, count, |value| value.data().to_vec()),
+        ColumnReader::Int32ColumnReader(reader) => flat(reader, count, |value| value.to_string().into_bytes()),
+        ColumnReader::Int64ColumnReader(reader) => flat(reader, count, |value| value.to_string().into_bytes()),
+        _ => Err(ParquetError::General("keys of another type, expected text or whole numbers".into())),
+    }
+}
+
+fn flat<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    text: impl Fn(&T::T) -> Vec<u8>,
+) -> Result<Vec<Value>, ParquetError> {
+    let (mut found, mut levels, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    // One call may end with a page.
+    while all.len() < count {
+        found.clear();
+        levels.clear();
+        let (records, values, _) = reader.read_records(count - all.len(), Some(&mut levels), None, &mut found)?;
+        if records == 0 {
+            break;
+        }
+        if values == records {
+            all.extend(found.iter().map(|value| Some(text(value))));
+            continue;
+        }
+        let mut found = found.iter();
+        all.extend(levels.iter().take(records).map(|&level| if level > 0 { found.next().map(&text) } else { None }));
+    }
+    Ok(all)
+}
+
+/// The next numbers of lists, with their levels.
+fn next<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    levels: &mut Vec<i16>,
+    begins: &mut Vec<i16>,
+) -> Result<Vec<T::T>, ParquetError> {
+    let mut values = Vec::new();
+    reader.read_records(BATCH, Some(levels), Some(begins), &mut values)?;
+    Ok(values)
+}

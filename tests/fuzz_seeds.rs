@@ -1,0 +1,209 @@
+//! What the fuzz targets of `fuzz/` do at length, in seconds: every reader survives valid files and damaged ones.
+//!
+//! Seeds are what firth itself writes, and lines that have been trouble. Each is damaged in ways that a generator of
+//! random numbers with a fixed seed chooses: bits flipped, ends cut, parts doubled and moved, numbers in text and in
+//! binary made huge. Whatever comes of it, strictly and leniently, a reader may not panic, hang, or ask for more memory
+//! than some times the file's size. This is the only test of this binary, since it counts all memory of the process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use firth::embeddings::Embeddings;
+use firth::format::{self, Care, FORMATS, Format};
+use firth::math::{Matrix, Rng};
+use firth::vocabulary::Keys;
+
+/// Counts what is allocated, and the most that ever was.
+struct Counting;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grown(bytes: usize) {
+    let now = NOW.fetch_add(bytes, Ordering::Relaxed) + bytes;
+    PEAK.fetch_max(now, Ordering::Relaxed);
+}
+
+// SAFETY: every call is handed on to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grown(layout.size());
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        grown(size);
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Memory that a reader may ask for, whatever it reads: buffers, and what threads and libraries keep.
+const ROOM: usize = 8 << 20;
+/// A case that takes longer hangs; the machine may be busy.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How many times its size a file may become in memory. Text of one digit becomes a number of four bytes; what is packed
+/// becomes what it was.
+fn times(format: &dyn Format) -> usize {
+    match format.name() {
+        "npz" | "parquet" => 1024,
+        _ => 64,
+    }
+}
+
+fn seed(keys: &[&str], dim: usize) -> Embeddings {
+    let mut rng = Rng::stream(9, &[keys.len() as u64, dim as u64]);
+    let values = (0..keys.len() * dim).map(|_| rng.uniform() - 0.5).collect();
+    let vectors = Matrix::from_vec(keys.len(), dim, values).expect("as many numbers");
+    let counts = (0..keys.len() as u64).rev().collect();
+    Embeddings::new(keys.iter().collect::<Keys>(), vectors, Some(counts)).expect("as many rows")
+}
+
+/// Texts that readers of text take, or nearly do.
+const TEXTS: [&str; 12] = [
+    "2 2\na 1 2\nb 3 4\n",
+    "\u{feff}3 2 \r\nNew York 1 2 \r\n 5 6\r\nb 3 4 \r\n\r\n",
+    "2 2\na 1 2\na 3 nan\n\nb 1e99 -0\nc 1",
+    "999999999 300\na 1\n",
+    "the 0.1 -1e-3 5\n, 1 2 3\nroute 66 1 2 3\n",
+    "1\t2\n3\t4\n",
+    "word,count,v0,v1\n\"a,\"\"b\",5,1,2\nb,4,3\n",
+    ",0,1\na,1,2\n\"b\nc\",3,4\n",
+    "{\"id\":0,\"text\":\"k\",\"vector\":[0.5,1],\"metadata\":{\"count\":3}}\n{\"text\":\"b\",\"vector\":[1]}\n",
+    "{\"id\":7,\"embedding\":[1,2],\"payload\":{\"word\":\"\\ud83d\\ude00\",\"x\":[[[]]]}}",
+    "embeddings {\n  tensor_path: \"vectors.tsv\"\n  metadata_path: \"metadata.tsv\"\n}\n",
+    "PK\u{3}\u{4}",
+];
+
+/// The files of a result: itself and what lies beside it, or all in its folder.
+fn files(path: &Path) -> Vec<PathBuf> {
+    let folder = if path.is_dir() { path } else { path.parent().expect("in a folder") };
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files
+}
+
+fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
+    // The beginning and the end hold headers and directories, and are damaged more often.
+    let length = bytes.len() as u32;
+    let at = match rng.below(3) {
+        0 => rng.below(length.clamp(1, 96)),
+        1 => length.saturating_sub(1 + rng.below(length.clamp(1, 160))),
+        _ => rng.below(length.max(1)),
+    } as usize;
+    let at = at.min(bytes.len());
+    let end = (at + rng.below(40) as usize).min(bytes.len());
+    match rng.below(8) {
+        0 => bytes.truncate(at),
+        1 if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
+        2 => bytes.insert(at, *b"0123456789 \n\t\r.-e{}[](),:'\"\0\xff".get(rng.below(30) as usize).unwrap_or(&b'9')),
+        3 => drop(bytes.drain(at..end)),
+        4 => {
+            let part = bytes[at..end].to_vec();
+            let to = rng.below(bytes.len() as u32 + 1) as usize;
+            bytes.splice(to..to, part);
+        }
+        // A number in text.
+        5 => {
+            let digit = (at..bytes.len()).find(|&at| bytes[at].is_ascii_digit()).unwrap_or(at);
+            let huge = ["0", "-1", "1e999", "4294967297", "18446744073709551615", "nan", "99999999999999999999"];
+            bytes.splice(digit..(digit + 1).min(bytes.len()), huge[rng.below(7) as usize].bytes());
+        }
+        // A number in binary, of one to eight bytes.
+        6 => {
+            let width = [1, 2, 4, 8][rng.below(4) as usize].min(bytes.len() - at);
+            let value = [0, u64::MAX, u64::MAX >> 1, 1 << 31, (1 << 31) - 1, rng.next()][rng.below(6) as usize];
+            bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);
+        }
+        _ => bytes.extend_from_within(at..end),
+    }
+}
+
+/// Reads in every way, and says what was wrong with the reader.
+fn check(format: &dyn Format, path: &Path, size: usize, what: &str) {
+    for care in [Care::Strict, Care::Lenient] {
+        let (before, start) = (NOW.load(Ordering::Relaxed), Instant::now());
+        PEAK.store(before, Ordering::Relaxed);
+        let read = format.read_as(path, care);
+        let (took, asked) = (start.elapsed(), PEAK.load(Ordering::Relaxed) - before);
+        let name = format.name();
+        assert!(took < LIMIT, "{name} took {took:?} for {what}");
+        assert!(asked <= times(format) * size + ROOM, "{name} asked for {asked} bytes to read {size} of {what}");
+        if let Ok(read) = read {
+            assert!(read.vectors().as_slice().iter().all(|value| value.is_finite()) || is_trusted(format), "{what}");
+        }
+    }
+    // Whatever it is taken for now, that reader has to survive as well.
+    let _ = format::read(path);
+}
+
+/// Numbers of firth's own files are checked when they are written.
+fn is_trusted(format: &dyn Format) -> bool {
+    format.name() == "safetensors"
+}
+
+#[test]
+fn readers_survive_seeds_and_what_becomes_of_them() {
+    const ROUNDS: u64 = 1200;
+    let long = "long".repeat(20);
+    let seeds = [seed(&["a", "wörd", "日本", "5", "b_c", "</s>"], 3), seed(&["one"], 1), seed(&["x", "y", &long], 40)];
+    for (number, format) in FORMATS.iter().enumerate() {
+        let mut refused = 0;
+        for (which, words) in seeds.iter().enumerate() {
+            for &dtype in format.dtypes() {
+                let folder = tempfile::tempdir().expect("a folder");
+                let path = folder.path().join("a.npy");
+                format.write_as(words, &path, dtype).expect("a seed");
+                let files = files(&path);
+                let originals: Vec<_> = files.iter().map(|file| std::fs::read(file).expect("a file")).collect();
+                let rest: usize = originals.iter().map(Vec::len).sum();
+                check(*format, &path, rest, "a whole file");
+                for round in 0..ROUNDS / format.dtypes().len() as u64 {
+                    let mut rng = Rng::stream(3, &[number as u64, which as u64, dtype as u64, round]);
+                    let which = rng.below(files.len() as u32) as usize;
+                    let mut bytes = originals[which].clone();
+                    for _ in 0..1 + rng.below(3) {
+                        damage(&mut bytes, &mut rng);
+                    }
+                    std::fs::write(&files[which], &bytes).expect("a file");
+                    check(*format, &path, rest + bytes.len(), &format!("{} in round {round}", files[which].display()));
+                    refused += u64::from(format.read(&path).is_err());
+                    std::fs::write(&files[which], &originals[which]).expect("a file");
+                }
+            }
+        }
+        assert!(refused > ROUNDS / 10, "{} refused {refused}", format.name());
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        for (text, round) in TEXTS.iter().flat_map(|text| (0..100u64).map(move |round| (text, round))) {
+            let mut rng = Rng::stream(4, &[number as u64, round]);
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..rng.below(4) {
+                damage(&mut bytes, &mut rng);
+            }
+            std::fs::write(&path, &bytes).expect("a file");
+            check(*format, &path, bytes.len(), &format!("{:?}", String::from_utf8_lossy(&bytes)));
+        }
+    }
+}

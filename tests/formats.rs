@@ -277,3 +277,16 @@ fn every_format_is_documented() {
         assert!(page.contains(&format!("| `{}` |", format.name())), "docs/formats.md lacks {}", format.name());
     }
 }
+
+/// Every reader has a fuzz target.
+#[test]
+fn every_format_is_fuzzed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).expect("the manifest");
+    for name in FORMATS.iter().map(|format| format.name()) {
+        let target = folder.join(format!("fuzz_targets/{}.rs", name.replace('-', "_")));
+        let text = std::fs::read_to_string(&target).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
+        assert!(text.contains(&format!("read({name:?}, bytes)")), "{text}");
+        assert!(manifest.contains(&format!("name = {name:?}")), "fuzz/Cargo.toml lacks {name}");
+    }
+}

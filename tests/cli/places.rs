@@ -44,7 +44,7 @@ fn standard_output_and_devices_hold_no_results() {
     for command in ["train cbow a.txt -o /dev/null", "convert v.txt /dev/null"] {
         folder.firth(&format!("{command} --force")).expect_error(2, &["/dev/null", "device"]);
     }
-    for name in ["v.parquet", "v.txt.gz"] {
+    for name in ["v.arrow", "v.txt.gz"] {
         folder.firth(&format!("train cbow a.txt -o {name}")).expect_error(2, &[name, "format"]);
     }
     assert_eq!(folder.names(), ["a.txt", "v.txt"]);

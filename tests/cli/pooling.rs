@@ -124,7 +124,7 @@ fn what_has_no_effect_on_the_method_is_refused() {
         ("--pool sif --components 4", ["--components", "3 numbers"]),
         ("--pool sif --frequencies model", ["--frequencies", "rank"]),
         ("--pool siff", ["siff", "sif"]),
-        ("-o docs.parquet", ["docs.parquet", "format"]),
+        ("-o docs.arrow", ["docs.arrow", "format"]),
     ] {
         folder.firth(&format!("embed v.txt d.txt {flags}")).expect_error(2, &parts);
     }

@@ -42,6 +42,7 @@ const UNSAFE: &[&str] = &[
     "math/matrix.rs",
     "math/scalar.rs",
     "math/shared.rs",
+    "math/shared/softmax.rs",
     "math/simd.rs",
     "math/vector.rs",
 ];

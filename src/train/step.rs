@@ -4,7 +4,7 @@ use crate::dataset::Sentence;
 use crate::error::Result;
 use crate::math::{Rng, RowId, Tables, Worker};
 use crate::objective::{Noise, Objective};
-use crate::pretext::{Examples, Hidden, PretextTask};
+use crate::pretext::{Example, Examples, Hidden, PretextTask};
 use crate::vocabulary::{Subsampling, WordId};
 
 use super::progress::Tally;
@@ -72,9 +72,6 @@ impl Step {
         let hidden = self.task.hidden();
         tally.tokens += sentence.words.len() as u64;
         for example in examples.iter() {
-            if let Some(word) = words.get(example.position + FETCH_AHEAD) {
-                self.objective.fetch(*word, tables, worker);
-            }
             if let Some(ahead) = self.ahead
                 && let Some(word) = words.get(example.position + FETCH_AHEAD + ahead)
             {
@@ -82,6 +79,7 @@ impl Step {
             }
             tally.targets += 1;
             tally.predictions += if hidden == Hidden::Each { example.rows.len() as u64 } else { 1 };
+            let example = Example { later: words.get(example.position + FETCH_AHEAD).copied(), ..example };
             self.objective.step(example, hidden, tables, lr, noise, worker);
         }
     }

@@ -1,5 +1,6 @@
 //! Numbers: matrices, shared training tables, kernels, random numbers, sampling.
 
+mod blocks;
 mod composed;
 mod kernel;
 #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -15,11 +16,12 @@ mod simd;
 mod sparse;
 pub(crate) mod vector;
 
+pub use blocks::Outputs;
 pub use composed::Compositions;
 pub use kernel::Kernel;
 pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
 pub use moment::{Directions, Moment};
 pub use rng::Rng;
 pub use sampling::AliasTable;
-pub use shared::{Outputs, RowId, Rows, SharedTable, Tables, Worker};
+pub use shared::{RowId, Rows, SharedTable, Tables, Worker};
 pub use sparse::{Samples, SparseMatrix, SparseRow};

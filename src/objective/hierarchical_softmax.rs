@@ -40,15 +40,6 @@ impl Objective for HierarchicalSoftmax {
     }
 
     #[inline]
-    fn fetch(&self, target: WordId, tables: &Tables, worker: &mut Worker) {
-        for &row in self.tree.path(target).0 {
-            if row.0 >= HOT {
-                tables.fetch_output(row, worker);
-            }
-        }
-    }
-
-    #[inline]
     fn outputs<'n>(&'n self, target: WordId, _: &'n mut Noise<'_>) -> Outputs<'n> {
         let (rows, positives) = self.tree.path(target);
         Outputs::Each { rows, positives }
@@ -64,6 +55,11 @@ impl Objective for HierarchicalSoftmax {
         noise: &mut Noise<'_>,
         worker: &mut Worker,
     ) {
+        for &row in example.later.map_or(&[][..], |later| self.tree.path(later).0) {
+            if row.0 >= HOT {
+                tables.fetch_output(row, worker);
+            }
+        }
         self.manner.step(example.rows, hidden, self.outputs(example.target, noise), tables, lr, worker);
     }
 }

@@ -29,13 +29,10 @@ pub trait Objective: std::fmt::Debug + Send + Sync {
     /// The most rows of the output table that one target takes.
     fn most_outputs(&self) -> usize;
 
-    /// Asks for the output rows of a target that comes soon.
-    fn fetch(&self, target: WordId, tables: &Tables, worker: &mut Worker);
-
     /// The output rows of a target; noise is drawn afresh.
     fn outputs<'n>(&'n self, target: WordId, noise: &'n mut Noise<'_>) -> Outputs<'n>;
 
-    /// Takes one step; the loss gathers in the worker.
+    /// Takes one step; the loss gathers in the worker. Asks for the output rows of the later target.
     fn step(
         &self,
         example: Example<'_>,

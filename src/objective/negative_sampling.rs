@@ -40,11 +40,6 @@ impl Objective for NegativeSampling {
         1 + self.negatives
     }
 
-    #[inline]
-    fn fetch(&self, target: WordId, tables: &Tables, worker: &mut Worker) {
-        tables.fetch_output(RowId(target.0), worker);
-    }
-
     fn outputs<'n>(&'n self, target: WordId, noise: &'n mut Noise<'_>) -> Outputs<'n> {
         Outputs::target_first(noise.fresh(target, self.negatives))
     }
@@ -59,7 +54,10 @@ impl Objective for NegativeSampling {
         noise: &mut Noise<'_>,
         worker: &mut Worker,
     ) {
-        let Example { rows, target, .. } = example;
+        let Example { rows, target, later, .. } = example;
+        if let Some(word) = later {
+            tables.fetch_output(RowId(word.0), worker);
+        }
         if self.manner.pairwise && hidden == Hidden::Each {
             for row in rows {
                 tables.step_rows(std::slice::from_ref(row), self.outputs(target, noise), lr, worker);

@@ -32,14 +32,12 @@ impl Objective for Softmax {
         self.words
     }
 
-    /// Rows in order need no asking.
-    fn fetch(&self, _: WordId, _: &Tables, _: &mut Worker) {}
-
     #[inline]
     fn outputs<'n>(&'n self, target: WordId, _: &'n mut Noise<'_>) -> Outputs<'n> {
         Outputs::All { target: RowId(target.0) }
     }
 
+    /// No row is asked for: all come in order.
     #[inline]
     fn step(
         &self,

@@ -35,6 +35,8 @@ pub struct Example<'a> {
     pub target: WordId,
     /// Where the target stands in its sentence.
     pub position: usize,
+    /// A target that comes a few examples later, if the loop tells: what it needs may be fetched meanwhile.
+    pub later: Option<WordId>,
 }
 
 /// The examples of one sentence, in flat buffers that are cleared and used again.
@@ -67,7 +69,7 @@ impl Examples {
         self.examples.iter().map(move |&(end, target, position)| {
             let rows = &self.rows[start..end];
             start = end;
-            Example { rows, target, position: position as usize }
+            Example { rows, target, position: position as usize, later: None }
         })
     }
 }

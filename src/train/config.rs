@@ -127,7 +127,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
     /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04,
-    /// with subwords 0.03, cbow 0.15, pv-dbow 0.03, pv-dm 0.1]
+    /// with subwords 0.03, cbow 0.15 (hs 0.1, softmax 0.2), pv-dbow 0.03, pv-dm 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -331,7 +331,7 @@ impl TrainConfig {
             // Words of a window share n-grams, which move with each of them.
             (None, Task::SkipGram) if self.is_skipgram_of_subwords() => 0.03,
             (None, Task::SkipGram) => 0.04,
-            (None, Task::Cbow) => 0.15,
+            (None, Task::Cbow) => self.loss.cbow_lr(),
             (None, Task::PvDbow) => 0.03,
             (None, Task::PvDm) => 0.1,
         })

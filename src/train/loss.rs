@@ -43,6 +43,15 @@ impl Loss {
         config.map_or_else(Self::default, |config: TrainConfig| config.loss)
     }
 
+    /// CBOW's best rate of those measured (`docs/benchmarks.md`); those of the other tasks do not depend on the loss.
+    pub(super) fn cbow_lr(self) -> f64 {
+        match self {
+            Self::Ns => 0.15,
+            Self::Hs => 0.1,
+            Self::Softmax => 0.2,
+        }
+    }
+
     /// Rows of the output table for so many words: one each, or the inner nodes of their tree.
     pub(super) fn output_rows(self, words: usize) -> usize {
         if self == Self::Hs { words.saturating_sub(1) } else { words }

@@ -82,8 +82,7 @@ impl Tables {
 #[cfg(test)]
 mod tests {
     use crate::error::Result;
-    use crate::math::shared::Outputs;
-    use crate::math::{Kernel, RowId, SharedTable, Tables};
+    use crate::math::{Kernel, Outputs, RowId, SharedTable, Tables};
 
     /// Both tables and the loss after a few steps on an output table of so many rows.
     fn after(rows: usize, dim: usize, kernel: Kernel, lr: f32) -> Result<(Vec<f32>, f64)> {

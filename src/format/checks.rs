@@ -66,6 +66,7 @@ pub(super) fn no_characters(format: &str, keys: &Keys, forbidden: &[char], holds
                 Some(' ') => "space",
                 Some('\t') => "tab",
                 Some('\r') => "carriage return",
+                Some('\0') => "zero byte",
                 _ => "newline",
             };
             Err(unsupported(format, row, key, &format!("with a {what}"), holds))
@@ -191,8 +192,17 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("{short:?}{more}")
 }
 
-/// What a format without labels, texts, counts or metadata drops.
+/// What a format without labels, texts, n-grams, counts or metadata drops.
 pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
+    let mut losses = dropped_with_ngrams(embeddings, counts, metadata);
+    if let Some(ngrams) = embeddings.ngrams() {
+        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
+    }
+    losses
+}
+
+/// What a format that holds n-grams drops, if it is without labels, texts, counts or metadata.
+pub(super) fn dropped_with_ngrams(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
     let mut losses = Vec::new();
     if counts && embeddings.counts().is_some() {
         losses.push(format!("the counts of {} keys", embeddings.len()));
@@ -202,9 +212,6 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
     }
     if embeddings.texts().is_some() {
         losses.push("the first words of the documents".into());
-    }
-    if let Some(ngrams) = embeddings.ngrams() {
-        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
     }
     if metadata && !embeddings.metadata.is_empty() {
         let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).collect();

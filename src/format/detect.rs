@@ -46,7 +46,6 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\x80\x03", PICKLE, GENSIM),
     (b"\x80\x04", PICKLE, GENSIM),
     (b"\x80\x05", PICKLE, GENSIM),
-    (b"\xba\x16\x4f\x2f", "a fastText model", "read the .vec file that fastText wrote beside it"),
     (b"FiFu", "a finalfusion file", "convert it to word2vec first"),
 ];
 const PICKLE: &str = "a Python pickle";

@@ -30,7 +30,9 @@ use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
 mod checks;
+mod cursor;
 mod detect;
+pub mod fasttext;
 pub mod glove;
 pub mod matrix;
 pub mod native;
@@ -121,8 +123,15 @@ pub trait Format: Sync {
 }
 
 /// All formats. The order matters to detection only: what has a magic number comes first.
-pub const FORMATS: &[&dyn Format] =
-    &[&native::Native, &numpy::Numpy, &projector::Projector, &word2vec::Text, &word2vec::Binary, &glove::Glove];
+pub const FORMATS: &[&dyn Format] = &[
+    &native::Native,
+    &numpy::Numpy,
+    &fasttext::FastText,
+    &projector::Projector,
+    &word2vec::Text,
+    &word2vec::Binary,
+    &glove::Glove,
+];
 
 /// Reads any vector file, or the word vectors of a run folder; the format is found by content.
 pub fn read(path: &Path) -> Result<Embeddings> {

@@ -58,9 +58,29 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// The next few bytes, to be read as a number: `u32::from_le_bytes(cursor.number("rows")?)`.
+    /// The next few bytes, to be read as a number.
     pub(super) fn number<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
         Ok(self.take(N as u64, what)?.try_into().expect("as many bytes"))
+    }
+
+    /// A whole number of 32 bits.
+    pub(super) fn u32(&mut self, what: &str) -> Result<u32> {
+        self.number(what).map(u32::from_le_bytes)
+    }
+
+    /// A whole number of 32 bits with a sign.
+    pub(super) fn i32(&mut self, what: &str) -> Result<i32> {
+        self.number(what).map(i32::from_le_bytes)
+    }
+
+    /// A whole number of 64 bits.
+    pub(super) fn u64(&mut self, what: &str) -> Result<u64> {
+        self.number(what).map(u64::from_le_bytes)
+    }
+
+    /// A whole number of 64 bits with a sign.
+    pub(super) fn i64(&mut self, what: &str) -> Result<i64> {
+        self.number(what).map(i64::from_le_bytes)
     }
 
     /// The next bytes up to one that is zero, which is taken too.

@@ -46,7 +46,6 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\x80\x03", PICKLE, GENSIM),
     (b"\x80\x04", PICKLE, GENSIM),
     (b"\x80\x05", PICKLE, GENSIM),
-    (b"FiFu", "a finalfusion file", "convert it to word2vec first"),
 ];
 const PICKLE: &str = "a Python pickle";
 const GENSIM: &str = "save it in gensim with save_word2vec_format(NAME, binary=True)";

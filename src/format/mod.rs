@@ -29,10 +29,12 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
+mod buckets;
 mod checks;
 mod cursor;
 mod detect;
 pub mod fasttext;
+pub mod finalfusion;
 pub mod glove;
 pub mod matrix;
 pub mod native;
@@ -127,6 +129,7 @@ pub const FORMATS: &[&dyn Format] = &[
     &native::Native,
     &numpy::Numpy,
     &fasttext::FastText,
+    &finalfusion::FinalFusion,
     &projector::Projector,
     &word2vec::Text,
     &word2vec::Binary,

@@ -147,7 +147,7 @@ impl<'a> Header<'a> {
         if cursor.number("the magic number")? != MAGIC {
             return Err(Cursor::new(cursor.path(), cursor.rest()).fault("not a fastText model"));
         }
-        let version = i32::from_le_bytes(cursor.number("the version")?);
+        let version = cursor.i32("the version")?;
         if ![OLD_VERSION, VERSION].contains(&version) {
             return Err(cursor.fault(format!("version {version}, expected {OLD_VERSION} or {VERSION}")));
         }
@@ -184,7 +184,7 @@ impl<'a> Header<'a> {
         for entry in 0..sizes.entries {
             let start = cursor.at();
             let word = cursor.until_zero("a word")?;
-            let count = i64::from_le_bytes(cursor.number("a word's count")?);
+            let count = cursor.i64("a word's count")?;
             let is_label = cursor.number::<1>("the kind of an entry")?[0] != 0;
             if is_label != (entry >= sizes.words) {
                 let expected = if is_label { "word" } else { "label" };
@@ -203,7 +203,7 @@ impl<'a> Header<'a> {
 }
 
 fn read_arguments(cursor: &mut Cursor<'_>) -> Result<Arguments> {
-    let mut next = || Ok(i32::from_le_bytes(cursor.number("the settings")?));
+    let mut next = || cursor.i32("the settings");
     Ok(Arguments {
         dim: next()?,
         ws: next()?,
@@ -237,10 +237,10 @@ impl Sizes {
 }
 
 fn read_sizes(cursor: &mut Cursor<'_>) -> Result<Sizes> {
-    let mut next = || Ok(i32::from_le_bytes(cursor.number("the size of the dictionary")?));
+    let mut next = || cursor.i32("the size of the dictionary");
     let (entries, words, labels) = (next()?, next()?, next()?);
-    let tokens = i64::from_le_bytes(cursor.number("the number of tokens")?);
-    Ok(Sizes { entries, words, labels, tokens, pruned: i64::from_le_bytes(cursor.number("the number of buckets")?) })
+    let tokens = cursor.i64("the number of tokens")?;
+    Ok(Sizes { entries, words, labels, tokens, pruned: cursor.i64("the number of buckets")? })
 }
 
 fn read_pruned(cursor: &mut Cursor<'_>, count: i64, buckets: i32) -> Result<Option<Vec<(u32, u32)>>> {

@@ -14,8 +14,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::checks::{self, Place};
-use super::cursor::{Cursor, floats};
-use super::{Candidate, Care, Dtype, Format, text};
+use super::cursor::Cursor;
+use super::{Candidate, Care, Dtype, Format, buckets, text};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile, as_bytes};
@@ -58,7 +58,8 @@ impl Format for FastText {
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
         let mut losses = checks::dropped_with_ngrams(embeddings, false, true);
-        let cut = embeddings.counts().unwrap_or_default().iter().filter(|&&count| count == 0 || count > i64::MAX as u64);
+        let cut =
+            embeddings.counts().unwrap_or_default().iter().filter(|&&count| count == 0 || count > i64::MAX as u64);
         match cut.count() {
             0 => {}
             cut => losses.push(format!("that {cut} keys occurred other than 1 to 2^63-1 times")),
@@ -79,24 +80,18 @@ impl Format for FastText {
         let mut file = AtomicFile::create(path)?;
         Arguments::of(embeddings).write(&mut file)?;
         header::write_dictionary(&mut file, embeddings)?;
-        let buckets = embeddings.ngrams().map_or(0, |ngrams| ngrams.subwords().buckets) as usize;
+        let count = embeddings.ngrams().map_or(0, |ngrams| ngrams.subwords().buckets) as usize;
         let dim = embeddings.dim();
-        start_matrix(&mut file, embeddings.len() + buckets, dim)?;
+        start_matrix(&mut file, embeddings.len() + count, dim)?;
         match embeddings.ngrams() {
             None => file.write(as_bytes(embeddings.vectors().as_slice()))?,
             Some(ngrams) => {
                 write_own_rows(&mut file, embeddings, ngrams)?;
-                let mut next = 0;
-                for (&bucket, row) in ngrams.buckets().iter().zip(ngrams.vectors().iter_rows()) {
-                    write_zeros(&mut file, (bucket as usize - next) * dim)?;
-                    file.write(as_bytes(row))?;
-                    next = bucket as usize + 1;
-                }
-                write_zeros(&mut file, (buckets - next) * dim)?;
+                buckets::write(&mut file, ngrams)?;
             }
         }
         start_matrix(&mut file, embeddings.len(), dim)?;
-        write_zeros(&mut file, embeddings.len() * dim)?;
+        buckets::write_zeros(&mut file, embeddings.len() * dim)?;
         file.commit()
     }
 
@@ -118,13 +113,7 @@ impl Format for FastText {
         let (keys, warning) = keys.finish(|row| format!("row {}", row + 1));
         checks::distinct(path, &keys, place)?;
         checks::finite(path, &keys, &vectors, place)?;
-        let ngrams = input.ngrams()?;
-        if let Some(ngrams) = &ngrams
-            && let Some((row, column)) = checks::not_finite(ngrams.vectors().as_slice(), ngrams.vectors().cols())
-        {
-            let value = ngrams.vectors().row(row)[column];
-            return Err(start.fault(format!("number {} of bucket {} is {value}", column + 1, ngrams.buckets()[row])));
-        }
+        let ngrams = input.ngrams().map_err(|reason| start.fault(reason))?;
         let mut embeddings = Embeddings::new(keys, vectors, header.counts)?.with_ngrams(ngrams)?;
         let arguments = serde_json::to_string(&header.arguments).expect("plain fields");
         embeddings.metadata.insert(ARGUMENTS.into(), arguments);
@@ -134,7 +123,8 @@ impl Format for FastText {
         }
         if input.pruned.as_ref().is_some_and(|pruned| !pruned.is_empty()) {
             embeddings.warnings.push(
-                "n-grams were thinned out: vectors of unseen words have fastText's direction, but not its length".into(),
+                "n-grams were thinned out: vectors of unseen words have fastText's direction, but not its length"
+                    .into(),
             );
         }
         Ok(embeddings)
@@ -150,16 +140,6 @@ fn start_matrix(file: &mut AtomicFile, rows: usize, dim: usize) -> Result<()> {
     file.write(&[0])?;
     file.write(&(rows as i64).to_le_bytes())?;
     file.write(&(dim as i64).to_le_bytes())
-}
-
-fn write_zeros(file: &mut AtomicFile, mut count: usize) -> Result<()> {
-    let zeros = [0f32; 1 << 12];
-    while count > 0 {
-        let part = count.min(zeros.len());
-        file.write(as_bytes(&zeros[..part]))?;
-        count -= part;
-    }
-    Ok(())
 }
 
 /// Writes what of each word's vector is not its n-grams': (1 + n) times the vector, less the sum of n rows.
@@ -201,8 +181,8 @@ impl<'a> Rows<'a> {
         if cursor.number::<1>("the kind of matrix")?[0] != 0 {
             return Ok(Self::Quantized(Quantized::read(cursor)?));
         }
-        let rows = u64::from_le_bytes(cursor.number("the number of rows")?);
-        let dim = u64::from_le_bytes(cursor.number("the dimension")?);
+        let rows = cursor.u64("the number of rows")?;
+        let dim = cursor.u64("the dimension")?;
         let bytes = cursor.take(rows.saturating_mul(dim).saturating_mul(4), "a matrix")?;
         Ok(Self::Dense { rows, dim, bytes })
     }
@@ -286,33 +266,14 @@ impl<'a> Input<'a> {
         vectors
     }
 
-    /// The rows of buckets but those of zeros, which count as none.
-    fn ngrams(&self) -> Result<Option<Ngrams>> {
+    /// The rows of buckets.
+    fn ngrams(&self) -> Result<Option<Ngrams>, String> {
         let Some(subwords) = self.subwords else { return Ok(None) };
-        let every = 0..subwords.buckets;
-        let is_kept = |bucket: &u32| {
-            let mut kept = false;
-            let row = self.row_of(*bucket);
-            row.into_iter().for_each(|row| self.each(row, |_, value| kept |= value != 0.0));
-            kept
+        let fill = |bucket: u32, into: &mut [f32]| {
+            let row = self.row_of(bucket);
+            row.into_iter().for_each(|row| self.each(row, |column, value| into[column] = value));
+            row.is_some()
         };
-        let buckets: Vec<u32> = every.into_par_iter().with_min_len(1 << 10).filter(is_kept).collect();
-        let vectors = match &self.rows {
-            // All of them: one copy at the speed of memory.
-            Rows::Dense { bytes, .. } if buckets.len() == subwords.buckets as usize => {
-                let start = self.words * self.dim * 4;
-                Matrix::from_vec(buckets.len(), self.dim, floats(&bytes[start..]))?
-            }
-            _ => {
-                let mut vectors = Matrix::zeros(buckets.len(), self.dim);
-                let rows = vectors.as_mut_slice().par_chunks_mut(self.dim).zip(&buckets).with_min_len(64);
-                rows.for_each(|(row, &bucket)| {
-                    let from = self.row_of(bucket).expect("kept above");
-                    self.each(from, |column, value| row[column] = value);
-                });
-                vectors
-            }
-        };
-        Ngrams::new(subwords, buckets, vectors).map(Some)
+        buckets::read(subwords, self.dim, fill).map(Some)
     }
 }

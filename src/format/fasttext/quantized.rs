@@ -33,10 +33,10 @@ struct Quantizer {
 impl<'a> Quantized<'a> {
     pub(super) fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         let has_norms = cursor.number::<1>("the kind of quantiser")?[0] != 0;
-        let rows = u64::from_le_bytes(cursor.number("the number of rows")?);
-        let dim = u64::from_le_bytes(cursor.number("the dimension")?);
+        let rows = cursor.u64("the number of rows")?;
+        let dim = cursor.u64("the dimension")?;
         let start = cursor.clone();
-        let count = u32::from_le_bytes(cursor.number("the number of codes")?);
+        let count = cursor.u32("the number of codes")?;
         let codes = cursor.take(count.into(), "the codes")?;
         let quantizer = Quantizer::read(cursor)?;
         if quantizer.dim as u64 != dim || u128::from(rows) * quantizer.parts as u128 != u128::from(count) {
@@ -84,7 +84,7 @@ impl<'a> Quantized<'a> {
 impl Quantizer {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         let start = cursor.clone();
-        let mut size = |what| Ok(u32::from_le_bytes(cursor.number(what)?));
+        let mut size = |what| cursor.u32(what);
         let (dim, parts) = (size("the quantiser's dimension")?, size("the quantiser's parts")?);
         let (part, last) = (size("the numbers of a part")?, size("the numbers of the last part")?);
         let fits = u64::from(parts.saturating_sub(1)) * u64::from(part) + u64::from(last) == u64::from(dim);

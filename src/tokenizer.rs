@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
 
+mod export;
 mod spans;
 
 /// What a corpus's folder calls its copy of a `tokenizer.json`.
@@ -130,6 +131,25 @@ impl Tokenizer {
     pub fn file(&self) -> Option<(&'static str, &[u8])> {
         match &self.kind {
             Kind::File { json, .. } => Some((FILE, json)),
+            _ => None,
+        }
+    }
+
+    /// The pieces of a `tokenizer.json` and their numbers, which rise; the built-in two have none.
+    pub fn pieces(&self) -> Vec<(u32, &str)> {
+        let Kind::File { pieces, .. } = &self.kind else { return Vec::new() };
+        let mut all: Vec<_> = pieces.iter().map(|(&id, piece)| (id, piece.as_str())).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What whole words that are unknown become, if a `tokenizer.json` knows only whole words.
+    pub fn unknown(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::File { inner, .. } => match inner.get_model() {
+                tokenizers::ModelWrapper::WordLevel(words) => Some(&words.unk_token),
+                _ => None,
+            },
             _ => None,
         }
     }

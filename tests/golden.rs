@@ -95,3 +95,21 @@ fn finalfusion_files_of_each_kind_are_read() -> Result<()> {
     assert_eq!(expected["unseen"].as_object().map(|unseen| unseen.len()), Some(3));
     Ok(())
 }
+
+#[test]
+fn static_embeddings_are_read_in_all_layouts() -> Result<()> {
+    for (name, slack) in [("wordlevel", 0.0), ("unigram", 1e-7), ("nested", 0.0)] {
+        let (read, _) = read(name, "static-embedding", slack)?;
+        assert!(read.warnings.is_empty(), "{:?}", read.warnings);
+    }
+    Ok(())
+}
+
+#[test]
+fn vectors_of_spacy_are_read_with_symbols_and_shared_rows() -> Result<()> {
+    let (read, _) = read("spacy", "spacy", 0.0)?;
+    assert_eq!((read.row("king"), read.row("mark").is_some()), (read.row("queen"), true));
+    // The vocabulary alone is as good.
+    assert_eq!(format::read(&path("spacy/vocab"))?.vectors().as_slice(), read.vectors().as_slice());
+    Ok(())
+}

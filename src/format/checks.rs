@@ -13,6 +13,8 @@ use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
 const MAX_DIM: u64 = 1 << 20;
+/// Rows in full may take so many times the room of a file that holds them in few bytes; usual ones take some ten times.
+const GROWTH: u64 = 64;
 
 /// Refuses a shape that no file of `room` bytes can hold, before memory is asked for it.
 ///
@@ -32,6 +34,14 @@ pub(super) fn shape(rows: u64, dim: u64, row_bytes: u64, room: u64) -> Result<(u
         ));
     }
     Ok((rows as usize, dim as usize))
+}
+
+/// Refuses rows that would take far more memory than their file: of codes, or of one row under many keys.
+pub(super) fn growth(rows: u64, dim: u64, size: u64) -> Result<(), String> {
+    if rows.saturating_mul(dim).saturating_mul(4) <= GROWTH * size.max(64) {
+        return Ok(());
+    }
+    Err(format!("{rows} rows of {dim} numbers would take more than {GROWTH} times the {size} bytes of the file"))
 }
 
 /// Refuses embeddings that no format may hold: without dimension, with a key twice, with a number that is not finite.

@@ -63,7 +63,8 @@ pub fn detect(path: &Path) -> Result<&'static dyn Format> {
             return Err(Error::data(format!("{shown}: {reason}")));
         }
         return Err(Error::data(format!(
-            "{}: the folder holds no vectors; expected words.safetensors (a run) or vectors.tsv (a projector)",
+            "{}: the folder holds no vectors; expected words.safetensors (a run), vectors.tsv (a projector), \
+             model.safetensors and tokenizer.json (a static embedding) or vocab/key2row (spaCy)",
             path.display()
         )));
     };

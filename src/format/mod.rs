@@ -35,12 +35,15 @@ mod cursor;
 mod detect;
 pub mod fasttext;
 pub mod finalfusion;
+mod folder;
 pub mod glove;
 pub mod matrix;
 pub mod native;
 mod npy;
 pub mod numpy;
 pub mod projector;
+pub mod spacy;
+pub mod static_embedding;
 mod text;
 pub mod word2vec;
 
@@ -130,6 +133,8 @@ pub const FORMATS: &[&dyn Format] = &[
     &numpy::Numpy,
     &fasttext::FastText,
     &finalfusion::FinalFusion,
+    &static_embedding::StaticEmbedding,
+    &spacy::Spacy,
     &projector::Projector,
     &word2vec::Text,
     &word2vec::Binary,

@@ -162,7 +162,7 @@ def spacy_folder():
 
     draw = np.random.default_rng(11)
     made = spacy.blank("xx")
-    words = ["king", "case", "naïve", "日本", "New York", "PERSON", "x" * 40]
+    words = ["king", "mark", "naïve", "日本", "New York", "PERSON", "x" * 40]
     for word in words:
         made.vocab.set_vector(word, draw.standard_normal(3).astype(np.float32))
     # Two keys share a row.

@@ -5,13 +5,12 @@
 //! code for each row and another quantiser, of single numbers. A quantiser: `i32` dimension, parts, numbers of a part,
 //! numbers of the last part, then `f32` 256 centroids for each part.
 
+use super::super::checks;
 use super::super::cursor::{Cursor, floats};
 use crate::error::Result;
 
 /// Centroids of a part: as many as a byte can tell apart.
 const CENTROIDS: usize = 256;
-/// Rows in full may take so many times the room of the file; fastText's own take some eight times as much.
-const GROWTH: u64 = 64;
 
 /// Quantised rows.
 pub(super) struct Quantized<'a> {
@@ -46,12 +45,9 @@ impl<'a> Quantized<'a> {
                 quantizer.parts, quantizer.dim
             )));
         }
-        if rows.saturating_mul(dim).saturating_mul(4) > GROWTH * (cursor.at() as u64 + cursor.left()) {
-            return Err(start.fault(format!(
-                "{rows} rows of {dim} numbers from {count} codes would take more than {GROWTH} times the file; \
-                 quantise with a smaller -dsub"
-            )));
-        }
+        let size = cursor.at() as u64 + cursor.left();
+        checks::growth(rows, dim, size)
+            .map_err(|reason| start.fault(format!("{reason}; quantise with smaller -dsub")))?;
         let mut norms = None;
         if has_norms {
             let codes = cursor.take(rows, "the norms")?;

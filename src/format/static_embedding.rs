@@ -282,3 +282,58 @@ fn integers(container: &Container, name: &str) -> Result<Vec<u64>> {
     let values = number(container, name)?.integers(container.bytes(name)?).ok_or_else(fault)?;
     values.map(|value| u64::try_from(value).map_err(|_| fault())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::checks::tests::{embeddings, same, scratch};
+
+    #[test]
+    fn keys_come_back_with_counts_and_without_the_token_for_others() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let mut words = embeddings(&["the", "[UNK]", "New York", ""], 3);
+        words.metadata.insert("task".into(), "skipgram".into());
+        StaticEmbedding.write(&words, &path)?;
+        let read = crate::format::read(&path)?;
+        same(&words, &read, true);
+        assert_eq!((&read.metadata, read.warnings.len()), (&words.metadata, 0));
+        assert!(std::fs::read_to_string(path.join(TOKENIZER)).expect("JSON").contains("\"unk_token\":\"[UNK]_\""));
+        let losses = StaticEmbedding.losses(&words).join(" ");
+        assert!(losses.contains("3 keys that are no words of theirs (the first is \"[UNK]\")"), "{losses}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_keys_tell_how_text_is_cut() {
+        let settings = |keys: &[&str]| {
+            let settings = tokenizer(&keys.iter().collect()).settings();
+            (settings["tokenizer"].clone(), settings["lowercase"] == "true")
+        };
+        assert_eq!(settings(&["the", "don't", "<UNK>"]), ("words".into(), true));
+        assert_eq!(settings(&["the", "King"]), ("words".into(), false));
+        assert_eq!(settings(&["cat,", "\"mat\".", "the", "(a)"]), ("whitespace".into(), true));
+        assert_eq!(settings(&["cat,", "\"Mat\".", "(a)"]), ("whitespace".into(), false));
+    }
+
+    #[test]
+    fn faults_name_the_file() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        StaticEmbedding.write(&embeddings(&["the", "a"], 2), &path)?;
+        let fault = || StaticEmbedding.read(&path).expect_err("a fault").to_string();
+        let json = std::fs::read_to_string(path.join(TOKENIZER)).expect("JSON");
+        std::fs::write(path.join(TOKENIZER), json.replace("\"a\":1", "\"a\":7")).expect("written");
+        let found = fault();
+        assert!(found.contains("tokenizer.json, byte 0: the token \"a\" has number 7, but"), "{found}");
+        std::fs::write(path.join(TOKENIZER), json.replace("\"a\":1", "\"a\":1}")).expect("written");
+        assert!(fault().contains("tokenizer.json, byte 0: not a Hugging Face tokenizer"), "{}", fault());
+        std::fs::write(path.join(TOKENIZER), &json).expect("written");
+        let tensors = [("weight", Kind::F32, vec![3, 2])];
+        let mut file = ContainerWriter::create(&path.join(ROWS), "x", &Default::default(), &tensors)?;
+        file.write(&[0f32; 6])?;
+        file.commit()?;
+        assert!(fault().contains("no tensor \"embeddings\" (found weight)"), "{}", fault());
+        Ok(())
+    }
+}

@@ -3,7 +3,8 @@
 //! Words are found by a regular expression after the rules of UAX #29, whose classes of characters other programs' engines
 //! do not know by name. Between and beside letters and digits, all letters and digits up to Unicode 16 but U+19DA are
 //! taken as here; not the same are signs alone, which are no words here and unknown ones there, and vowel signs without a
-//! letter. Σ at the end of a word becomes ς, then all letters their lower case.
+//! letter. Σ at the end of a word becomes ς, if at most one mark stands between it and the letter before; then all letters
+//! become lower case.
 
 use super::{Kind, Tokenizer};
 use crate::error::{Error, Result};
@@ -31,8 +32,11 @@ const MID_DIGIT: &str = concat!(
     r"[,;\x{37E}\x{589}\x{60C}\x{60D}\x{66C}\x{7F8}\x{2044}\x{FE50}\x{FE54}\x{FF0C}\x{FF1B}",
     r".\x{2018}\x{2019}\x{2024}\x{FE52}\x{FF07}\x{FF0E}']"
 );
-/// A letter Σ that ends its word.
-const FINAL_SIGMA: &str = r"(?<=\p{L})Σ(?![\p{M}\p{Cf}'.:\x{B7}\x{2019}]*\p{L})";
+/// A letter Σ that ends its word: a letter with two cases stands before it and none behind, whatever has no case between.
+const FINAL_SIGMA: &str = concat!(
+    r"(?:(?<=\p{Cased})|(?<=\p{Cased}[\p{M}\p{Cf}'.:\x{B7}\x{2018}\x{2019}\x{2024}]))Σ",
+    r"(?![\p{M}\p{Cf}]*['.:\x{B7}\x{2018}\x{2019}\x{2024}]?[\p{M}\p{Cf}]*\p{Cased})"
+);
 /// White space and control characters.
 const BLANKS: &str = r"[\s\x{0}-\x{20}]+";
 
@@ -105,7 +109,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_are_found_as_here(text in "[a-zA-Z0-2_:.,;'’\"\\- ßéÀΣσЖ漢字あアーภ\u{301}अ\u{660}\u{a0}\t]{0,40}",
+        fn words_are_found_as_here(text in "[a-zA-Z0-2_:.,;'’\"\\- ßéÀσЖ漢字あアーภ\u{301}अ\u{660}\u{a0}\t]{0,40}",
                                    lowercase in any::<bool>()) {
             for spec in ["words", "whitespace"] {
                 let (here, there) = exported(&Tokenizer::new(spec, Some(lowercase)).expect("built in"), &text);
@@ -130,6 +134,14 @@ mod tests {
         }
         // New ones in Unicode 17 and later, and their neighbours in a chunk.
         assert!(other.len() <= 40, "{other:x?}");
+    }
+
+    #[test]
+    fn a_sigma_that_ends_a_word_is_lowered_as_here() {
+        let tokenizer = Tokenizer::new("words", None).expect("built in");
+        let (here, there) = exported(&tokenizer, "ΟΔΟΣ, ΟΔΟΣ'Α aΣअ ΣΑ Σ ΑΣ.Α ΑΣ..Α Α'Σ Σ\u{301}Α ΟΔΟΣ\u{301} Α^Σ");
+        assert_eq!(here, there);
+        assert!(here.contains(&"οδος".to_owned()) && here.contains(&"οδοσ'α".to_owned()), "{here:?}");
     }
 
     #[test]

@@ -277,3 +277,108 @@ impl<'a> Input<'a> {
         buckets::read(subwords, self.dim, fill).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::checks::tests::{embeddings, fault, refused, scratch};
+
+    /// Words with rows for all of a few buckets, and their file.
+    fn model() -> Result<(Embeddings, Vec<u8>)> {
+        let folder = scratch();
+        let path = folder.path().join("a.bin");
+        let subwords = Subwords { min_n: 2, max_n: 3, buckets: 5 };
+        let rows = Matrix::from_vec(5, 2, (1..11).map(|value| value as f32 / 8.0).collect())?;
+        let words = embeddings(&["the", "</s>", "naïve"], 2);
+        let words = words.with_ngrams(Some(Ngrams::new(subwords, (0..5).collect(), rows)?))?;
+        FastText.write(&words, &path)?;
+        Ok((words, std::fs::read(&path).expect("the file")))
+    }
+
+    /// Where the dictionary begins.
+    const DICTIONARY: usize = 8 + 12 * 4 + 8;
+
+    fn read(bytes: &[u8]) -> Result<Embeddings> {
+        let folder = scratch();
+        std::fs::write(folder.path().join("a"), bytes).expect("a file");
+        FastText.read(&folder.path().join("a"))
+    }
+
+    #[test]
+    fn rows_of_words_are_what_their_n_grams_leave() -> Result<()> {
+        let (words, bytes) = model()?;
+        let header = DICTIONARY + 12 + 16 + ["the", "</s>", "naïve"].map(|word| word.len() + 10).iter().sum::<usize>();
+        assert_eq!(bytes.len(), header + 2 * 17 + (3 + 5 + 3) * 2 * 4);
+        let number = |at: usize| f32::from_le_bytes(bytes[header + 17 + 4 * at..][..4].try_into().expect("four bytes"));
+        // </s> has no n-grams; "the" has <t th he e> <th the he>.
+        assert_eq!([number(2), number(3)], words.vectors().row(1));
+        let mut found = Vec::new();
+        words.ngrams().expect("n-grams").subwords().buckets_of("the", &mut found);
+        let sum: f32 = found.iter().map(|&bucket| (2 * bucket + 1) as f32 / 8.0).sum();
+        assert_eq!((found.len(), number(0)), (7, words.vectors().row(0)[0] * 8.0 - sum));
+        let read = read(&bytes)?;
+        assert_eq!(read.vector("unseen"), words.vector("unseen"));
+        assert!(read.metadata[ARGUMENTS].contains("\"maxn\":3"), "{:?}", read.metadata);
+        Ok(())
+    }
+
+    #[test]
+    fn settings_of_the_run_are_written() -> Result<()> {
+        let mut words = embeddings(&["a"], 1);
+        let config = r#"{"task":"cbow","window":8,"epochs":3,"negative":7,"sample":0.001,"loss":"hs"}"#;
+        words.metadata.insert("firth.config".into(), config.into());
+        let of = Arguments::of(&words);
+        assert_eq!((of.ws, of.epoch, of.neg, of.model, of.loss, of.t, of.dim), (8, 3, 7, 1, 1, 0.001, 1));
+        // A model that was read keeps its own, but for labels.
+        let again = serde_json::to_string(&Arguments { model: 3, loss: 4, lr_update_rate: 50, ..of }).expect("JSON");
+        words.metadata = [(ARGUMENTS.to_owned(), again)].into();
+        let of = Arguments::of(&words);
+        assert_eq!((of.ws, of.model, of.loss, of.lr_update_rate), (8, 2, 3, 50));
+        Ok(())
+    }
+
+    #[test]
+    fn labels_of_version_11_are_learnt_without_n_grams_of_characters() -> Result<()> {
+        let (_, mut bytes) = model()?;
+        bytes[4] = 11;
+        assert!(read(&bytes)?.ngrams().is_some());
+        bytes[8 + 7 * 4] = 3;
+        assert!(read(&bytes)?.ngrams().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn faults_tell_what_and_where() -> Result<()> {
+        let (_, bytes) = model()?;
+        let with = |at: usize, part: &[u8]| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + part.len()].copy_from_slice(part);
+            fault(&FastText, &bytes)
+        };
+        let entry = DICTIONARY + 12 + 16;
+        let matrix = entry + 3 + 10 + 4 + 10 + 6 + 10;
+        let floret = [&bytes[..DICTIONARY - 12], &[1, 0, 0, 0, 2, 0, 0, 0], &bytes[DICTIONARY - 12..]].concat();
+        for (found, message) in [
+            (fault(&FastText, &floret), "byte 8: the file is a floret model"),
+            (with(4, &[13]), "version 13, expected 11 or 12"),
+            (with(8, &[0; 4]), "vectors of 0 numbers"),
+            (with(8, &[3]), "rows of 2 numbers, expected 3"),
+            (with(8 + 10 * 4, &[65]), "n-grams of up to 65 characters, expected at most 64"),
+            (with(8 + 8 * 4, &[4]), "8 rows, expected 7 for 3 words and their n-grams"),
+            (with(8 + 8 * 4, &[255, 255, 255, 127]), "8 rows, expected 2147483650"),
+            (with(DICTIONARY, &[9]), "a dictionary of 9 entries that are 3 words and 0 labels"),
+            (with(DICTIONARY, &[255, 255, 255, 127, 255, 255, 255, 127]), "2147483647 keys with 2 numbers each need"),
+            (with(entry + 3 + 9, &[1]), "entry 1 is \"the\", expected a label"),
+            (with(entry + 3 + 8, &[0x80]), "a count of -"),
+            (with(matrix + 1, &[255; 8]), "a matrix of"),
+            (with(matrix + 17, &f32::NAN.to_le_bytes()), "row 1: number 1 of the vector of \"the\" is NaN"),
+            (with(matrix + 17 + 5 * 8, &f32::INFINITY.to_le_bytes()), " is inf"),
+            (fault(&FastText, &[&bytes[..], b"x"].concat()), "1 bytes follow"),
+        ] {
+            assert!(found.contains(message), "{found} holds {message}");
+        }
+        refused(&FastText, &["a", "b\0"], "fasttext cannot hold a key with a zero byte (\"b\\0\" in row 2)");
+        refused(&FastText, &[], "0 keys");
+        Ok(())
+    }
+}

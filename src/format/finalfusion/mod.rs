@@ -200,3 +200,70 @@ impl Writer {
         Ok(&[0; 4][..padding])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embeddings::Ngrams;
+    use crate::format::checks::tests::{embeddings, fault, scratch};
+    use crate::vocabulary::Subwords;
+
+    #[test]
+    fn numbers_begin_at_multiples_of_four_whatever_stands_before() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        for name in ["", "a", "ab", "abc", "abcd"] {
+            let mut words = embeddings(&[name, "Grüße"], 3);
+            words.metadata.insert("quote's \"\u{7f}\n".into(), name.into());
+            FinalFusion.write(&words, &path)?;
+            let bytes = std::fs::read(&path).expect("the file");
+            let unit = (-2.5f64 / 3.0 / f64::from(norms(&words)?[0])) as f32;
+            let at = bytes.windows(4).position(|four| *four == unit.to_le_bytes()).expect("the first number");
+            assert_eq!(at % 4, 0);
+            let read = FinalFusion.read(&path)?;
+            assert_eq!((read.keys(), &read.metadata), (words.keys(), &words.metadata));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn faults_tell_what_and_where() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let subwords = Subwords { min_n: 1, max_n: 2, buckets: 4 };
+        let words = embeddings(&["a", "b"], 2);
+        let words =
+            words.with_ngrams(Some(Ngrams::new(subwords, vec![1], Matrix::from_vec(1, 2, vec![1.0, 2.0])?)?))?;
+        assert!(FinalFusion.losses(&words).join(" ").contains("takes < and > alone"));
+        FinalFusion.write(&words, &path)?;
+        let bytes = std::fs::read(&path).expect("the file");
+        let with = |at: usize, part: &[u8]| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + part.len()].copy_from_slice(part);
+            fault(&FinalFusion, &bytes)
+        };
+        // Three kinds of chunks, the vocabulary of two words of one letter, the numbers.
+        let vocabulary = 12 + 12 + 12;
+        let numbers = vocabulary + 8 + 12 + 10 + 12;
+        for (found, message) in [
+            (with(4, &[1]), "version 1, expected 0"),
+            (with(8, &[255; 4]), "the kinds of chunks of 17179869180 bytes"),
+            (with(24, &[1]), "a chunk of kind 1, but the header says 7"),
+            (with(12, &[9, 0, 0, 0, 2, 0, 0, 0, 6, 0, 0, 0, 9]), "floret"),
+            (with(vocabulary, &[255; 8]), "18446744073709551615 words, but"),
+            (with(vocabulary + 8, &[0]), "n-grams of 0 to 2 characters"),
+            (with(vocabulary + 16, &[9]), "6 rows, expected 11 for 2 words and their n-grams"),
+            (with(vocabulary + 20, &[200]), "a word of 200 bytes"),
+            (with(numbers, &[255; 8]), "18446744073709551615 keys"),
+            (with(numbers + 12, &[11]), "numbers of kind 11, expected 10"),
+            (fault(&FinalFusion, &bytes[..bytes.len() - 1]), "the norms of 8 bytes, but 7 are left"),
+            (fault(&FinalFusion, &[&bytes[..], b"x"].concat()), "1 bytes follow"),
+        ] {
+            assert!(found.contains(message), "{found} holds {message}");
+        }
+        let long = Embeddings::new(["a"].iter().collect(), Matrix::from_vec(1, 2, vec![f32::MAX; 2])?, None)?;
+        let error = FinalFusion.write(&long, &path).expect_err("too long").to_string();
+        assert!(error.contains("whose vector is longer than 3.4e38 (\"a\" in row 1)"), "{error}");
+        Ok(())
+    }
+}

@@ -27,6 +27,8 @@ use strings::Strings;
 mod msgpack;
 mod strings;
 
+/// What the pipeline is called, which tells whose it is.
+pub const NAME: &str = "firth_vectors";
 const VOCABULARY: &str = "vocab";
 const VECTORS: &str = "vectors";
 const ROWS: &str = "key2row";
@@ -177,7 +179,7 @@ fn vocabulary(path: &Path) -> Option<PathBuf> {
 fn write_meta(file: &mut AtomicFile, embeddings: &Embeddings) -> Result<()> {
     let meta = serde_json::json!({
         "lang": "xx",
-        "name": "firth_vectors",
+        "name": NAME,
         "version": "0.0.0",
         "spacy_version": ">=3.4.0,<4.0.0",
         "description": concat!("Word vectors written by firth ", env!("CARGO_PKG_VERSION")),
@@ -208,4 +210,49 @@ fn read_strings(path: &Path) -> Result<HashMap<u64, String>> {
     found.extend(own.symbols().iter().skip(1).cloned());
     let numbers = own.numbers(found.iter().map(String::as_str));
     Ok(numbers.into_iter().zip(found).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::checks::tests::{embeddings, refused, same, scratch};
+
+    #[test]
+    fn words_come_back_from_the_pipeline_and_from_its_vocabulary() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let words = embeddings(&["the", "mark", "New York", "日\"本\n"], 3);
+        Spacy.write(&words, &path)?;
+        same(&words, &crate::format::read(&path)?, false);
+        same(&words, &crate::format::read(&path.join(VOCABULARY))?, false);
+        let settings = |path: &Path| std::fs::read_to_string(path.join(VOCABULARY).join(SETTINGS)).expect("JSON");
+        assert!(settings(&path).contains("65"));
+        Spacy.write(&embeddings(&["the", "日本"], 3), &path)?;
+        assert!(settings(&path).contains("66"));
+        refused(&Spacy, &["a", ""], "spacy cannot hold a key that is empty");
+        Ok(())
+    }
+
+    #[test]
+    fn faults_name_the_file_and_what_is_missing() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        Spacy.write(&embeddings(&["the", "mark", "sea"], 2), &path)?;
+        let vocabulary = path.join(VOCABULARY);
+        std::fs::write(vocabulary.join(STRINGS), "[\"the\"]").expect("written");
+        let read = Spacy.read(&path)?;
+        // That of a symbol is known without its string.
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["the", "mark"]);
+        assert_eq!(read.warnings, ["1 vectors whose strings strings.json does not hold were left out"]);
+        for (name, bytes, message) in [
+            (STRINGS, &b"[\"the\", 3]"[..], "strings.json, line 1: not the JSON that it should be"),
+            (ROWS, b"\x81\x01\x03", "key2row, byte 0: a string in row 3, but"),
+            (SETTINGS, b"{\"mode\": \"floret\"}", "vectors of mode \"floret\", in which words have no rows"),
+        ] {
+            std::fs::write(vocabulary.join(name), bytes).expect("written");
+            let error = Spacy.read(&path).expect_err(message).to_string();
+            assert!(error.contains(message), "{error} holds {message}");
+        }
+        Ok(())
+    }
 }

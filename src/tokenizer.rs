@@ -11,6 +11,7 @@ use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
 
+mod export;
 mod spans;
 
 /// What a corpus's folder calls its copy of a `tokenizer.json`.
@@ -70,8 +71,8 @@ impl Tokenizer {
             ),
             _ => Error::io(path, source),
         })?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
-            .map_err(|error| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({error})")))?;
+        let mut inner =
+            parse(&bytes).map_err(|reason| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({reason})")))?;
         let fail = |error| Error::Backend { source: error };
         // Settings for a network's input: here every text is taken whole.
         inner.with_truncation(None).map_err(fail)?;
@@ -134,6 +135,25 @@ impl Tokenizer {
         }
     }
 
+    /// The pieces of a `tokenizer.json` and their numbers, which rise; the built-in two have none.
+    pub fn pieces(&self) -> Vec<(u32, &str)> {
+        let Kind::File { pieces, .. } = &self.kind else { return Vec::new() };
+        let mut all: Vec<_> = pieces.iter().map(|(&id, piece)| (id, piece.as_str())).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// What whole words that are unknown become, if a `tokenizer.json` knows only whole words.
+    pub fn unknown(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::File { inner, .. } => match inner.get_model() {
+                tokenizers::ModelWrapper::WordLevel(words) => Some(&words.unk_token),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// What makes it, for a header: `tokenizer` and `lowercase`, or `tokenizer.json` and its checksum.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let mut settings = BTreeMap::new();
@@ -175,6 +195,20 @@ impl Tokenizer {
         }
         Ok(tokenizer)
     }
+}
+
+/// What `tokenizers` makes of a file, or says of it. Of some damage it panics: of a decoder that is no JSON, and within
+/// normalizers.
+fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
+    #[derive(serde::Deserialize)]
+    struct Checked {
+        #[serde(default, rename = "decoder")]
+        _decoder: serde_json::Value,
+    }
+    serde_json::from_slice::<Checked>(json).map_err(|error| error.to_string())?;
+    std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(json))
+        .unwrap_or_else(|_| Err("its parts do not fit together".into()))
+        .map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("embeddings", &["error", "io", "math", "tokenizer", "vocabulary"]),
     ("pretext", &["math", "vocabulary", "dataset"]),
     ("objective", &["math", "vocabulary", "pretext"]),
-    ("format", &["error", "io", "math", "vocabulary", "embeddings"]),
+    ("format", &["error", "io", "math", "tokenizer", "vocabulary", "embeddings"]),
     (
         "train",
         &["error", "io", "math", "tokenizer", "vocabulary", "dataset", "embeddings", "pretext", "objective", "format"],

@@ -12,6 +12,8 @@ use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
 const MAX_DIM: u64 = 1 << 20;
+/// Rows in full may take so many times the room of a file that holds them in few bytes; usual ones take some ten times.
+const GROWTH: u64 = 64;
 
 /// Refuses a shape that no file of `room` bytes can hold, before memory is asked for it.
 ///
@@ -31,6 +33,14 @@ pub(super) fn shape(rows: u64, dim: u64, row_bytes: u64, room: u64) -> Result<(u
         ));
     }
     Ok((rows as usize, dim as usize))
+}
+
+/// Refuses rows that would take far more memory than their file: of codes, or of one row under many keys.
+pub(super) fn growth(rows: u64, dim: u64, size: u64) -> Result<(), String> {
+    if rows.saturating_mul(dim).saturating_mul(4) <= GROWTH * size.max(64) {
+        return Ok(());
+    }
+    Err(format!("{rows} rows of {dim} numbers would take more than {GROWTH} times the {size} bytes of the file"))
 }
 
 /// Refuses embeddings that no format may hold: without dimension, with a key twice, with a number that is not finite.
@@ -65,6 +75,7 @@ pub(super) fn no_characters(format: &str, keys: &Keys, forbidden: &[char], holds
                 Some(' ') => "space",
                 Some('\t') => "tab",
                 Some('\r') => "carriage return",
+                Some('\0') => "zero byte",
                 _ => "newline",
             };
             Err(unsupported(format, row, key, &format!("with a {what}"), holds))
@@ -173,8 +184,17 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
 pub(super) const LABELS: &str = "the labels";
 pub(super) const TEXTS: &str = "the first words of the documents";
 
-/// What a format without labels, texts, counts or metadata drops.
+/// What a format without labels, texts, n-grams, counts or metadata drops.
 pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
+    let mut losses = dropped_with_ngrams(embeddings, counts, metadata);
+    if let Some(ngrams) = embeddings.ngrams() {
+        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
+    }
+    losses
+}
+
+/// What a format that holds n-grams drops, if it is without labels, texts, counts or metadata.
+pub(super) fn dropped_with_ngrams(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
     let mut losses = Vec::new();
     if counts && embeddings.counts().is_some() {
         losses.push(format!("the counts of {} keys", embeddings.len()));
@@ -184,9 +204,6 @@ pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> 
     }
     if embeddings.texts().is_some() {
         losses.push(TEXTS.into());
-    }
-    if let Some(ngrams) = embeddings.ngrams() {
-        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
     }
     if metadata && !embeddings.metadata.is_empty() {
         let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).collect();

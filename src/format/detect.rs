@@ -46,8 +46,6 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
     (b"\x80\x03", PICKLE, GENSIM),
     (b"\x80\x04", PICKLE, GENSIM),
     (b"\x80\x05", PICKLE, GENSIM),
-    (b"\xba\x16\x4f\x2f", "a fastText model", "read the .vec file that fastText wrote beside it"),
-    (b"FiFu", "a finalfusion file", "convert it to word2vec first"),
 ];
 const PICKLE: &str = "a Python pickle";
 const GENSIM: &str = "save it in gensim with save_word2vec_format(NAME, binary=True)";
@@ -65,7 +63,8 @@ pub fn detect(path: &Path) -> Result<&'static dyn Format> {
             return Err(Error::data(format!("{shown}: {reason}")));
         }
         return Err(Error::data(format!(
-            "{}: the folder holds no vectors; expected words.safetensors (a run) or vectors.tsv (a projector)",
+            "{}: the folder holds no vectors; expected words.safetensors (a run), vectors.tsv (a projector), \
+             model.safetensors and tokenizer.json (a static embedding) or vocab/key2row (spaCy)",
             path.display()
         )));
     };

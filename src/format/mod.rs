@@ -30,10 +30,15 @@ use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
 mod archive;
+mod buckets;
 mod care;
 mod checks;
 pub mod csv;
+mod cursor;
 mod detect;
+pub mod fasttext;
+pub mod finalfusion;
+mod folder;
 pub mod glove;
 pub mod jsonl;
 pub mod matrix;
@@ -45,6 +50,8 @@ pub mod numpy;
 pub mod parquet;
 pub mod projector;
 mod rows;
+pub mod spacy;
+pub mod static_embedding;
 mod text;
 pub mod word2vec;
 
@@ -134,6 +141,10 @@ pub const FORMATS: &[&dyn Format] = &[
     &numpy::Numpy,
     &npz::Npz,
     &parquet::Parquet,
+    &fasttext::FastText,
+    &finalfusion::FinalFusion,
+    &static_embedding::StaticEmbedding,
+    &spacy::Spacy,
     &projector::Projector,
     &word2vec::Text,
     &word2vec::Binary,

@@ -80,7 +80,7 @@ impl Format for Numpy {
         let array = Array::read(path, file.bytes())?;
         let mut warnings = Vec::new();
         let (keys, beside) = read_keys(path, array.rows, &mut warnings)?;
-        let vectors = Matrix::from_vec(array.rows, array.dim, array.number.floats(&file.bytes()[array.start..]))?;
+        let vectors = Matrix::from_vec(array.rows, array.dim, array.numbers(file.bytes()))?;
         if array.number.kind == Kind::F64 {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
         }
@@ -122,15 +122,15 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
 }
 
 /// An array that may be word vectors.
-struct Array {
+pub(super) struct Array {
     number: Number,
-    rows: usize,
-    dim: usize,
+    pub rows: usize,
+    pub dim: usize,
     start: usize,
 }
 
 impl Array {
-    fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |reason: String| Error::byte(path, 0, reason);
         let header = Header::read(bytes).map_err(fault)?;
         let number = header
@@ -161,6 +161,11 @@ impl Array {
             return Err(Error::byte(path, bytes.len() as u64 - found, reason));
         }
         Ok(Self { number, rows, dim, start: header.start })
+    }
+
+    /// Its numbers, row after row.
+    pub(super) fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
+        self.number.floats(&bytes[self.start..])
     }
 }
 

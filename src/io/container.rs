@@ -208,7 +208,7 @@ impl Container {
             .ok_or_else(|| Error::byte(self.path(), at, format!("tensor {name:?} is not aligned to its type")))
     }
 
-    /// A tensor's bytes, whatever its type.
+    /// A tensor's bytes, whatever its type and wherever they begin.
     pub fn bytes(&self, name: &str) -> Result<&[u8]> {
         let (start, end) = self.info(name)?.data_offsets;
         Ok(&self.file.bytes()[self.data + start..self.data + end])

@@ -40,14 +40,18 @@ impl Subwords {
     }
 
     /// Appends the bucket of each n-gram of a word, in fastText's order; one that occurs twice stands twice.
-    pub fn buckets_of(&self, word: &str, into: &mut Vec<u32>) {
-        if word == "</s>" {
+    ///
+    /// A word may be any bytes, since those of files are not always UTF-8: a character begins at each byte that does
+    /// not continue one.
+    pub fn buckets_of(&self, word: impl AsRef<[u8]>, into: &mut Vec<u32>) {
+        let word = word.as_ref();
+        if word == b"</s>" {
             return;
         }
-        let bounded = format!("<{word}>");
-        let bytes = bounded.as_bytes();
+        let bytes = &[b"<", word, b">"].concat()[..];
+        let is_boundary = |at: usize| bytes.get(at).is_none_or(|byte| byte & 0xc0 != 0x80);
         for start in 0..bytes.len() {
-            if !bounded.is_char_boundary(start) {
+            if !is_boundary(start) {
                 continue;
             }
             let (mut hash, mut end) = (FNV_OFFSET, start);
@@ -59,7 +63,7 @@ impl Subwords {
                     // Sign-extended: other than plain FNV-1a outside ASCII.
                     hash = (hash ^ bytes[end] as i8 as u32).wrapping_mul(FNV_PRIME);
                     end += 1;
-                    if bounded.is_char_boundary(end) {
+                    if is_boundary(end) {
                         break;
                     }
                 }

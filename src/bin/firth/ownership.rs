@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use firth::format;
 use firth::io::Container;
 
 use crate::config::RUN_TABLE;
@@ -15,6 +16,11 @@ const PLANTED: &str = "A planted corpus of kind";
 pub const DEMO_REPORT: &str = "demo.json";
 /// All that a folder for TensorBoard's projector holds, sorted.
 const PROJECTOR: [&str; 3] = ["metadata.tsv", "projector_config.pbtxt", "vectors.tsv"];
+/// All that a static embedding is, sorted; the rows say that firth wrote them.
+const STATIC: [&str; 4] = ["config.json", STATIC_ROWS, "modules.json", "tokenizer.json"];
+const STATIC_ROWS: &str = "model.safetensors";
+/// All that a folder for spaCy holds, sorted; the first but one says that firth wrote it.
+const SPACY: [&str; 4] = ["config.cfg", "meta.json", "tokenizer", "vocab"];
 
 /// Did firth make this folder? One that cannot be told is somebody else's.
 pub fn is_own(folder: &Path) -> bool {
@@ -23,7 +29,7 @@ pub fn is_own(folder: &Path) -> bool {
         return false;
     };
     paths.sort();
-    is_projector(&paths) || paths.iter().all(|path| is_container(path)) || is_run(folder) || is_demo(folder) || {
+    is_exported(folder, &paths) || paths.iter().all(|path| is_container(path)) || is_run(folder) || is_demo(folder) || {
         fs::read_to_string(folder.join("README.txt")).is_ok_and(|text| text.starts_with(PLANTED))
     }
 }
@@ -43,8 +49,13 @@ fn is_run(folder: &Path) -> bool {
     is_ours && (run_folder::is_finished(folder) || run_folder::is_unfinished(folder))
 }
 
-fn is_projector(paths: &[PathBuf]) -> bool {
-    paths.iter().filter_map(|path| path.file_name()).eq(PROJECTOR)
+/// Is it one of the formats that are folders, with nothing else in it?
+fn is_exported(folder: &Path, paths: &[PathBuf]) -> bool {
+    let holds = |names: &[&str]| paths.iter().filter_map(|path| path.file_name()).eq(names.iter().copied());
+    let meta = || fs::read_to_string(folder.join(SPACY[1])).unwrap_or_default();
+    holds(&PROJECTOR)
+        || holds(&STATIC) && is_container(&folder.join(STATIC_ROWS))
+        || holds(&SPACY) && meta().contains(format::spacy::NAME)
 }
 
 /// Vectors, a vocabulary or an encoded text of ours, not a network of somebody else's.
@@ -87,6 +98,9 @@ fn resolved(target: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use firth::embeddings::Embeddings;
+    use firth::math::Matrix;
+
     use super::*;
 
     #[test]
@@ -110,14 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn a_projector_folder_with_something_else_is_not_ours() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        for name in PROJECTOR {
-            fs::write(folder.path().join(name), "")?;
+    fn formats_that_are_folders_are_ours_until_something_is_added() -> firth::Result<()> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let vectors = Matrix::from_vec(1, 1, vec![1.0])?;
+        let words = Embeddings::new(["a"].iter().collect(), vectors, None)?;
+        for name in ["projector", "static-embedding", "spacy"] {
+            let path = folder.path().join(name);
+            format::by_name(name)?.write(&words, &path)?;
+            assert!(is_own(&path), "{name}");
+            fs::write(path.join("notes"), "").expect("a file");
+            assert!(!is_own(&path), "{name}");
         }
-        assert!(is_own(folder.path()));
-        fs::write(folder.path().join("notes"), "")?;
-        assert!(!is_own(folder.path()));
         Ok(())
     }
 }

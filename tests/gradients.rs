@@ -4,7 +4,7 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use candle_nn::loss::{binary_cross_entropy_with_logit, cross_entropy};
 use firth::math::{Kernel, Matrix, Outputs, Rng, RowId, SharedTable, Tables, Worker};
 use firth::objective::{HierarchicalSoftmax, HuffmanTree, Manner, Objective, Softmax};
-use firth::pretext::{Example, Hidden};
+use firth::pretext::{Example, Hidden, Later};
 use firth::vocabulary::WordId;
 
 const ROWS: usize = 12;
@@ -130,7 +130,7 @@ fn assert_follows(
         for kernel in Kernel::available() {
             let found = by_kernel(dim, kernel, |tables, worker| {
                 let rows: Vec<RowId> = rows.iter().map(|&row| RowId(row)).collect();
-                let example = Example { rows: &rows, target, position: 0, later: None };
+                let example = Example { rows: &rows, target, position: 0, later: Later::default() };
                 objective.step(example, hidden, tables, 0.5, &mut objective.noise(1, &[]), worker);
             });
             assert_close(&format!("{objective:?}, {kernel:?}, dim {dim}, {hidden:?}, {target:?}"), &found, &expected);
@@ -177,7 +177,7 @@ fn the_probabilities_of_hierarchical_softmax_sum_to_one() {
         let tables = Tables::new(table(20, 1), table(20, 2), kernel).expect("equal widths");
         let mut worker = tables.worker().expect("a worker");
         let mut probability = |word| {
-            let example = Example { rows: &[RowId(3)], target: WordId(word), position: 0, later: None };
+            let example = Example { rows: &[RowId(3)], target: WordId(word), position: 0, later: Later::default() };
             objective.step(example, Hidden::Each, &tables, 0.0, &mut objective.noise(1, &[]), &mut worker);
             (-worker.take_loss()).exp()
         };

@@ -5,7 +5,7 @@
 //! That is −ln of a probability: over all words they sum to 1. There is one inner node fewer than words, and no vector of
 //! a word among them.
 
-use super::{HuffmanTree, Manner, Noise, Objective};
+use super::{HuffmanTree, Manner, Noise, Objective, fetch_input};
 use crate::math::{Outputs, Tables, Worker};
 use crate::pretext::{Example, Hidden};
 use crate::vocabulary::WordId;
@@ -55,11 +55,12 @@ impl Objective for HierarchicalSoftmax {
         noise: &mut Noise<'_>,
         worker: &mut Worker,
     ) {
-        for &row in example.later.map_or(&[][..], |later| self.tree.path(later).0) {
+        for &row in example.later.target.map_or(&[][..], |word| self.tree.path(word).0) {
             if row.0 >= HOT {
                 tables.fetch_output(row, worker);
             }
         }
+        fetch_input(example.later, tables, worker);
         self.manner.step(example.rows, hidden, self.outputs(example.target, noise), tables, lr, worker);
     }
 }

@@ -13,7 +13,7 @@ pub use noise::Noise;
 pub use softmax::Softmax;
 
 use crate::math::{Outputs, RowId, Tables, Worker};
-use crate::pretext::{Example, Hidden};
+use crate::pretext::{Example, Hidden, Later};
 use crate::vocabulary::WordId;
 
 /// A loss: scores an example's hidden rows on its target and the target's rivals, and moves all rows.
@@ -32,7 +32,7 @@ pub trait Objective: std::fmt::Debug + Send + Sync {
     /// The output rows of a target; noise is drawn afresh.
     fn outputs<'n>(&'n self, target: WordId, noise: &'n mut Noise<'_>) -> Outputs<'n>;
 
-    /// Takes one step; the loss gathers in the worker. Asks for the output rows of the later target.
+    /// Takes one step; the loss gathers in the worker. Asks for the rows that are needed later.
     fn step(
         &self,
         example: Example<'_>,
@@ -42,6 +42,14 @@ pub trait Objective: std::fmt::Debug + Send + Sync {
         noise: &mut Noise<'_>,
         worker: &mut Worker,
     );
+}
+
+/// Asks for the input row that is needed later; after the output rows, since what is asked for last is fetched first.
+#[inline(always)]
+fn fetch_input(later: Later, tables: &Tables, worker: &mut Worker) {
+    if let Some(row) = later.row {
+        tables.fetch_input(row, worker);
+    }
 }
 
 /// How hidden rows step, whatever the loss.

@@ -2,7 +2,7 @@
 //!
 //! loss = −ln σ(u·h) − Σ ln σ(−uᵢ·h), with noise words drawn in proportion to count^exponent.
 
-use super::{Manner, Noise, Objective};
+use super::{Manner, Noise, Objective, fetch_input};
 use crate::math::{AliasTable, Outputs, Rng, RowId, Tables, Worker};
 use crate::pretext::{Example, Hidden};
 use crate::vocabulary::WordId;
@@ -55,9 +55,10 @@ impl Objective for NegativeSampling {
         worker: &mut Worker,
     ) {
         let Example { rows, target, later, .. } = example;
-        if let Some(word) = later {
+        if let Some(word) = later.target {
             tables.fetch_output(RowId(word.0), worker);
         }
+        fetch_input(later, tables, worker);
         if self.manner.pairwise && hidden == Hidden::Each {
             for row in rows {
                 tables.step_rows(std::slice::from_ref(row), self.outputs(target, noise), lr, worker);

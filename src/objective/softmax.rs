@@ -3,7 +3,7 @@
 //! loss = ln Σ exp(uⱼ·h) − u·h of the target. Every word's row is scored and moved at each step: for small vocabularies, and
 //! as a measure for the losses that come close to it at a fraction of the cost.
 
-use super::{Manner, Noise, Objective};
+use super::{Manner, Noise, Objective, fetch_input};
 use crate::math::{Outputs, RowId, Tables, Worker};
 use crate::pretext::{Example, Hidden};
 use crate::vocabulary::WordId;
@@ -37,7 +37,6 @@ impl Objective for Softmax {
         Outputs::All { target: RowId(target.0) }
     }
 
-    /// No row is asked for: all come in order.
     #[inline]
     fn step(
         &self,
@@ -48,6 +47,8 @@ impl Objective for Softmax {
         noise: &mut Noise<'_>,
         worker: &mut Worker,
     ) {
+        // Output rows come in order and need no asking.
+        fetch_input(example.later, tables, worker);
         self.manner.step(example.rows, hidden, self.outputs(example.target, noise), tables, lr, worker);
     }
 }

@@ -35,8 +35,17 @@ pub struct Example<'a> {
     pub target: WordId,
     /// Where the target stands in its sentence.
     pub position: usize,
-    /// A target that comes a few examples later, if the loop tells: what it needs may be fetched meanwhile.
-    pub later: Option<WordId>,
+    /// What comes a few examples later, as far as the loop tells.
+    pub later: Later,
+}
+
+/// A word and an input row that are needed later: what they stand for may be fetched from memory meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Later {
+    /// A word to predict.
+    pub target: Option<WordId>,
+    /// An input row.
+    pub row: Option<RowId>,
 }
 
 /// The examples of one sentence, in flat buffers that are cleared and used again.
@@ -69,7 +78,7 @@ impl Examples {
         self.examples.iter().map(move |&(end, target, position)| {
             let rows = &self.rows[start..end];
             start = end;
-            Example { rows, target, position: position as usize, later: None }
+            Example { rows, target, position: position as usize, later: Later::default() }
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::dataset::Sentence;
 use crate::error::Result;
 use crate::math::{Compositions, Rng, RowId, Tables, Worker};
 use crate::objective::{Noise, Objective};
-use crate::pretext::{Example, Examples, Hidden, PretextTask, Rows};
+use crate::pretext::{Example, Examples, Hidden, Later, PretextTask, Rows};
 use crate::vocabulary::{Subsampling, WordId};
 
 use super::progress::Tally;
@@ -100,14 +100,11 @@ impl Step {
             if let Some(reached) = &mut reached {
                 reached.move_to(example.position, worker);
             }
-            if let Some(ahead) = self.ahead
-                && let Some(word) = words.get(example.position + FETCH_AHEAD + ahead)
-            {
-                tables.fetch_input(RowId(word.0), worker);
-            }
+            let at = example.position + FETCH_AHEAD;
+            let row = self.ahead.and_then(|ahead| words.get(at + ahead)).map(|word| RowId(word.0));
+            let example = Example { later: Later { target: words.get(at).copied(), row }, ..example };
             tally.targets += 1;
             tally.predictions += if hidden == Hidden::Each { example.rows.len() as u64 } else { 1 };
-            let example = Example { later: words.get(example.position + FETCH_AHEAD).copied(), ..example };
             self.objective.step(example, hidden, tables, lr, noise, worker);
         }
         if let Some(reached) = &mut reached {

@@ -18,7 +18,7 @@ fn a_dry_run_predicts_the_peak_of_memory_and_writes_nothing() {
     for (input, flags) in [
         ("wide.txt", "--dim 600"),
         ("corpus", "--dim 300 --strategy averaged --replicas 3"),
-        ("corpus", "--dim 500 --heldout 10%"),
+        ("corpus", "--dim 500 --heldout 10% --loss hs"),
     ] {
         let names = folder.names();
         let plan = folder.json(&format!("train skipgram {input} -o run --epochs 2 {flags} --dry-run --force"));
@@ -28,7 +28,7 @@ fn a_dry_run_predicts_the_peak_of_memory_and_writes_nothing() {
         let number = |value: &serde_json::Value| value.as_f64().expect("bytes");
         let ratio = number(&plan["memory_bytes"]) / number(&report["peak_rss_bytes"]);
         assert!((0.9..1.1).contains(&ratio), "{input} {flags}: {ratio}, {plan}, {report}");
-        let written: u64 = ["words.safetensors", "context.safetensors", "dataset.safetensors"]
+        let written: u64 = ["words.safetensors", "context.safetensors", "nodes.safetensors", "dataset.safetensors"]
             .iter()
             .filter_map(|name| folder.join("run").join(name).metadata().ok())
             .map(|metadata| metadata.len())

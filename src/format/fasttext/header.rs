@@ -71,7 +71,6 @@ impl Arguments {
         note("window", &mut arguments.ws);
         note("epochs", &mut arguments.epoch);
         note("negative", &mut arguments.neg);
-        note("min-count", &mut arguments.min_count);
         arguments.t = config["sample"].as_f64().unwrap_or(arguments.t);
         match config["task"].as_str() {
             Some("cbow") => arguments.model = 1,

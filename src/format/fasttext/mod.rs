@@ -367,7 +367,7 @@ mod tests {
             (with(8 + 8 * 4, &[255, 255, 255, 127]), "8 rows, expected 2147483650"),
             (with(DICTIONARY, &[9]), "a dictionary of 9 entries that are 3 words and 0 labels"),
             (with(DICTIONARY, &[255, 255, 255, 127, 255, 255, 255, 127]), "2147483647 keys with 2 numbers each need"),
-            (with(entry + 3 + 9, &[1]), "entry 1 is \"the\", expected a label"),
+            (with(entry + 3 + 9, &[1]), "entry 1 is \"the\", expected a word"),
             (with(entry + 3 + 8, &[0x80]), "a count of -"),
             (with(matrix + 1, &[255; 8]), "a matrix of"),
             (with(matrix + 17, &f32::NAN.to_le_bytes()), "row 1: number 1 of the vector of \"the\" is NaN"),

@@ -216,7 +216,7 @@ mod tests {
             words.metadata.insert("quote's \"\u{7f}\n".into(), name.into());
             FinalFusion.write(&words, &path)?;
             let bytes = std::fs::read(&path).expect("the file");
-            let unit = (-2.5f64 / 3.0 / f64::from(norms(&words)?[0])) as f32;
+            let unit = (f64::from(words.vectors().row(0)[0]) / f64::from(norms(&words)?[0])) as f32;
             let at = bytes.windows(4).position(|four| *four == unit.to_le_bytes()).expect("the first number");
             assert_eq!(at % 4, 0);
             let read = FinalFusion.read(&path)?;

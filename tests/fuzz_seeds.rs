@@ -62,6 +62,9 @@ const ROOM: usize = 8 << 20;
 /// A case that takes longer hangs; the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// Damaged files for each seed of each format; `FIRTH_FUZZ_ROUNDS` asks for another number.
+const ROUNDS: u64 = 500;
+
 /// How many times its size a file may become in memory. Text of one digit becomes a number of four bytes; what is packed
 /// becomes what it was.
 fn times(format: &dyn Format) -> usize {
@@ -174,7 +177,7 @@ fn readers_survive_seeds_and_what_becomes_of_them() {
 }
 
 fn survive() {
-    const ROUNDS: u64 = 500;
+    let rounds = std::env::var("FIRTH_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let long = "long".repeat(20);
     let seeds = [seed(&["a", "wörd", "日本", "5", "b_c", "</s>"], 3), seed(&["one"], 1), seed(&["x", "y", &long], 40)];
     for (number, format) in FORMATS.iter().enumerate() {
@@ -188,7 +191,7 @@ fn survive() {
                 let originals: Vec<_> = files.iter().map(|file| std::fs::read(file).expect("a file")).collect();
                 let rest: usize = originals.iter().map(Vec::len).sum();
                 assert!(!check(*format, &path, rest, "a whole file"));
-                for round in 0..ROUNDS / format.dtypes().len() as u64 {
+                for round in 0..rounds / format.dtypes().len() as u64 {
                     let mut rng = Rng::stream(3, &[number as u64, which as u64, dtype as u64, round]);
                     let which = rng.below(files.len() as u32) as usize;
                     let mut bytes = originals[which].clone();
@@ -202,7 +205,7 @@ fn survive() {
                 }
             }
         }
-        assert!(refused > ROUNDS / 10, "{} refused {refused}", format.name());
+        assert!(refused > rounds / 10, "{} refused {refused}", format.name());
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a");
         for (text, round) in TEXTS.iter().flat_map(|text| (0..40u64).map(move |round| (text, round))) {

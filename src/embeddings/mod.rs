@@ -209,3 +209,38 @@ fn one_each(what: &str, keys: &Keys, found: usize) -> Result<()> {
     }
     Err(Error::mismatch(what, format!("one for each of {} keys", keys.len()), found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocabulary::Subwords;
+
+    /// Two words, and the n-grams of a third.
+    fn model() -> Result<Embeddings> {
+        let subwords = Subwords { min_n: 3, max_n: 3, buckets: 1000 };
+        let mut buckets = Vec::new();
+        subwords.buckets_of("ab", &mut buckets);
+        buckets.sort_unstable();
+        let ngrams = Ngrams::new(subwords, buckets, Matrix::from_vec(2, 1, vec![5.0, 7.0])?)?;
+        let vectors = Matrix::from_vec(2, 1, vec![1.0, 3.0])?;
+        Embeddings::new(["x", "y"].iter().collect(), vectors, Some(vec![9, 8]))?.with_ngrams(Some(ngrams))
+    }
+
+    #[test]
+    fn kept_keys_stand_in_the_models_order_and_unseen_ones_are_composed() -> Result<()> {
+        let wanted: Keys = ["none", "y", "ab", "x", "ab", "y"].iter().collect();
+        let (kept, missing) = model()?.keep(&wanted)?;
+        assert_eq!(kept.keys().iter().collect::<Vec<_>>(), ["x", "y", "ab"]);
+        assert_eq!((kept.vectors().as_slice(), kept.counts()), (&[1.0, 3.0, 6.0][..], Some(&[9, 8, 0][..])));
+        assert_eq!(missing, ["none"]);
+        Ok(())
+    }
+
+    #[test]
+    fn n_grams_are_moved_with_the_words() -> Result<()> {
+        let centered = model()?.centered()?;
+        assert_eq!(centered.vectors().as_slice(), [-1.0, 1.0]);
+        assert_eq!(centered.vector("ab").as_deref(), Some(&[4.0][..]));
+        Ok(())
+    }
+}

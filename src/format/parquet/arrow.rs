@@ -25,7 +25,7 @@ pub(super) fn schema(columns: &[(&str, Type)]) -> String {
     let schema = buffer.table(&[(1, Slot::Offset)]);
     buffer.point(message.offsets[0], schema.start);
     buffer.fields(schema.offsets[0], columns);
-    while buffer.0.len() % 8 != 0 {
+    while !buffer.0.len().is_multiple_of(8) {
         buffer.0.push(0);
     }
     let length = (buffer.0.len() as u32).to_le_bytes();

@@ -152,7 +152,7 @@ fn read_group(
     rows: &mut Rows,
     size: usize,
 ) -> Result<(), Fault> {
-    let at = u64::try_from(group.metadata().column(0).byte_range().0).unwrap_or(0);
+    let at = group.metadata().column(0).byte_range().0;
     let mut readers = Vec::new();
     for &leaf in leaves {
         readers.push(leaf.map(|leaf| group.get_column_reader(leaf)).transpose()?);

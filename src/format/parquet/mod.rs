@@ -1,7 +1,7 @@
 //! Parquet, for pyarrow, Polars, DuckDB, LanceDB and everything that reads columns.
 //!
 //! Columns `word` (`key` if there are labels or texts; UTF-8), `count` (int64), `label` and `text` if known, and `vector`,
-//! a list of `dim` floats of 32 or 16 bits, which Arrow's readers see as one of fixed size ([`arrow`]). None may lack a
+//! a list of `dim` floats of 32 or 16 bits, which Arrow's readers see as one of fixed size (`arrow.rs`). None may lack a
 //! value. Vectors are neither packed nor dictionaries, since they would not get smaller; texts are packed by Snappy. Rows
 //! are written in groups of some 64 MiB. The metadata are entries of the file, named `firth:NAME`, beside `firth.dim`.
 

@@ -15,7 +15,7 @@ use std::process::Command;
 
 use firth::Result;
 use firth::embeddings::{Embeddings, Ngrams};
-use firth::format::{self, Format};
+use firth::format::{self, Dtype, Format};
 use firth::math::{Matrix, Rng};
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::Subwords;
@@ -167,7 +167,9 @@ fn model2vec_finds_the_tokens_and_the_means_of_texts() -> Result<()> {
         // A tenth of the words are unknown.
         let keys: Vec<&str> = known.into_iter().enumerate().filter(|(at, _)| at % 10 > 0).map(|(_, key)| key).collect();
         let words = Embeddings::new(keys.iter().collect(), random(keys.len(), 7), None)?;
-        format::static_embedding::StaticEmbedding.write(&words, &folder.path().join(name))?;
+        let format = format::static_embedding::StaticEmbedding;
+        format.write(&words, &folder.path().join(name))?;
+        format.write_as(&words, &folder.path().join(format!("{name}.half")), Dtype::F16)?;
         let tokens = |cut: &[String]| cut.iter().map(|word| words.keys().find(word)).collect::<Vec<_>>();
         let mean = |ids: &[Option<usize>]| {
             let rows: Vec<_> = ids.iter().flatten().map(|&row| words.vectors().row(row)).collect();
@@ -196,6 +198,9 @@ for name, of in expected.items():
     model = StaticModel.from_pretrained(name)
     assert model.max_length is None
     near(model.encode(list(texts)), means, 1e-5)
+    half = StaticModel.from_pretrained(name + '.half')
+    assert half.embedding_dtype == 'float16'
+    near(half.encode(list(texts)), means, 1e-3)
     assert not np.any(model.encode(['qqqqq']))
 print('model2vec', metadata.version('model2vec'), 'tokenizers', metadata.version('tokenizers'))
 ",

@@ -7,8 +7,8 @@
 //!
 //! What is written cuts text into the words of [`Tokenizer`], and knows the keys. A last row of zeros is the token for
 //! all other words: model2vec leaves it out of the mean; sentence-transformers counts it, so that vectors of texts with
-//! unknown words are shorter there, but point the same way. Whether words are lower-cased, or only cut at white space,
-//! is told by the keys: see [`tokenizer`].
+//! unknown words are shorter there, but point the same way. Text is cut into words or, if most keys are no words,
+//! at white space, and lower-cased unless keys have capital letters.
 //!
 //! Read are folders with any tokenizer, also with rows nested in `0_StaticEmbedding`, with weights (which are multiplied
 //! in) and with several tokens to a row.
@@ -77,6 +77,11 @@ impl Format for StaticEmbedding {
         losses
     }
 
+    fn dtypes(&self) -> &'static [Dtype] {
+        // NumPy has no bf16, and neither program multiplies i8 with a scale of its row.
+        &[Dtype::F32, Dtype::F16]
+    }
+
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         numbers::writable(self, embeddings, dtype)?;
         let keys = embeddings.keys();
@@ -93,7 +98,7 @@ impl Format for StaticEmbedding {
             "hidden_dim": embeddings.dim(),
             "normalize": false,
             "max_length": null,
-            "embedding_dtype": "float32",
+            "embedding_dtype": if dtype == Dtype::F16 { "float16" } else { "float32" },
         });
         folder.file(CONFIG)?.write(format!("{config:#}\n").as_bytes())?;
         let module = serde_json::json!(
@@ -101,7 +106,8 @@ impl Format for StaticEmbedding {
         folder.file(MODULES)?.write(format!("{:#}\n", serde_json::json!([module])).as_bytes())?;
 
         let rows = keys.len() + 1;
-        let mut tensors = vec![("embeddings", Kind::F32, vec![rows, embeddings.dim()])];
+        let kind = if dtype == Dtype::F16 { Kind::F16 } else { Kind::F32 };
+        let mut tensors = vec![("embeddings", kind, vec![rows, embeddings.dim()])];
         if embeddings.counts().is_some() {
             tensors.insert(0, ("counts", Kind::U64, vec![rows]));
         }
@@ -110,8 +116,12 @@ impl Format for StaticEmbedding {
             file.write(counts)?;
             file.write(&[0u64])?;
         }
-        file.write(embeddings.vectors().as_slice())?;
-        file.write(&vec![0f32; embeddings.dim()])?;
+        let (zeros, mut bytes) = (vec![0f32; embeddings.dim()], Vec::new());
+        for row in embeddings.vectors().iter_rows().chain([&zeros[..]]) {
+            bytes.clear();
+            numbers::encode(row, dtype, 1.0, &mut bytes);
+            file.write(&bytes)?;
+        }
         // All are whole by now; the rows are what makes the folder a model.
         folder.commit()?;
         file.commit()
@@ -265,7 +275,7 @@ fn number(container: &Container, name: &str) -> Result<Number> {
         Kind::U32 => npy::Kind::U32,
         Kind::U64 => npy::Kind::U64,
         other => {
-            let reason = format!("tensor {name:?} has type {other:?}, expected F32, F16, F64 or whole numbers");
+            let reason = format!("tensor {name:?} has type {other:?}, expected F32, F16, BF16, F64 or whole numbers");
             return Err(Error::byte(container.path(), 0, reason));
         }
     };
@@ -273,6 +283,12 @@ fn number(container: &Container, name: &str) -> Result<Number> {
 }
 
 fn floats(container: &Container, name: &str) -> Result<Vec<f32>> {
+    if container.shape(name)?.0 == Kind::BF16 {
+        let bytes = container.bytes(name)?;
+        let mut values = vec![0.0; bytes.len() / Dtype::Bf16.bytes()];
+        numbers::decode(bytes, Dtype::Bf16, 1.0, &mut values);
+        return Ok(values);
+    }
     Ok(number(container, name)?.floats(container.bytes(name)?))
 }
 
@@ -313,6 +329,28 @@ mod tests {
         assert_eq!(settings(&["the", "King"]), ("words".into(), false));
         assert_eq!(settings(&["cat,", "\"mat\".", "the", "(a)"]), ("whitespace".into(), true));
         assert_eq!(settings(&["cat,", "\"Mat\".", "(a)"]), ("whitespace".into(), false));
+    }
+
+    #[test]
+    fn other_kinds_of_numbers_are_read() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let words = embeddings(&["the", "a"], 1);
+        StaticEmbedding.write_as(&words, &path, Dtype::F16)?;
+        assert!(std::fs::read_to_string(path.join(CONFIG)).expect("JSON").contains("float16"));
+        let write = |kind, bytes: &[u8]| -> Result<Vec<f32>> {
+            let tensors = [("embedding.weight", kind, vec![3, 1])];
+            let mut file = ContainerWriter::create(&path.join(ROWS), "x", &Default::default(), &tensors)?;
+            file.write(bytes)?;
+            file.commit()?;
+            Ok(StaticEmbedding.read(&path)?.vectors().as_slice().to_vec())
+        };
+        assert_eq!(write(Kind::BF16, &[0xc0, 0x3f, 0, 0xc0, 0, 0])?, [1.5, -2.0]);
+        assert_eq!(write(Kind::I8, &[3, 0xfe, 0])?, [3.0, -2.0]);
+        assert_eq!(write(Kind::F16, &[0, 0x3e, 0, 0xc0, 0, 0])?, [1.5, -2.0]);
+        let error = write(Kind::BOOL, &[1, 0, 0]).expect_err("no numbers").to_string();
+        assert!(error.contains("has type BOOL, expected F32, F16, BF16"), "{error}");
+        Ok(())
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! `spacy/vectors.pyx`, `spacy/vocab.pyx`).
 //!
 //! `vocab/vectors`: a NumPy array. `vocab/key2row`: MessagePack, from the number of a string to its row. `vocab/strings.json`:
-//! the strings, whose numbers are hashes ([`strings`]). `vocab/vectors.cfg`: the mode and which form of a word is looked
+//! the strings, whose numbers are hashes (`spacy/strings.rs`). `vocab/vectors.cfg`: the mode and which form of a word is looked
 //! up. `meta.json`, `config.cfg`, `tokenizer`: language `xx` (any), and rules for cutting text that come near to firth's
 //! words; punctuation marks are tokens of their own. If no key has a capital letter, words are looked up in lower case.
 //!

@@ -75,8 +75,8 @@ fn planted(path: &Path) -> std::io::Result<()> {
     for _ in 0..6000 {
         let mut last = 0;
         for _ in 0..3 + rng.below(30) {
-            let word = (1.0 / (rng.uniform() + 5e-4)) as u64;
-            let follows = last % 5 == 1 && rng.uniform() < 0.3;
+            let word = (rng.uniform() + 0.02).powf(-1.6) as u64;
+            let follows = last % 3 > 0 && rng.uniform() < 0.3;
             last = if follows { last * 7 % 1999 } else { word };
             text += &format!("w{last} ");
         }

@@ -74,7 +74,7 @@ fn queries_and_new_documents_are_joined_alike() {
     folder.firth("train skipgram a.txt -o run --phrases 2 --dim 8 --epochs 1 --threads 1").expect_code(0);
     for query in ["new_york_times", "New York Times", "new york times"] {
         assert_eq!(
-            folder.firth_with(&["nearest", "run", query, "--json"], "").expect_code(0).stdout[..26],
+            folder.firth_with(&["nearest", "run", query, "--json"], "").expect_code(0).stdout[..27],
             *"[{\"query\":\"new_york_times\","
         );
     }

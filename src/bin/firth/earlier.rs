@@ -53,16 +53,17 @@ impl Earlier {
         Ok(())
     }
 
-    /// Refuses an encoded corpus that lacks words of the earlier run, or has others unless the vocabulary may grow.
+    /// Refuses an encoded corpus that joins other phrases than the earlier run did, lacks words of it, or has others unless
+    /// the vocabulary may grow.
     pub fn check(&self, corpus: &Path, vocabulary: &Vocabulary, grow: bool) -> Outcome {
         let (earlier, corpus) = (self.path.display(), corpus.display());
+        if self.segmenter.is_some() && vocabulary.phrases() != self.vocabulary.phrases() {
+            let reason = format!("joins other words to phrases than {earlier}");
+            return Err(Failure::usage(format!("{corpus}: {reason}; encode its text with --vocabulary {earlier}")));
+        }
         if let Some(word) = self.vocabulary.keys().iter().find(|word| vocabulary.id(word).is_none()) {
             let remedy = format!("give its text, or encode it with --vocabulary {earlier}");
             return Err(Failure::usage(format!("{corpus}: lacks {word:?}, a word of {earlier}; {remedy}")));
-        }
-        if vocabulary.phrases() != self.vocabulary.phrases() {
-            let reason = format!("joins other words to phrases than {earlier}");
-            return Err(Failure::usage(format!("{corpus}: {reason}; encode its text with --vocabulary {earlier}")));
         }
         let mut new = vocabulary.keys().iter().filter(|word| self.vocabulary.id(word).is_none());
         match new.next() {

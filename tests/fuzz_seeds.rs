@@ -101,10 +101,10 @@ const TEXTS: [&str; 12] = [
 /// The files of a result: itself and what lies beside it, or all in its folder.
 fn files(path: &Path) -> Vec<PathBuf> {
     let folder = if path.is_dir() { path } else { path.parent().expect("in a folder") };
-    let mut files: Vec<_> =
-        std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    files
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut all: Vec<_> = entries.flat_map(|entry| if entry.is_dir() { files(&entry) } else { vec![entry] }).collect();
+    all.sort();
+    all
 }
 
 fn damage(bytes: &mut Vec<u8>, rng: &mut Rng) {
@@ -216,6 +216,20 @@ fn survive() {
             }
             std::fs::write(&path, &bytes).expect("a file");
             check(*format, &path, bytes.len(), &format!("{:?}", String::from_utf8_lossy(&bytes)));
+        }
+    }
+    // What other programs wrote has parts that firth never writes.
+    for golden in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")) {
+        let original = std::fs::read(&golden).expect("a file");
+        let ending = golden.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let Ok(format) = format::detect(&golden) else { continue };
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a").with_extension(ending);
+        for round in 0..rounds / 5 {
+            let (mut rng, mut bytes) = (Rng::stream(5, &[round]), original.clone());
+            (0..1 + rng.below(3)).for_each(|_| damage(&mut bytes, &mut rng));
+            std::fs::write(&path, &bytes).expect("a file");
+            check(format, &path, bytes.len(), &format!("{} in round {round}", golden.display()));
         }
     }
 }

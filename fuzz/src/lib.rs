@@ -18,6 +18,10 @@ pub fn files(format: &dyn Format, path: &Path) -> Vec<PathBuf> {
         "projector" => {
             ["projector_config.pbtxt", "vectors.tsv", "metadata.tsv"].iter().map(|name| path.join(name)).collect()
         }
+        "static-embedding" => ["model.safetensors", "tokenizer.json"].iter().map(|name| path.join(name)).collect(),
+        "spacy" => {
+            ["vectors", "key2row", "strings.json"].iter().map(|name| path.join("vocab").join(name)).collect()
+        }
         _ => vec![path.into()],
     }
 }

@@ -77,7 +77,7 @@ impl Embeddings {
     }
 
     /// The same keys with their mean taken off each vector ([`Matrix::centered`]) and off each n-gram's, so that those of
-    /// unseen keys, being means of n-grams', are moved as far.
+    /// unseen keys, being means of n-grams', are moved as far; or less, by the share of their n-grams that have no vector.
     pub fn centered(mut self) -> Result<Self> {
         let mean = self.vectors.mean();
         self.vectors = self.vectors.less(&mean);

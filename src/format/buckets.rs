@@ -35,23 +35,26 @@ pub(super) fn write_zeros(file: &mut AtomicFile, mut count: usize) -> Result<()>
     Ok(())
 }
 
-/// Keeps the rows that are not all zeros, which count as none; `fill` copies a bucket's row, if it has one.
+/// Keeps the rows of some buckets, which rise, that are not all zeros, which count as none; `fill` copies a bucket's row.
 ///
 /// The error says which number is not finite.
 pub(super) fn read(
     subwords: Subwords,
     dim: usize,
-    fill: impl Fn(u32, &mut [f32]) -> bool + Sync,
+    candidates: impl IndexedParallelIterator<Item = u32>,
+    fill: impl Fn(u32, &mut [f32]) + Sync,
 ) -> Result<Ngrams, String> {
-    let all = (0..subwords.buckets).into_par_iter().with_min_len(1 << 10);
-    let is_kept = |row: &mut Vec<f32>, bucket| fill(bucket, row) && row.iter().any(|&value| value != 0.0);
-    let kept = all.map_init(|| vec![0.0; dim], |row, bucket| is_kept(row, bucket).then_some(bucket));
+    let is_kept = |row: &mut Vec<f32>, bucket| {
+        fill(bucket, row);
+        row.iter().any(|&value| value != 0.0)
+    };
+    let kept = candidates
+        .with_min_len(1 << 10)
+        .map_init(|| vec![0.0; dim], |row, bucket| is_kept(row, bucket).then_some(bucket));
     let buckets: Vec<u32> = kept.flatten_iter().collect();
     let mut vectors = Matrix::zeros(buckets.len(), dim);
     let rows = vectors.as_mut_slice().par_chunks_mut(dim).zip(&buckets).with_min_len(1 << 8);
-    rows.for_each(|(row, &bucket)| {
-        fill(bucket, row);
-    });
+    rows.for_each(|(row, &bucket)| fill(bucket, row));
     if let Some((row, column)) = checks::not_finite(vectors.as_slice(), dim) {
         let value = vectors.row(row)[column];
         return Err(format!("number {} of the vector of bucket {} is {value}", column + 1, buckets[row]));

@@ -52,6 +52,13 @@ pub(super) fn writable(embeddings: &Embeddings) -> Result<()> {
         let key = embeddings.keys().get(again);
         return Err(Error::data(format!("key {key:?} stands in row {} and row {}; keep one", first + 1, again + 1)));
     }
+    if let Some(ngrams) = embeddings.ngrams()
+        && let Some((row, column)) = not_finite(ngrams.vectors().as_slice(), embeddings.dim())
+    {
+        let (bucket, value) = (ngrams.buckets()[row], ngrams.vectors().row(row)[column]);
+        let reason = format!("number {} of the vector of the n-grams of bucket {bucket} is {value}", column + 1);
+        return Err(Error::data(format!("{reason}; nothing is written; train again with a lower --lr")));
+    }
     if let Some((row, column)) = not_finite(embeddings.vectors().as_slice(), embeddings.dim()) {
         let (key, value) = (embeddings.keys().get(row), embeddings.vectors().row(row)[column]);
         return Err(Error::data(format!(

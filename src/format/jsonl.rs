@@ -163,12 +163,25 @@ impl<'a> DeserializeSeed<'a> for Fields<'_, 'a> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
+        // The inner object may be null, as databases export it.
+        if self.is_inner { json.deserialize_option(self) } else { json.deserialize_map(self) }
     }
 }
 
 impl<'a> Visitor<'a> for Fields<'_, 'a> {
     type Value = ();
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_map(self)
+    }
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("an object")

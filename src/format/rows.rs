@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::math::Matrix;
 
 /// Names of the column of keys, in any case, the first that is there counts.
-const KEY: [&str; 8] = ["word", "key", "token", "term", "name", "text", "label", "id"];
+const KEY: [&str; 8] = ["word", "key", "token", "term", "name", "text", "id", "label"];
 const COUNT: [&str; 3] = ["count", "freq", "frequency"];
 const LABEL: [&str; 3] = ["label", "class", "category"];
 const TEXT: [&str; 1] = ["text"];
@@ -79,6 +79,8 @@ pub(super) struct Rows<'a> {
     texts: text::KeyList,
     /// Rows with a label, and with a text.
     beside: (u64, u64),
+    /// Bytes of keys, labels and texts.
+    text: usize,
     /// The place of each row.
     lines: Vec<u64>,
     by_byte: bool,
@@ -100,15 +102,16 @@ impl<'a> Rows<'a> {
             labels: list(),
             texts: list(),
             beside: (0, 0),
+            text: 0,
             lines: Vec::new(),
             by_byte,
             warnings: Vec::new(),
         }
     }
 
-    /// How many numbers are held.
-    pub fn numbers(&self) -> usize {
-        self.vectors.len()
+    /// How many bytes are held, of numbers and of text.
+    pub fn held(&self) -> usize {
+        4 * self.vectors.len() + self.text
     }
 
     /// Adds a row, or leaves it out; `read` appends its numbers and gives the rest, or says what is wrong.
@@ -137,6 +140,8 @@ impl<'a> Rows<'a> {
             }
         };
         self.dim = Some(count);
+        self.text +=
+            [row.key.len(), row.label.map_or(0, <[u8]>::len), row.text.map_or(0, <[u8]>::len)].iter().sum::<usize>();
         self.keys.push(row.key);
         self.counts.extend(row.count);
         self.labels.push(row.label.unwrap_or_default());

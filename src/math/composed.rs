@@ -80,9 +80,10 @@ impl Composed {
     /// A slot's row as it is now.
     ///
     /// # Panics
-    /// If there is no such slot.
+    /// If there is no such slot, or the table's rows are not as wide.
     #[inline(always)]
-    pub fn row(&mut self, slot: RowId) -> *mut f32 {
+    pub fn row(&mut self, slot: RowId, stride: usize) -> *mut f32 {
+        assert!(self.stride == stride, "a worker of other tables");
         assert!((slot.0 as usize) < self.slots, "slot {} of {}", slot.0, self.slots);
         // SAFETY: within the buffer, as just checked.
         unsafe { self.now.as_mut_ptr().add(slot.0 as usize * self.stride) }
@@ -105,7 +106,7 @@ impl Tables {
         let composed = composed.as_mut().expect("a worker that composes");
         pointers.clear();
         pointers.extend(rows.iter().map(|&row| self.input.row(row)));
-        let value = composed.row(slot);
+        let value = composed.row(slot, self.input.stride());
         let span = composed.span(slot);
         // SAFETY: the slot was checked, and both buffers have as many.
         let row = PrivateRow { value, grad: unsafe { composed.before.as_mut_ptr().add(span.start) } };
@@ -123,7 +124,7 @@ impl Tables {
         let composed = composed.as_mut().expect("a worker that composes");
         pointers.clear();
         pointers.extend(rows.iter().map(|&row| self.input.row(row)));
-        let value = composed.row(slot);
+        let value = composed.row(slot, self.input.stride());
         let span = composed.span(slot);
         let moves = &mut composed.before.as_mut_slice()[span.clone()];
         moves.iter_mut().zip(&composed.now.as_slice()[span]).for_each(|(before, now)| *before = now - *before);
@@ -178,6 +179,18 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    #[test]
+    #[should_panic(expected = "a worker of other tables")]
+    fn a_worker_of_narrower_tables_is_a_panic_and_no_wild_write() {
+        let kernel = Kernel::choose(None).expect("scalar runs everywhere");
+        let tables = |dim| {
+            let table = || SharedTable::zeros(2, dim).expect("a small table");
+            Tables::new(table(), table(), kernel).expect("tables")
+        };
+        let mut worker = tables(8).composing_worker(3).expect("a worker");
+        tables(800).compose(RowId(0), &[RowId(0)], &mut worker);
     }
 
     #[test]

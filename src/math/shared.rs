@@ -215,7 +215,7 @@ impl Tables {
     /// A hidden row: composed, or an input row itself.
     #[inline(always)]
     fn hidden(&self, row: RowId, composed: &mut Option<Composed>) -> *mut f32 {
-        composed.as_mut().map_or_else(|| self.input.row(row), |composed| composed.row(row))
+        composed.as_mut().map_or_else(|| self.input.row(row), |composed| composed.row(row, self.input.stride))
     }
 
     #[inline(always)]

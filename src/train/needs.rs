@@ -35,7 +35,11 @@ impl Needs {
         let input = super::layout::input_rows(config, sizes) as u64;
         // Which rows make which word, and the words' vectors when they are made of them.
         let composed = subwords.as_ref().map_or(0, |subwords| {
-            4 * (subwords.compositions.rows_len() + ngrams) as u64 + words * (8 + 4 * config.dim as u64)
+            // Vectors that are written alone, as runs without checkpoints are, want those of n-grams copied, too.
+            let copied = if config.checkpoint_every == super::Every::Never { ngrams as u64 } else { 0 };
+            4 * (subwords.compositions.rows_len() + ngrams) as u64
+                + 8 * words
+                + 4 * config.dim as u64 * (words + copied)
         });
         let table = |rows: u64| (rows * config.dim.next_multiple_of(PADDING) as u64 * 4).next_multiple_of(HUGE_PAGE);
         let output = config.loss.output_rows(vocabulary.len()) as u64;

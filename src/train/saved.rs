@@ -107,7 +107,8 @@ impl Trainer<'_> {
                 let subwords = self.step.subwords.take().expect("what was composed");
                 let (mut input, output) = self.tables.into_parts();
                 drop(output);
-                let rows = subwords.ngrams(input.as_rows()).iter().flatten().copied().collect();
+                let mut rows = Vec::with_capacity(subwords.buckets.len() * self.config.dim);
+                subwords.ngrams(input.as_rows()).iter().for_each(|row| rows.extend_from_slice(row));
                 let rows = Matrix::from_vec(subwords.buckets.len(), self.config.dim, rows)?;
                 let ngrams = Ngrams::new(subwords.subwords(), subwords.buckets, rows)?;
                 Embeddings::new(keys, vectors, Some(counts))?.with_ngrams(Some(ngrams))?

@@ -93,6 +93,7 @@ impl Step {
             of: &subwords.compositions,
             reach: self.reach,
             tables,
+            is_still: lr == 0.0,
             left: 0,
             entered: 0,
         });
@@ -129,6 +130,8 @@ struct Reached<'a> {
     of: &'a Compositions,
     reach: usize,
     tables: &'a Tables,
+    /// Does nothing move, since only the loss is asked for?
+    is_still: bool,
     left: usize,
     entered: usize,
 }
@@ -145,6 +148,9 @@ impl Reached<'_> {
 
     /// Gives back what the words before a position have moved.
     fn leave(&mut self, end: usize, worker: &mut Worker) {
+        if self.is_still {
+            return;
+        }
         for at in self.left..end.min(self.entered) {
             self.tables.spread(slot(at, self.reach), self.of.of(self.words[at].0 as usize), worker);
             self.left = at + 1;

@@ -1,5 +1,6 @@
 //! `firth convert`: a vector file in another format.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use firth::format::{self, Care, Dtype};
@@ -59,7 +60,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let mut vectors = model::read_as(&flags.input, care)?;
     let total = vectors.len();
     let mut missing = Vec::new();
+    let mut stay = total;
     if let Some(keys) = &keys {
+        stay = keys.iter().filter_map(|key| vectors.keys().find(key)).collect::<BTreeSet<_>>().len();
         (vectors, missing) = vectors.keep(keys)?;
         let place = flags.keys.as_deref().unwrap_or(Path::new("")).display();
         if vectors.is_empty() && total > 0 {
@@ -89,7 +92,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let (keys, dim) = (vectors.len(), vectors.dim());
     if globals.json {
         let report = json!({"input": flags.input, "from": from, "output": flags.output, "to": format.name(),
-            "keys": keys, "dropped": total.saturating_sub(keys), "missing": missing.len(), "dim": dim,
+            "keys": keys, "dropped": total - stay.min(keys), "missing": missing.len(), "dim": dim,
             "dtype": flags.dtype.name()});
         return output::json(&report);
     }

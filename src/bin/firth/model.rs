@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::path::Path;
 
+use firth::Error;
 use firth::embeddings::Embeddings;
+use firth::embeddings::pooling::has_capitals;
 use firth::format::{self, Care, Dtype};
 use firth::vocabulary::{Segmenter, Segments};
 
@@ -92,18 +94,18 @@ impl<'a> Finder<'a> {
         if let Some(at) = self.model.keys().find(key) {
             return Ok(known(at));
         }
-        let (spelling, position) = self.treated(key)?;
+        let unknown = || Error::UnknownKey { key: key.into(), nearest: self.model.keys().nearest(key, 3) };
+        let (spelling, position) = self.treated(key)?.ok_or_else(unknown)?;
         if let Some(at) = position {
             return Ok(known(at));
         }
-        match self.model.ngrams().and_then(|ngrams| ngrams.compose(&spelling)) {
-            Some(vector) => Ok(Found { key: spelling, position: None, vector: Cow::Owned(vector) }),
-            None => Err(self.model.require(key).map(drop).expect_err("an unknown key").into()),
-        }
+        let composed = self.model.ngrams().and_then(|ngrams| ngrams.compose(&spelling));
+        let vector = Cow::Owned(composed.ok_or_else(unknown)?);
+        Ok(Found { key: spelling, position: None, vector })
     }
 
-    /// How the model would spell a key, and its position if it is one.
-    fn treated(&self, key: &str) -> Outcome<(String, Option<usize>)> {
+    /// How the model would spell a key, and its position if it is one; `None` for several words that are no key together.
+    fn treated(&self, key: &str) -> Outcome<Option<(String, Option<usize>)>> {
         let find = |word: &str| self.model.keys().find(word);
         let segmenter = match self.segmenter.get() {
             Some(segmenter) => segmenter,
@@ -114,13 +116,18 @@ impl<'a> Finder<'a> {
         };
         let Some(segmenter) = segmenter else {
             let joined = key.split_whitespace().collect::<Vec<_>>().join("_");
-            let position = find(&joined).or_else(|| find(&joined.to_lowercase()));
-            return Ok((joined, position));
+            if let Some(at) = find(&joined) {
+                return Ok(Some((joined, Some(at))));
+            }
+            let lower = joined.to_lowercase();
+            let position = find(&lower);
+            let is_lower = position.is_some() || !has_capitals(self.model.keys());
+            return Ok(Some((if is_lower { lower } else { joined }, position)));
         };
         let mut words = Vec::new();
         segmenter
             .each_known(key, &mut Segments::default(), find, |word, found| words.push((word.to_owned(), found)))?;
-        Ok(if words.len() == 1 { words.remove(0) } else { (key.to_owned(), None) })
+        Ok(if words.len() == 1 { words.pop() } else { None })
     }
 }
 

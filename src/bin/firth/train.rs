@@ -11,7 +11,7 @@ use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::Format;
 use firth::math::Matrix;
 use firth::train::{Every, Loss, Strategy, Task, TrainConfig, Trainer};
-use firth::vocabulary::Given;
+use firth::vocabulary::{Given, Subwords};
 
 use crate::earlier::Earlier;
 use crate::failure::{Failure, Outcome};
@@ -308,15 +308,24 @@ fn resolve(
             typed.refuse(flag, &format!("--loss {} has no noise words", config.loss.name()))?;
         }
     }
+    if let Some(earlier) = earlier {
+        let theirs = earlier.words.ngrams().map(Ngrams::subwords);
+        if !["min-n", "max-n", "buckets"].iter().any(|flag| typed.has(flag)) {
+            // Its n-grams go on, too.
+            config.min_n = Some(theirs.map_or(0, |subwords| subwords.min_n));
+            config.max_n = Some(theirs.map_or(0, |subwords| subwords.max_n));
+            config.buckets = theirs.map_or(config.buckets, |subwords| subwords.buckets);
+        }
+        if config.subwords() != theirs {
+            let found = theirs.map_or("no n-grams".into(), |Subwords { min_n, max_n, buckets }| {
+                format!("n-grams of {min_n} to {max_n} characters in {buckets} buckets")
+            });
+            let flags = "--min-n, --max-n, --buckets";
+            return Err(Failure::usage(format!("{flags}: do not fit --from, which has {found}; leave them out")));
+        }
+    }
     if config.subwords().is_none() {
         typed.refuse("buckets", "no n-grams are learnt; add --min-n 3 --max-n 6")?;
-    }
-    if let (Some(earlier), false) = (earlier, typed.has("min-n") || typed.has("max-n")) {
-        // Its n-grams go on, too.
-        let subwords = earlier.words.ngrams().map(Ngrams::subwords);
-        config.min_n = Some(subwords.map_or(0, |subwords| subwords.min_n));
-        config.max_n = Some(subwords.map_or(0, |subwords| subwords.max_n));
-        config.buckets = subwords.map_or(config.buckets, |subwords| subwords.buckets);
     }
     if task != Task::PvDbow {
         typed.refuse("dbow-words", "it is a variant of pv-dbow; see also pv-dm")?;

@@ -269,11 +269,14 @@ impl<'a> Input<'a> {
     fn ngrams(&self) -> Result<Option<Ngrams>, String> {
         let Some(subwords) = self.subwords else { return Ok(None) };
         let fill = |bucket: u32, into: &mut [f32]| {
-            let row = self.row_of(bucket);
-            row.into_iter().for_each(|row| self.each(row, |column, value| into[column] = value));
-            row.is_some()
+            let row = self.row_of(bucket).expect("a bucket that has a row");
+            self.each(row, |column, value| into[column] = value);
         };
-        buckets::read(subwords, self.dim, fill).map(Some)
+        let ngrams = match &self.pruned {
+            None => buckets::read(subwords, self.dim, (0..subwords.buckets).into_par_iter(), fill),
+            Some(pruned) => buckets::read(subwords, self.dim, pruned.par_iter().map(|pair| pair.0), fill),
+        };
+        ngrams.map(Some)
     }
 }
 

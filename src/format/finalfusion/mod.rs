@@ -20,6 +20,7 @@ use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile, as_bytes};
 use crate::math::Matrix;
+use crate::vocabulary::Subwords;
 use chunks::{Chunks, MAGIC, kind};
 
 mod chunks;
@@ -101,11 +102,9 @@ impl Format for FinalFusion {
             }
         });
         let place = |row: usize| Place::Byte(found.starts[row] as u64, row);
-        let fill = |bucket: u32, into: &mut [f32]| {
-            found.storage.fill(rows + bucket as usize, into);
-            true
-        };
-        let ngrams = found.subwords.map(|subwords| buckets::read(subwords, dim, fill)).transpose();
+        let fill = |bucket: u32, into: &mut [f32]| found.storage.fill(rows + bucket as usize, into);
+        let all = |subwords: Subwords| buckets::read(subwords, dim, (0..subwords.buckets).into_par_iter(), fill);
+        let ngrams = found.subwords.map(all).transpose();
         let ngrams = ngrams.map_err(|reason| Error::byte(path, found.start as u64, reason))?;
         let mut embeddings = Embeddings::new(found.keys, vectors, None)?.with_ngrams(ngrams)?;
         embeddings.metadata = found.metadata;

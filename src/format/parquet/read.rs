@@ -18,9 +18,9 @@ use crate::format::rows::{Columns, Row, Rows};
 use crate::format::{Care, care};
 use crate::io::MappedFile;
 
-/// Numbers that a byte of the file may become, packed and as a dictionary as it is; nothing that is worth learning from
-/// gets that small.
-const MOST: usize = 256;
+/// Bytes that a byte of the file may become, packed and as a dictionary as it is; nothing that is worth learning from gets
+/// that small.
+const MOST: usize = 1024;
 
 /// A mapped file as the library takes it.
 struct Mapped(MappedFile);
@@ -116,7 +116,7 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
             |error| match error {
                 Fault::Library(error) => library(error),
                 Fault::Row(error) => error,
-                Fault::Large => fault(path, format!("{size} bytes become more than {MOST} times as many numbers")),
+                Fault::Large => fault(path, format!("its {size} bytes become more than {MOST} times as many")),
             },
         )?;
     }
@@ -160,18 +160,22 @@ fn read_group(
     let [Some(vectors), flat @ ..] = readers.as_mut_slice() else { return Ok(()) };
     let column = leaves[0].map(|leaf| group.metadata().schema_descr().column(leaf));
     let there = column.map_or(0, |column| column.max_def_level());
+    let (all, mut done) = (usize::try_from(group.metadata().num_rows()).unwrap_or(0), 0);
     loop {
         let lists = lists(vectors, there)?;
         let count = lists.len();
+        if count == 0 && done < all {
+            let reason = format!("the vectors end after {done} of {all} rows of a group");
+            return Err(ParquetError::General(reason).into());
+        }
         if count == 0 {
             return Ok(());
         }
-        if rows.numbers() / MOST > size {
-            return Err(Fault::Large);
-        }
+        done += count;
+        let room = size.saturating_mul(MOST).checked_sub(rows.held()).ok_or(Fault::Large)?;
         let mut values: Vec<Vec<Value>> = Vec::new();
         for reader in flat.iter_mut() {
-            let found = reader.as_mut().map_or(Ok(Vec::new()), |reader| flat_values(reader, count))?;
+            let found = reader.as_mut().map_or(Ok(Vec::new()), |reader| flat_values(reader, count, room))?;
             if reader.is_some() && found.len() != count {
                 let reason = format!("a column ends after {} of {count} rows of a group", found.len());
                 return Err(ParquetError::General(reason).into());
@@ -224,21 +228,28 @@ fn lists(reader: &mut ColumnReader, there: i16) -> Result<Vec<Option<Vec<f32>>>,
 }
 
 /// The next values of a column that has one for each row, as text.
-fn flat_values(reader: &mut ColumnReader, count: usize) -> Result<Vec<Value>, ParquetError> {
+fn flat_values(reader: &mut ColumnReader, count: usize, room: usize) -> Result<Vec<Value>, Fault> {
     match reader {
-        ColumnReader::ByteArrayColumnReader(reader) => flat(reader, count, |value| value.data().to_vec()),
-        ColumnReader::Int32ColumnReader(reader) => flat(reader, count, |value| value.to_string().into_bytes()),
-        ColumnReader::Int64ColumnReader(reader) => flat(reader, count, |value| value.to_string().into_bytes()),
-        _ => Err(ParquetError::General("keys of another type, expected text or whole numbers".into())),
+        ColumnReader::ByteArrayColumnReader(reader) => flat(reader, count, room, |value| value.data().to_vec()),
+        ColumnReader::Int32ColumnReader(reader) => flat(reader, count, room, |value| value.to_string().into_bytes()),
+        ColumnReader::Int64ColumnReader(reader) => flat(reader, count, room, |value| value.to_string().into_bytes()),
+        _ => Err(ParquetError::General("keys of another type, expected text or whole numbers".into()).into()),
     }
 }
 
+/// A value of a dictionary may stand in every row, and is copied for each: together they may take `room` bytes.
 fn flat<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     count: usize,
+    mut room: usize,
     text: impl Fn(&T::T) -> Vec<u8>,
-) -> Result<Vec<Value>, ParquetError> {
+) -> Result<Vec<Value>, Fault> {
     let (mut found, mut levels, mut all) = (Vec::new(), Vec::new(), Vec::new());
+    let mut copy = |value: &T::T| {
+        let text = text(value);
+        room = room.checked_sub(text.len()).ok_or(Fault::Large)?;
+        Ok::<_, Fault>(text)
+    };
     // One call may end with a page.
     while all.len() < count {
         found.clear();
@@ -247,12 +258,11 @@ fn flat<T: DataType>(
         if records == 0 {
             break;
         }
-        if values == records {
-            all.extend(found.iter().map(|value| Some(text(value))));
-            continue;
-        }
         let mut found = found.iter();
-        all.extend(levels.iter().take(records).map(|&level| if level > 0 { found.next().map(&text) } else { None }));
+        for row in 0..records {
+            let is_there = values == records || levels.get(row).is_some_and(|&level| level > 0);
+            all.push(if is_there { found.next().map(&mut copy).transpose()? } else { None });
+        }
     }
     Ok(all)
 }

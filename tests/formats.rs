@@ -317,8 +317,10 @@ fn numbers_of_fewer_bits_are_held_or_refused() -> Result<()> {
             let (held, given) = (read.vectors().as_slice(), words.vectors().as_slice());
             let worst = held.iter().zip(given).map(|(a, b)| (a - b).abs());
             let worst = worst.fold(0f32, f32::max);
+            let keeps_bits = !format.losses(&words).iter().any(|loss| loss.starts_with("the last digits"));
+            let exactly = if keeps_bits { 0.0 } else { 1e-6 };
             assert!(
-                worst <= [0.0, 0.000_13, 0.001, 0.002][dtype as usize],
+                worst <= [exactly, 0.000_13, 0.001, 0.002][dtype as usize],
                 "{} {} {worst}",
                 format.name(),
                 dtype.name()
@@ -326,6 +328,10 @@ fn numbers_of_fewer_bits_are_held_or_refused() -> Result<()> {
             // Written again, nothing changes any more.
             let again = folder.path().join("b");
             format.write_as(&read, &again, dtype)?;
+            if !keeps_bits {
+                found.push(dtype);
+                continue;
+            }
             assert_eq!(bits(&format::read(&again)?), bits(&read), "{} {}", format.name(), dtype.name());
             found.push(dtype);
         }

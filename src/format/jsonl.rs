@@ -328,7 +328,7 @@ mod tests {
         let folder = scratch();
         let path = folder.path().join("a");
         for (text, warnings) in [
-            ("{\"vector\":[1,2],\"id\":\"a\"}\n\n{\"vector\":[3.0,4e0],\"id\":\"b\"}", 0),
+            ("{\"vector\":[1,2],\"id\":\"a\",\"payload\":null}\n\n{\"vector\":[3.0,4e0],\"id\":\"b\"}", 0),
             ("\u{feff}{\"word\": \"a\", \"embedding\": [1, 2]}\r\n{\"word\": \"b\", \"embedding\": [3, 4]}\r\n", 0),
             (
                 "{\"id\":1,\"vector\":[1,2],\"payload\":{\"word\":\"a\",\"x\":[1]}}\n{\"id\":2,\"vector\":[3,4],\"payload\":{\"word\":\"b\",\"y\":null}}",

@@ -168,6 +168,7 @@ impl<'a> Rows<'a> {
             lines,
             by_byte,
             mut warnings,
+            ..
         } = self;
         let Some(dim) = dim else { return Ok(None) };
         let place = |row: usize| if by_byte { Place::Byte(lines[row], row) } else { Place::Line(lines[row]) };

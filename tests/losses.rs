@@ -138,8 +138,11 @@ impl Observer for Keeper<'_> {
     }
 }
 
+/// The names and bytes of files.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// What a run leaves in a folder, stopped and resumed as often as may be or not at all; says how often that was.
-fn leaves(config: &TrainConfig, stops: bool) -> Result<(Vec<(String, Vec<u8>)>, Summary, usize)> {
+fn leaves(config: &TrainConfig, stops: bool) -> Result<(Files, Summary, usize)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (checkpoints, run) = (folder.path().join("checkpoints"), folder.path().join("run"));
     [&checkpoints, &run].iter().for_each(|folder| std::fs::create_dir(folder).expect("a folder"));

@@ -95,6 +95,11 @@ pub trait Format: Sync {
     /// What it is and who reads it, in one line for `--help`.
     fn about(&self) -> &'static str;
 
+    /// Is what it writes a folder of its own kind, and no file?
+    fn is_folder(&self) -> bool {
+        false
+    }
+
     /// The endings of names that stand for it, without the dot; the first format with an ending owns it.
     fn extensions(&self) -> &'static [&'static str];
 

@@ -35,6 +35,10 @@ impl Format for Projector {
         "a folder for TensorBoard's projector: vectors.tsv, metadata.tsv and projector_config.pbtxt"
     }
 
+    fn is_folder(&self) -> bool {
+        true
+    }
+
     fn extensions(&self) -> &'static [&'static str] {
         &["projector"]
     }
@@ -177,7 +181,11 @@ fn read_metadata(path: &Path, rows: usize, kept: &[usize]) -> Result<Labels> {
         }
         _ => Vec::new(),
     };
-    let columns = Columns::named(&names);
+    // What the projector shows at a point is its label, where tables elsewhere mean a class.
+    let has_label = names.iter().any(|name| name == "label");
+    let shown: Vec<&str> =
+        names.iter().map(|name| if has_label && name == "id" { "" } else { name.as_str() }).collect();
+    let columns = Columns::named(&shown);
     let key_column = columns.key.unwrap_or(0);
     let count_column = columns.count.filter(|&column| column != key_column);
     let header = usize::from(!names.is_empty());

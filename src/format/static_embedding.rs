@@ -56,6 +56,10 @@ impl Format for StaticEmbedding {
         "a folder that model2vec and sentence-transformers load: vectors of texts as means of those of words"
     }
 
+    fn is_folder(&self) -> bool {
+        true
+    }
+
     fn extensions(&self) -> &'static [&'static str] {
         &["static"]
     }

@@ -86,7 +86,7 @@ impl PhraseConfig {
             Some(threshold) if is_npmi && !(-1.0..1.0).contains(&threshold) => {
                 refuse("--phrase-threshold", "expected a number from -1 to below 1 with --phrase-score npmi")
             }
-            Some(threshold) if !is_npmi && !(threshold > 0.0 && threshold.is_finite()) => {
+            Some(threshold) if !(is_npmi || threshold > 0.0 && threshold.is_finite()) => {
                 refuse("--phrase-threshold", "expected a number above 0; a pair by chance scores 1")
             }
             _ => Ok(()),

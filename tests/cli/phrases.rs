@@ -11,11 +11,11 @@ fn write_text(folder: &Folder, name: &str) {
         for (every, phrase) in
             [(31, "Ice cream"), (37, "New York Times"), (41, "new York"), (97, "york"), (89, "cream")]
         {
-            if at % every == 0 {
+            if at.is_multiple_of(every) {
                 words.insert((at % 7 + every % 11) as usize, phrase.to_owned());
             }
         }
-        words.extend((at % 10 == 0).then(|| "dead".to_owned()));
+        words.extend(at.is_multiple_of(10).then(|| "dead".to_owned()));
         if at % 10 == 1 {
             words.insert(0, "line".to_owned());
         }

@@ -18,10 +18,10 @@ fn an_output_never_takes_the_place_of_an_input() -> Tested {
         ("corpus build texts -o texts/corpus", vec!["lies in an input"]),
         ("convert v.txt ./v.txt", vec!["is an input"]),
         ("convert run run/words.bin", vec!["lies in an input"]),
-        ("convert v.txt run --to glove", vec!["run", "not replace"]),
+        ("convert v.txt run --to glove", vec!["run", "does not replace"]),
         ("embed v.txt -o v.txt --words", vec!["is an input"]),
-        ("embed v.txt -o run --to word2vec --words", vec!["not replace"]),
-        ("train skipgram texts/a.txt -o run --to word2vec", vec!["not replace"]),
+        ("embed v.txt -o run --to word2vec --words", vec!["does not replace"]),
+        ("train skipgram texts/a.txt -o run --to word2vec", vec!["does not replace"]),
     ] {
         folder.firth(&format!("{arguments} --force")).expect_error(2, &parts);
     }

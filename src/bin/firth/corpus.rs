@@ -20,7 +20,7 @@ use crate::{place, queries};
 pub enum Command {
     /// Encode text once, so that training and everything else starts at once.
     #[command(after_help = "Example:\n  firth corpus build texts/*.txt.gz -o corpus --min-count 10")]
-    Build(BuildFlags),
+    Build(Box<BuildFlags>),
     /// Tell how large a corpus is and which words are commonest.
     #[command(after_help = "Example:\n  firth corpus info corpus --top 20")]
     Info(InfoFlags),

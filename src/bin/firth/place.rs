@@ -28,13 +28,13 @@ pub fn check_log(log: Option<&Path>, inputs: &[PathBuf]) -> Outcome {
     log.map_or(Ok(()), |log| ownership::refuse_inputs(inputs, log))
 }
 
-/// Refuses to put vectors alone in the place of a run, a corpus or a demo, which a slip of the name would cost.
+/// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost.
 pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
     let ours = ["words.safetensors", "dataset.safetensors", autoencoder::FILE, ownership::DEMO_REPORT];
-    if ours.iter().any(|name| target.join(name).is_file()) {
+    if !format.is_folder() && ours.iter().any(|name| target.join(name).is_file()) {
         let (shown, name) = (target.display(), format.name());
         let message =
-            format!("{shown}: is a folder of firth's, which vectors alone ({name}) do not replace; give another name");
+            format!("{shown}: is a folder of firth's, which a vector file ({name}) does not replace; name a file");
         return Err(Failure::usage(message));
     }
     Ok(())

@@ -79,6 +79,10 @@ impl Format for Spacy {
         "a folder for spacy.load: a blank pipeline with vectors"
     }
 
+    fn is_folder(&self) -> bool {
+        true
+    }
+
     fn extensions(&self) -> &'static [&'static str] {
         &["spacy"]
     }

@@ -104,12 +104,12 @@ fn text() -> String {
         for (every, phrase) in
             [(11, "ice cream"), (13, "new york times"), (17, "new york"), (19, "york"), (23, "cream")]
         {
-            if at % every == 0 {
+            if at.is_multiple_of(every) {
                 words.insert((at % 7 + every % 11) as usize, phrase.to_owned());
             }
         }
         // Together at the end of one line and the beginning of the next.
-        if at % 10 == 0 {
+        if at.is_multiple_of(10) {
             words.push("dead".to_owned());
         }
         if at % 10 == 1 {

@@ -127,7 +127,7 @@ pub struct TrainConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
     /// Learning rate at the start; falls in a line with the tokens done [above 0] [default: skipgram 0.04,
-    /// with subwords 0.03, cbow 0.15 (hs 0.1, softmax 0.2), pv-dbow 0.03, pv-dm 0.1]
+    /// with subwords 0.03 below --dim 200, cbow 0.15 (hs 0.1, softmax 0.2), pv-dbow 0.03, pv-dm 0.1]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RATE"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
@@ -187,6 +187,9 @@ pub struct TrainConfig {
 
 /// Seldom enough to cost nothing, and often enough that a crash does not cost an afternoon.
 const CHECKPOINT_EVERY: Every = Every::Time(Duration::from_secs(600));
+
+/// From so many numbers on skip-gram with subwords takes the rate of words.
+const WIDE: usize = 200;
 
 /// fastText's n-grams.
 const MIN_N: usize = 3;
@@ -328,8 +331,8 @@ impl TrainConfig {
         self.lr.unwrap_or(match (self.compat, self.task) {
             (Some(Compat::Word2vec), Task::Cbow) | (Some(Compat::Fasttext), _) => 0.05,
             (Some(Compat::Word2vec | Compat::Gensim), _) => 0.025,
-            // Words of a window share n-grams, which move with each of them.
-            (None, Task::SkipGram) if self.is_skipgram_of_subwords() => 0.03,
+            // Words of a window share n-grams, which move with each of them: the more so, the fewer numbers there are.
+            (None, Task::SkipGram) if self.is_skipgram_of_subwords() && self.dim < WIDE => 0.03,
             (None, Task::SkipGram) => 0.04,
             (None, Task::Cbow) => self.loss.cbow_lr(),
             (None, Task::PvDbow) => 0.03,

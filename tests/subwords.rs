@@ -144,6 +144,20 @@ fn a_resumed_run_gives_the_bytes_of_one_that_was_not_stopped() -> Result<()> {
 }
 
 #[test]
+fn ends_of_n_grams_that_do_not_fit_are_refused() {
+    for (min_n, max_n, part) in
+        [(Some(3), Some(0), "--max-n: 0"), (Some(0), Some(6), "--min-n: 0"), (Some(6), Some(3), "--max-n: 3")]
+    {
+        let error = TrainConfig { min_n, max_n, ..config(Task::Cbow) }.resolved().expect_err(part).to_string();
+        assert!(error.starts_with(part), "{error}");
+    }
+    for (min_n, max_n, found) in [(None, None, None), (Some(2), None, Some((2, 6))), (None, Some(4), Some((3, 4)))] {
+        let config = TrainConfig { min_n, max_n, ..config(Task::Cbow) };
+        assert_eq!(config.subwords().map(|subwords| (subwords.min_n, subwords.max_n)), found);
+    }
+}
+
+#[test]
 fn training_goes_on_from_words_with_the_same_n_grams_only() -> Result<()> {
     let (_, corpus) = &*CORPUS;
     let before = train(&TrainConfig { epochs: 1, ..config(Task::SkipGram) })?;

@@ -119,7 +119,8 @@ impl Embeddings {
         let unseen = unseen.iter().enumerate().filter(|&(at, key)| unseen.find(key) == Some(at)).map(|(_, key)| key);
         let (mut missing, mut rows) = (Vec::new(), Vec::new());
         for key in unseen {
-            let Some(vector) = self.vector(key) else {
+            // n-grams across words are none that training met.
+            let Some(vector) = self.vector(key).filter(|_| !key.contains(char::is_whitespace)) else {
                 missing.push(key.to_owned());
                 continue;
             };

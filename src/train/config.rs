@@ -297,7 +297,7 @@ impl TrainConfig {
             subwords.validate()?;
             if self.task.has_documents() {
                 let reason = "documents are learnt with words as they are; train skipgram or cbow, or leave it out";
-                return Err(Error::config("--max-n", reason));
+                return Err(Error::config("--min-n, --max-n", reason));
             }
         }
         if self.loss == Loss::Hs && !self.words_predict() {
@@ -349,7 +349,7 @@ impl TrainConfig {
             (None, Some(max_n)) => (max_n.min(MIN_N), max_n),
             (Some(min_n), Some(max_n)) => (min_n, max_n),
         };
-        (max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
+        (min_n > 0 || max_n > 0).then_some(Subwords { min_n, max_n, buckets: self.buckets })
     }
 
     fn is_skipgram_of_subwords(&self) -> bool {

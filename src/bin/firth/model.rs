@@ -49,10 +49,26 @@ fn write_as(
     target: &Path,
     globals: &Globals,
 ) -> Outcome {
-    let losses = format.losses(embeddings);
-    if !losses.is_empty() {
-        // The user has chosen the format: a note, not a warning.
-        note(globals, format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
+    // What is refused drops nothing.
+    if format.dtypes().contains(&dtype) {
+        let losses = format.losses(embeddings);
+        if !losses.is_empty() {
+            // The user has chosen the format: a note, not a warning.
+            note(globals, format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
+        }
+        if let Some(ngrams) = embeddings.ngrams().filter(|_| matches!(format.name(), "fasttext" | "finalfusion")) {
+            let (used, all) = (ngrams.buckets().len(), ngrams.subwords().buckets);
+            let megabytes = (u64::from(all) * 4 * embeddings.dim() as u64) >> 20;
+            note(
+                globals,
+                format_args!(
+                    "{}: {} has a row for each of {all} buckets, {megabytes} MB, of which {used} are in use; \
+                     train with fewer --buckets for a smaller file",
+                    target.display(),
+                    format.name()
+                ),
+            );
+        }
     }
     Ok(format.write_as(embeddings, &staged.path(), dtype)?)
 }

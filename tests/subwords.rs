@@ -125,7 +125,8 @@ impl Observer for Stopping {
 #[test]
 fn a_resumed_run_gives_the_bytes_of_one_that_was_not_stopped() -> Result<()> {
     let (_, corpus) = &*CORPUS;
-    let whole = TrainConfig { checkpoint_every: Every::Epochs(1), heldout: 0.05, ..config(Task::SkipGram) };
+    // Long enough for a look, of which there are ten a second.
+    let whole = TrainConfig { checkpoint_every: Every::Epochs(1), heldout: 0.05, epochs: 60, ..config(Task::SkipGram) };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let learn = |observer: &mut Stopping| -> Result<Embeddings> {
         let mut trainer = Trainer::new(&whole, &corpus.vocabulary, &corpus.dataset)?;
@@ -134,7 +135,7 @@ fn a_resumed_run_gives_the_bytes_of_one_that_was_not_stopped() -> Result<()> {
     };
     let expected = bits(&learn(&mut Stopping(usize::MAX, folder.path().join("whole")))?);
     let stopped = folder.path().join("stopped");
-    let outcome = learn(&mut Stopping(2, stopped.clone()));
+    let outcome = learn(&mut Stopping(1, stopped.clone()));
     assert!(matches!(outcome, Err(Error::Interrupted)), "{:?}", outcome.map(|words| words.len()));
     let (checkpoint, _) = Checkpoint::newest(&stopped)?;
     let mut trainer = Trainer::resume(&checkpoint, 1, &corpus.vocabulary, &corpus.dataset)?;

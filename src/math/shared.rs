@@ -158,10 +158,7 @@ impl Tables {
         for (before, rows) in distinct_blocks(rows) {
             self.set_outputs(&mut block, rows, positives.saturating_sub(before));
             for (_, hidden) in distinct_blocks(hidden) {
-                block.hidden_len = hidden.len();
-                for (slot, &row) in block.hidden.iter_mut().zip(hidden) {
-                    *slot = self.hidden(row, &mut worker.composed);
-                }
+                self.set_hidden(&mut block, hidden, &mut worker.composed);
                 // SAFETY: all rows were checked, are padded, and differ; the kernel fits this processor.
                 unsafe { (self.kernel.in_place)(&block, &mut worker.carry) };
             }
@@ -182,7 +179,10 @@ impl Tables {
         let row = self.private_row(0, worker);
         let Worker { rows: pointers, composed, .. } = worker;
         pointers.clear();
-        pointers.extend(hidden.iter().map(|&row| self.hidden(row, composed)));
+        match composed {
+            None => pointers.extend(hidden.iter().map(|&row| self.input.row(row))),
+            Some(composed) => pointers.extend(hidden.iter().map(|&row| composed.row(row, self.input.stride))),
+        }
         // SAFETY: all rows were checked and are padded; the private row belongs to this worker.
         unsafe { (self.kernel.gather)(&worker.rows, 1.0 / hidden.len() as f32, &row, self.input.dim) };
         match outputs {
@@ -216,6 +216,17 @@ impl Tables {
     #[inline(always)]
     fn hidden(&self, row: RowId, composed: &mut Option<Composed>) -> *mut f32 {
         composed.as_mut().map_or_else(|| self.input.row(row), |composed| composed.row(row, self.input.stride))
+    }
+
+    /// One look for all rows at whether they are composed: this runs for every block.
+    #[inline(always)]
+    fn set_hidden(&self, block: &mut Block, hidden: &[RowId], composed: &mut Option<Composed>) {
+        block.hidden_len = hidden.len();
+        let slots = block.hidden.iter_mut().zip(hidden);
+        match composed {
+            None => slots.for_each(|(slot, &row)| *slot = self.input.row(row)),
+            Some(composed) => slots.for_each(|(slot, &row)| *slot = composed.row(row, self.input.stride)),
+        }
     }
 
     #[inline(always)]

@@ -102,11 +102,7 @@ impl Tables {
     /// If the worker was not made by [`Tables::composing_worker`], or has no such slot.
     pub fn compose(&self, slot: RowId, rows: &[RowId], worker: &mut Worker) {
         worker.note_inputs(rows);
-        let Worker { composed, rows: pointers, .. } = worker;
-        let composed = composed.as_mut().expect("a worker that composes");
-        pointers.clear();
-        pointers.extend(rows.iter().map(|&row| self.input.row(row)));
-        let value = composed.row(slot, self.input.stride());
+        let (pointers, composed, value) = self.parts(slot, rows, worker);
         let span = composed.span(slot);
         // SAFETY: the slot was checked, and both buffers have as many.
         let row = PrivateRow { value, grad: unsafe { composed.before.as_mut_ptr().add(span.start) } };
@@ -120,17 +116,29 @@ impl Tables {
     /// # Panics
     /// As [`Tables::compose`].
     pub fn spread(&self, slot: RowId, rows: &[RowId], worker: &mut Worker) {
-        let Worker { composed, rows: pointers, .. } = worker;
-        let composed = composed.as_mut().expect("a worker that composes");
-        pointers.clear();
-        pointers.extend(rows.iter().map(|&row| self.input.row(row)));
-        let value = composed.row(slot, self.input.stride());
+        let (pointers, composed, value) = self.parts(slot, rows, worker);
         let span = composed.span(slot);
         let moves = &mut composed.before.as_mut_slice()[span.clone()];
         moves.iter_mut().zip(&composed.now.as_slice()[span]).for_each(|(before, now)| *before = now - *before);
         let row = PrivateRow { value, grad: moves.as_mut_ptr() };
         // SAFETY: as in `compose`; a row may be listed twice.
         unsafe { (self.kernel.scatter)(pointers, 1.0, &row, self.input.dim()) };
+    }
+
+    /// The addresses of input rows, and a slot's own.
+    #[inline(always)]
+    fn parts<'w>(
+        &self,
+        slot: RowId,
+        rows: &[RowId],
+        worker: &'w mut Worker,
+    ) -> (&'w [*mut f32], &'w mut Composed, *mut f32) {
+        let Worker { composed, rows: pointers, .. } = worker;
+        let composed = composed.as_mut().expect("a worker that composes");
+        pointers.clear();
+        pointers.extend(rows.iter().map(|&row| self.input.row(row)));
+        let value = composed.row(slot, self.input.stride());
+        (pointers, composed, value)
     }
 
     /// A worker whose hidden rows are not input rows but `slots` rows of its own, composed of input rows.

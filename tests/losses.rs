@@ -1,9 +1,9 @@
 //! Every loss: learns what was planted by every task, gives the same bytes where that is promised, stopped or not, and is
 //! taken over by a later run only where its rows mean the same.
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use firth::analysis::Neighbors;
 use firth::corpus::Corpus;
@@ -12,12 +12,16 @@ use firth::embeddings::Embeddings;
 use firth::math::Rng;
 use firth::tokenizer::Tokenizer;
 use firth::train::{
-    Checkpoint, KernelChoice, KnownWords, Loss, Observer, ParagraphVectors, Progress, Silent, Strategy, Summary, Task,
-    TrainConfig, Trainer,
+    Checkpoint, Every, KernelChoice, KnownWords, Loss, ParagraphVectors, Silent, Strategy, Summary, Task, TrainConfig,
+    Trainer,
 };
 use firth::vocabulary::VocabularyConfig;
 use firth::vocabulary::{Phrases, Segmenter};
 use firth::{Error, Result};
+
+mod common;
+
+use common::Stopper;
 
 const GROUPS: u32 = 10;
 
@@ -122,22 +126,6 @@ fn pairs_of_rows_learn_as_blocks_do() -> Result<()> {
     Ok(())
 }
 
-/// Keeps checkpoints, and stops the run at its first report if it is to.
-struct Keeper<'a> {
-    folder: &'a Path,
-    stops: bool,
-}
-
-impl Observer for Keeper<'_> {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        if self.stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
-        Ok(Some(self.folder.into()))
-    }
-}
-
 /// The names and bytes of files.
 type Files = Vec<(String, Vec<u8>)>;
 
@@ -149,7 +137,8 @@ fn leaves(config: &TrainConfig, stops: bool) -> Result<(Files, Summary, usize)> 
     let EncodedCorpus { vocabulary, dataset, .. } = &WORLD.1;
     let mut trainer = Trainer::new(config, vocabulary, dataset)?;
     for stopped in 0.. {
-        match trainer.run(&mut Keeper { folder: &checkpoints, stops }) {
+        let left = if stops { 1 } else { usize::MAX };
+        match trainer.run(&mut Stopper { folder: checkpoints.clone(), left }) {
             Err(Error::Interrupted) => {
                 let (checkpoint, damaged) = Checkpoint::newest(&checkpoints)?;
                 assert!(damaged.is_empty(), "{damaged:?}");
@@ -180,10 +169,9 @@ fn the_same_bytes_come_of_it_again_on_any_threads_and_after_any_stop() -> Result
     for config in configs().filter(is_new) {
         for strategy in [Strategy::Serial, Strategy::Averaged] {
             let heldout = if config.task.has_documents() { 0.0 } else { 0.1 };
-            // So long that it is stopped on the way, and at a rate that does not fall: the best epoch is not the last.
-            let epochs = if config.loss == Loss::Softmax { 15 } else { 60 };
-            let (lr, min_lr) = (Some(0.1), 1.0);
-            let config = TrainConfig { strategy, heldout, epochs, lr, min_lr, ..config.clone() };
+            // At a rate that does not fall: the best epoch is not the last.
+            let (lr, min_lr, checkpoint_every) = (Some(0.1), 1.0, Every::Time(Duration::from_nanos(1)));
+            let config = TrainConfig { strategy, heldout, lr, min_lr, checkpoint_every, ..config.clone() };
             let what = format!("{:?} {:?} {strategy:?}", config.task, config.loss);
             let (whole, summary, _) = leaves(&config, false)?;
             let (resumed, parts, stopped) = leaves(&TrainConfig { threads: 3, ..config.clone() }, true)?;

@@ -1,7 +1,5 @@
 //! Words as means of n-grams: they learn, unseen words find their kin, and the same bytes come back where promised.
 
-use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use firth::corpus::Corpus;
@@ -10,8 +8,12 @@ use firth::embeddings::{Embeddings, cosine};
 use firth::format::{self, Format, native};
 use firth::math::Rng;
 use firth::tokenizer::Tokenizer;
-use firth::train::{Checkpoint, Every, Observer, Progress, Silent, Strategy, Task, TrainConfig, Trainer};
+use firth::train::{Checkpoint, Every, Silent, Strategy, Task, TrainConfig, Trainer};
 use firth::{Error, Result};
+
+mod common;
+
+use common::Stopper;
 
 /// Stems of two kinds with endings: what stands beside a word tells its stem's kind and its ending.
 const STEMS: [[&str; 6]; 2] =
@@ -108,38 +110,23 @@ fn serial_and_averaged_runs_give_the_same_bytes_again() -> Result<()> {
     Ok(())
 }
 
-/// Stops after so many looks.
-struct Stopping(usize, PathBuf);
-
-impl Observer for Stopping {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        self.0 = self.0.saturating_sub(1);
-        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
-        Ok(Some(self.1.clone()))
-    }
-}
-
 #[test]
 fn a_resumed_run_gives_the_bytes_of_one_that_was_not_stopped() -> Result<()> {
     let (_, corpus) = &*CORPUS;
-    // Long enough for a look, of which there are ten a second.
-    let whole = TrainConfig { checkpoint_every: Every::Epochs(1), heldout: 0.05, epochs: 60, ..config(Task::SkipGram) };
+    let whole = TrainConfig { checkpoint_every: Every::Epochs(1), heldout: 0.05, ..config(Task::SkipGram) };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let learn = |observer: &mut Stopping| -> Result<Embeddings> {
+    let stopper = |name: &str, left| Stopper { folder: folder.path().join(name), left };
+    let learn = |observer: &mut Stopper| -> Result<Embeddings> {
         let mut trainer = Trainer::new(&whole, &corpus.vocabulary, &corpus.dataset)?;
         trainer.run(observer)?;
         trainer.finish()
     };
-    let expected = bits(&learn(&mut Stopping(usize::MAX, folder.path().join("whole")))?);
-    let stopped = folder.path().join("stopped");
-    let outcome = learn(&mut Stopping(1, stopped.clone()));
+    let expected = bits(&learn(&mut stopper("whole", usize::MAX))?);
+    let outcome = learn(&mut stopper("stopped", 2));
     assert!(matches!(outcome, Err(Error::Interrupted)), "{:?}", outcome.map(|words| words.len()));
-    let (checkpoint, _) = Checkpoint::newest(&stopped)?;
+    let (checkpoint, _) = Checkpoint::newest(&folder.path().join("stopped"))?;
     let mut trainer = Trainer::resume(&checkpoint, 1, &corpus.vocabulary, &corpus.dataset)?;
-    trainer.run(&mut Stopping(usize::MAX, stopped))?;
+    trainer.run(&mut stopper("stopped", usize::MAX))?;
     assert!(expected == bits(&trainer.finish()?));
     Ok(())
 }

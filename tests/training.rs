@@ -1,8 +1,9 @@
 //! What training must give: good vectors for every task and way of training, and the same bytes where it promises them.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use firth::corpus::Corpus;
 use firth::corpus::synthetic::Planted;
@@ -12,9 +13,13 @@ use firth::eval::{Analogy, Similarity};
 use firth::math::Kernel;
 use firth::tokenizer::Tokenizer;
 use firth::train::{
-    Checkpoint, Compat, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer,
+    Checkpoint, Compat, Every, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer,
 };
 use firth::{Error, Result};
+
+mod common;
+
+use common::Stopper;
 
 /// The planted world: encoded once for all tests, with its questions.
 struct World {
@@ -155,29 +160,14 @@ fn every_kernel_learns_what_was_planted() -> Result<()> {
     Ok(())
 }
 
-/// Keeps checkpoints, and stops the run at its first report if it is to.
-struct Keeper<'a> {
-    folder: &'a Path,
-    stops: bool,
-}
-
-impl Observer for Keeper<'_> {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        if self.stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
-
-    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
-        Ok(Some(self.folder.into()))
-    }
-}
-
 /// Trains to the end, resuming as often as the run is stopped; says how often that was.
 fn train_and_resume(config: &TrainConfig, stops: bool) -> Result<(Embeddings, Summary, usize)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let EncodedCorpus { vocabulary, dataset, .. } = &WORLD.encoded;
     let mut trainer = Trainer::new(config, vocabulary, dataset)?;
     for stopped in 0.. {
-        match trainer.run(&mut Keeper { folder: folder.path(), stops }) {
+        let left = if stops { 2 } else { usize::MAX };
+        match trainer.run(&mut Stopper { folder: folder.path().into(), left }) {
             Err(Error::Interrupted) => {
                 let (checkpoint, damaged) = Checkpoint::newest(folder.path())?;
                 assert!(damaged.is_empty(), "{damaged:?}");
@@ -193,7 +183,8 @@ fn train_and_resume(config: &TrainConfig, stops: bool) -> Result<(Embeddings, Su
 fn a_run_resumed_again_and_again_gives_the_same_bytes() -> Result<()> {
     for (strategy, heldout) in [(Strategy::Serial, 0.0), (Strategy::Serial, 0.05), (Strategy::Averaged, 0.05)] {
         // With a rate that does not fall the best epoch is not the last.
-        let config = TrainConfig { strategy, heldout, min_lr: 1.0, lr: Some(0.1), ..config(Task::SkipGram) };
+        let (lr, min_lr, checkpoint_every) = (Some(0.1), 1.0, Every::Time(Duration::from_millis(50)));
+        let config = TrainConfig { strategy, heldout, lr, min_lr, checkpoint_every, ..config(Task::SkipGram) };
         let (undisturbed, whole, _) = train_and_resume(&config, false)?;
         let (resumed, parts, stopped) = train_and_resume(&config, true)?;
         println!("{strategy:?}: stopped {stopped} times, {:?}", whole.heldout_losses);

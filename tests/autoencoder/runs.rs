@@ -11,6 +11,7 @@ use firth::math::{Matrix, Samples};
 use firth::train::{Every, Observer, Progress, STATE, checkpoints};
 use firth::{Error, Result};
 
+use crate::common::Stopper;
 use crate::data::{bags, dense, images};
 use crate::variants::train;
 
@@ -60,27 +61,6 @@ fn any_number_of_threads_gives_the_same_bytes_and_another_seed_does_not() -> Res
         assert_ne!(run(2, 2)?.0, expected.0, "{what}, another seed");
     }
     Ok(())
-}
-
-/// Keeps checkpoints and stops the run right after one of them.
-struct Stopper {
-    folder: PathBuf,
-    left: usize,
-}
-
-impl Observer for Stopper {
-    fn progress(&mut self, _: &Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
-
-    fn checkpoints(&mut self) -> Result<Option<PathBuf>> {
-        Ok(Some(self.folder.clone()))
-    }
-
-    fn saved(&mut self) -> Result<()> {
-        self.left -= 1;
-        if self.left == 0 { Err(Error::Interrupted) } else { Ok(()) }
-    }
 }
 
 /// Trains until so many checkpoints are written.

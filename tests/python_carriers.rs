@@ -7,7 +7,7 @@
 //! FIRTH_PYTHON=venv/bin/python cargo test --release --test python_carriers -- --ignored
 //! ```
 //!
-//! Without `FIRTH_PYTHON`, `python3` is taken. Files that these tools wrote are read in `tests/golden.rs`.
+//! With sentence-transformers (5 GB with torch), that one, too. Without `FIRTH_PYTHON`, `python3` is taken. Files that these tools wrote are read in `tests/golden.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -156,9 +156,9 @@ fn texts(tokenizer: &Tokenizer) -> Result<Vec<(String, Vec<String>)>> {
 
 #[test]
 #[ignore = "needs Python with model2vec and tokenizers; see the top of the file"]
-fn model2vec_finds_the_tokens_and_the_means_of_texts() -> Result<()> {
+fn model2vec_and_sentence_transformers_find_the_tokens_and_the_means_of_texts() -> Result<()> {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut expected = BTreeMap::new();
+    let (mut expected, mut written) = (BTreeMap::new(), Vec::new());
     for (name, spec, lowercase) in
         [("lower", "words", true), ("cased", "words", false), ("blanks", "whitespace", false)]
     {
@@ -178,6 +178,7 @@ fn model2vec_finds_the_tokens_and_the_means_of_texts() -> Result<()> {
         };
         let all = texts.iter().map(|(text, cut)| json!([text, tokens(cut), mean(&tokens(cut))]));
         expected.insert(name, json!({"texts": all.collect::<Vec<_>>(), "unknown": keys.len()}));
+        written.push((folder.path().join(format!("{name}.again")), words));
     }
     python(
         folder.path(),
@@ -186,6 +187,11 @@ fn model2vec_finds_the_tokens_and_the_means_of_texts() -> Result<()> {
 import importlib.metadata as metadata
 from model2vec import StaticModel
 from tokenizers import Tokenizer
+try:
+    from sentence_transformers import SentenceTransformer
+except ImportError:
+    SentenceTransformer = None
+    print('skipped: sentence-transformers is not installed')
 for name, of in expected.items():
     texts, ids, means = zip(*of['texts'])
     tokenizer = Tokenizer.from_file(name + '/tokenizer.json')
@@ -202,9 +208,20 @@ for name, of in expected.items():
     assert half.embedding_dtype == 'float16'
     near(half.encode(list(texts)), means, 1e-3)
     assert not np.any(model.encode(['qqqqq']))
+    if SentenceTransformer:
+        # Its mean counts unknown words, as zeros.
+        known = [sum(token is not None for token in tokens) / max(len(tokens), 1) for tokens in ids]
+        model = SentenceTransformer(name, device='cpu')
+        near(model.encode(list(texts)), np.array(means) * np.array(known)[:, None], 1e-5)
+        model.save(name + '.again')
+        print('sentence-transformers', metadata.version('sentence-transformers'))
 print('model2vec', metadata.version('model2vec'), 'tokenizers', metadata.version('tokenizers'))
 ",
     );
+    for (again, words) in written.iter().filter(|(again, _)| again.exists()) {
+        let read = format::read(again)?;
+        assert_eq!((read.keys(), read.vectors().as_slice()), (words.keys(), words.vectors().as_slice()));
+    }
     Ok(())
 }
 

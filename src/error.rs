@@ -68,10 +68,7 @@ pub enum Error {
         found: String,
     },
     /// Training left the finite numbers, or learns nothing any more: lower the learning rate.
-    #[error(
-        "training diverged in epoch {epoch} after {tokens} tokens at learning rate {lr}: \
-         the loss is no number or far worse than chance; lower --lr"
-    )]
+    #[error("training diverged in epoch {epoch} after {tokens} tokens at learning rate {lr}: {cause}; lower --lr")]
     Diverged {
         /// The epoch, from 1.
         epoch: usize,
@@ -79,6 +76,8 @@ pub enum Error {
         tokens: u64,
         /// The learning rate at that point.
         lr: f32,
+        /// How it showed.
+        cause: Divergence,
     },
     /// The user stopped it.
     #[error("interrupted")]
@@ -89,6 +88,31 @@ pub enum Error {
         /// What the library said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// How it shows that training has diverged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Divergence {
+    /// The loss, or a number of the model, is infinite or none at all.
+    NotFinite,
+    /// The loss is far above what knowing nothing comes to.
+    AboveChance {
+        /// The mean loss.
+        loss: f64,
+        /// That of a model that knows nothing.
+        chance: f64,
+    },
+}
+
+impl std::fmt::Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFinite => f.write_str("the loss, or a number of the model, is no longer finite"),
+            Self::AboveChance { loss, chance } => {
+                write!(f, "the loss, {loss:.4}, is far above that of knowing nothing, {chance:.4}")
+            }
+        }
+    }
 }
 
 /// A place in a file.

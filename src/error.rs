@@ -1,5 +1,7 @@
 //! The library's only error type, grouped by what the reader must do.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// What a firth function returns.
@@ -104,7 +106,7 @@ pub enum Divergence {
     },
 }
 
-impl std::fmt::Display for Divergence {
+impl Display for Divergence {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFinite => f.write_str("the loss, or a number of the model, is no longer finite"),
@@ -124,7 +126,7 @@ pub enum Position {
     Byte(u64),
 }
 
-impl std::fmt::Display for Position {
+impl Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -163,6 +165,23 @@ impl Error {
     pub fn mismatch(what: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
         Self::Mismatch { what: what.into(), expected: expected.to_string(), found: found.to_string() }
     }
+}
+
+/// Fails, naming the option and its range, if a value lies outside it.
+pub(crate) fn check_range<T: PartialOrd + Display>(option: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (low, high) = (range.start(), range.end());
+    Err(Error::config(option, format!("{value} is out of range, expected {low} to {high}")))
+}
+
+/// Fails, naming the option, if a number is not above 0, or not finite.
+pub(crate) fn check_positive(option: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(option, format!("{value} is out of range, expected a number above 0")))
 }
 
 fn suggestion(nearest: &[String]) -> String {

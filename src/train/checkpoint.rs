@@ -194,10 +194,7 @@ impl Checkpoint {
 
     /// Reads one checkpoint and checks that it is whole.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut record: Record = read_state(path)?;
-        // Records from before there were subwords do not tell, and `--compat fasttext` now has them.
-        record.config.min_n.get_or_insert(0);
-        record.config.max_n.get_or_insert(0);
+        let record: Record = read_state(path)?;
         let table = |part: Part| {
             let file = path.join(part.file);
             let vectors = native::Native.read(&file)?;

@@ -93,7 +93,7 @@ impl<'a> Trainer<'a> {
     /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers, and a row for each document
     /// where the task has such.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
-        let config = config.resolved()?;
+        let config = config.with_epochs_for(dataset.tokens()).resolved()?;
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
         config.loss.check(words)?;
@@ -165,8 +165,8 @@ impl<'a> Trainer<'a> {
             objective: config.objective(vocabulary.counts()),
             subsampling: Subsampling::new(vocabulary, config.sample()),
             seed: config.seed,
-            ahead: (config.words_predict() && subwords.is_none()).then_some(config.window),
-            reach: config.window,
+            ahead: (config.words_predict() && subwords.is_none()).then_some(config.window()),
+            reach: config.window(),
             subwords,
             documents: layout::before_documents(&config, vocabulary.len()) as u32,
         };
@@ -500,17 +500,17 @@ impl<'a> Trainer<'a> {
     }
 
     fn progress(&self, live: Tally, seconds: f64, here: f64) -> Progress {
-        let total = self.schedule.tokens() * self.config.epochs as u64;
+        let total = self.schedule.tokens() * self.config.epochs() as u64;
         let before = self.schedule.tokens_before(self.resumed_at);
         let tokens = self.schedule.tokens_before(self.state.turn) + live.tokens;
-        let epoch = self.schedule.place(self.state.turn).0.min(self.config.epochs - 1);
+        let epoch = self.schedule.place(self.state.turn).0.min(self.config.epochs() - 1);
         let mut tally = self.state.epochs.get(epoch).copied().unwrap_or_default();
         tally.add(live);
         let last = || self.state.epochs.last().map_or(0.0, Tally::mean);
         let speed = (tokens - before) as f64 / here.max(1e-9);
         Progress {
             epoch: epoch + 1,
-            epochs: self.config.epochs,
+            epochs: self.config.epochs(),
             tokens,
             total_tokens: total,
             words_per_second: speed,

@@ -53,7 +53,7 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     corpus.dataset.verify().reading()?;
     let mut trainer = Trainer::resume(&checkpoint, globals.threads(), &corpus.vocabulary, &corpus.dataset).reading()?;
     let work = Work::words(trainer.config().workers());
-    tell(run, checkpoint.epochs(), checkpoint.config().epochs, globals);
+    tell(run, checkpoint.epochs(), checkpoint.config().epochs(), globals);
     drop(checkpoint);
     let (mut folder, mut log) = begin(run, globals)?;
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;

@@ -520,6 +520,7 @@ impl<'a> Trainer<'a> {
             tokens: self.tokens,
             words_trained: tokens_trained,
             epochs: best.losses.len(),
+            planned_epochs: self.epochs(),
             vocabulary: self.data.input.cols(),
             dim: self.model.shape.code,
             threads: self.config.threads,

@@ -544,6 +544,7 @@ impl<'a> Trainer<'a> {
             tokens,
             words_trained: self.state.epochs.iter().map(|epoch| epoch.targets).sum(),
             epochs: self.state.epoch,
+            planned_epochs: self.config.epochs(),
             vocabulary: self.vocabulary.len(),
             dim: self.config.dim,
             threads: self.config.workers(),

@@ -79,6 +79,8 @@ pub struct Summary {
     pub words_trained: u64,
     /// Epochs done.
     pub epochs: usize,
+    /// Epochs asked for: more than were done if `--patience` has ended the run.
+    pub planned_epochs: usize,
     /// Words that have a vector.
     pub vocabulary: usize,
     /// Numbers in a vector.

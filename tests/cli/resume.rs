@@ -215,12 +215,35 @@ fn what_cannot_be_resumed_is_refused_with_a_reason() -> Tested {
     folder.firth(&format!("{SERIAL} -o done --dim 12 --epochs 1")).expect_code(0);
     folder.firth("resume done").expect_error(2, &["done: is finished"]);
     folder.firth("resume empty").expect_error(3, &["empty", "no checkpoint to resume from"]);
-    folder.firth("resume none").expect_error(3, &["none"]);
+    folder.firth("resume none").expect_error(3, &["none: does not exist"]);
     folder.firth("resume a.txt").expect_error(3, &["a.txt: is no folder"]);
     assert_eq!(
         (folder.names(), folder.names_in("empty").len()),
         (["a.txt", "done", "empty"].map(String::from).into(), 0)
     );
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_names_its_run() -> Tested {
+    let (folder, _) = stopped("")?;
+    for part in ["run/checkpoints".into(), format!("run/checkpoints/{}", checkpoints(&folder)[0])] {
+        folder.firth(&format!("resume {part}")).expect_error(2, &[&part, "is part of a run", "/run"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_run_keeps_is_neither_listed_nor_taken() -> Tested {
+    let (folder, _) = stopped("")?;
+    let help = folder.firth("resume --help");
+    assert!(help.expect_code(0).stdout.contains("--threads"));
+    folder.write("threads.toml", "threads = 1\n");
+    for flag in ["--seed", "--config"] {
+        assert!(!help.stdout.contains(flag), "{}", help.stdout);
+        let value = if flag == "--seed" { "3" } else { "threads.toml" };
+        folder.firth(&format!("resume run {flag} {value}")).expect_error(2, &[flag, "no effect"]);
+    }
     Ok(())
 }
 

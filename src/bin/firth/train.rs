@@ -147,10 +147,6 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
-    if force && run_folder::is_unfinished(target) {
-        // Replaced under the process that trains it, a run would get that one's checkpoints.
-        drop(Lock::take(target)?);
-    }
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
     let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
@@ -273,6 +269,10 @@ fn resolve(
         config.dim = earlier.words.dim();
         typed.refuse("vocabulary", "--from brings its own words")?;
         text::PHRASES.iter().try_for_each(|flag| typed.refuse(flag, "--from brings its own phrases"))?;
+        if !flags.grow_vocabulary {
+            let why = "--from brings its own words; add --grow-vocabulary";
+            ["min-count", "max-vocabulary"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
+        }
     }
     config.task = task;
     config.threads = globals.threads();

@@ -132,6 +132,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         for flag in ["checkpoint-every", "keep"] {
             typed.refuse(flag, "vectors alone have no place for checkpoints; name a folder with -o")?;
         }
+    } else {
+        place::note_folder(target, globals);
     }
     let encoded_input = match flags.inputs.as_slice() {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),

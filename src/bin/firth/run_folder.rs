@@ -101,15 +101,12 @@ impl RunFolder {
             // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
             let corpus = File::open(staged.path().join("dataset.safetensors"));
             let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
-            if self.target.exists() && !is_unfinished(&self.target) {
-                let interim = interim(&self.target);
-                staged.commit_as(Path::new(interim.file_name().unwrap_or_default()))?;
-                self.interim = Some(interim);
-            } else {
-                // Another process may have begun to go on with the run that is replaced.
-                let _lock = self.target.exists().then(|| Lock::take(&self.target)).transpose()?;
-                staged.commit()?;
-            }
+            let is_taken = self.target.exists() && !is_unfinished(&self.target);
+            let place = if is_taken { interim(&self.target) } else { self.target.clone() };
+            // Another process may have begun to go on with the run that is replaced.
+            let _lock = is_unfinished(&place).then(|| Lock::take(&place)).transpose()?;
+            staged.commit_as(Path::new(place.file_name().unwrap_or_default()))?;
+            self.interim = is_taken.then_some(place);
         }
         signals::can_be_resumed(self.place());
         Ok(())

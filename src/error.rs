@@ -1,5 +1,7 @@
 //! The library's only error type, grouped by what the reader must do.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// What a firth function returns.
@@ -68,10 +70,7 @@ pub enum Error {
         found: String,
     },
     /// Training left the finite numbers, or learns nothing any more: lower the learning rate.
-    #[error(
-        "training diverged in epoch {epoch} after {tokens} tokens at learning rate {lr}: \
-         the loss is no number or far worse than chance; lower --lr"
-    )]
+    #[error("training diverged in epoch {epoch} after {tokens} tokens at learning rate {lr}: {cause}; lower --lr")]
     Diverged {
         /// The epoch, from 1.
         epoch: usize,
@@ -79,6 +78,8 @@ pub enum Error {
         tokens: u64,
         /// The learning rate at that point.
         lr: f32,
+        /// How it showed.
+        cause: Divergence,
     },
     /// The user stopped it.
     #[error("interrupted")]
@@ -91,6 +92,31 @@ pub enum Error {
     },
 }
 
+/// How it shows that training has diverged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Divergence {
+    /// The loss, or a number of the model, is infinite or none at all.
+    NotFinite,
+    /// The loss is far above what knowing nothing comes to.
+    AboveChance {
+        /// The mean loss.
+        loss: f64,
+        /// That of a model that knows nothing.
+        chance: f64,
+    },
+}
+
+impl Display for Divergence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFinite => f.write_str("the loss, or a number of the model, is no longer finite"),
+            Self::AboveChance { loss, chance } => {
+                write!(f, "the loss, {loss:.4}, is far above that of knowing nothing, {chance:.4}")
+            }
+        }
+    }
+}
+
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
@@ -100,7 +126,7 @@ pub enum Position {
     Byte(u64),
 }
 
-impl std::fmt::Display for Position {
+impl Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Line(line) => write!(f, "line {line}"),
@@ -139,6 +165,23 @@ impl Error {
     pub fn mismatch(what: impl Into<String>, expected: impl ToString, found: impl ToString) -> Self {
         Self::Mismatch { what: what.into(), expected: expected.to_string(), found: found.to_string() }
     }
+}
+
+/// Fails, naming the option and its range, if a value lies outside it.
+pub(crate) fn check_range<T: PartialOrd + Display>(option: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (low, high) = (range.start(), range.end());
+    Err(Error::config(option, format!("{value} is out of range, expected {low} to {high}")))
+}
+
+/// Fails, naming the option, if a number is not above 0, or not finite.
+pub(crate) fn check_positive(option: &str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(option, format!("{value} is out of range, expected a number above 0")))
 }
 
 fn suggestion(nearest: &[String]) -> String {

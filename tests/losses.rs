@@ -65,7 +65,7 @@ fn configs() -> impl Iterator<Item = TrainConfig> {
 
 fn config(task: Task, dbow_words: bool, loss: Loss) -> TrainConfig {
     let sample = Some(0.0);
-    TrainConfig { task, dbow_words, loss, sample, dim: 24, epochs: 6, threads: 1, ..TrainConfig::default() }
+    TrainConfig { task, dbow_words, loss, sample, dim: 24, epochs: Some(6), threads: 1, ..TrainConfig::default() }
 }
 
 fn train(config: &TrainConfig) -> Result<(Embeddings, Summary)> {
@@ -193,7 +193,7 @@ fn new_documents_are_vectored_by_the_loss_of_the_run() -> Result<()> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let corpus = encode(&text(400), &folder.path().join("corpus"));
         let mut trainer =
-            Trainer::new(&TrainConfig { epochs: 40, ..config.clone() }, &corpus.vocabulary, &corpus.dataset)?;
+            Trainer::new(&TrainConfig { epochs: Some(40), ..config.clone() }, &corpus.vocabulary, &corpus.dataset)?;
         trainer.run(&mut Silent)?;
         trainer.save(folder.path(), None)?;
         let model = ParagraphVectors::open(folder.path())?;
@@ -228,7 +228,7 @@ fn an_output_table_is_taken_over_only_where_its_rows_mean_the_same() -> Result<(
         let output = firth::format::read(&folder.path().join(firth::train::output_file(loss)))?;
         assert_eq!(output.len(), if loss == Loss::Hs { words.len() - 1 } else { words.len() });
         for later in LOSSES {
-            let config = TrainConfig { epochs: 1, lr: Some(1e-9), ..config(Task::Cbow, false, later) };
+            let config = TrainConfig { epochs: Some(1), lr: Some(1e-9), ..config(Task::Cbow, false, later) };
             let mut trainer = Trainer::new(&config, vocabulary, dataset)?;
             let why = trainer.start_from(&words, Some(&output))?;
             assert_eq!(why.is_none(), loss == later, "{loss:?} to {later:?}: {why:?}");

@@ -66,7 +66,7 @@ fn train(config: &TrainConfig, encoded: &EncodedCorpus, folder: &Path) -> Result
 }
 
 fn config(task: Task) -> TrainConfig {
-    TrainConfig { task, dim: 50, threads: 1, epochs: 20, ..TrainConfig::default() }
+    TrainConfig { task, dim: 50, threads: 1, epochs: Some(20), ..TrainConfig::default() }
 }
 
 /// The documents of a run, and its model.
@@ -129,7 +129,7 @@ fn documents_about_one_thing_lie_together_and_new_ones_among_them() -> Result<()
 fn the_same_text_has_the_same_vector_alone_in_company_and_on_any_threads() -> Result<()> {
     let folder = WORLD.folder.path().join("stable");
     for task in [Task::PvDbow, Task::PvDm] {
-        train(&TrainConfig { epochs: 3, ..config(task) }, &WORLD.encoded, &folder)?;
+        train(&TrainConfig { epochs: Some(3), ..config(task) }, &WORLD.encoded, &folder)?;
         let (_, model) = open(&folder)?;
         let texts = &texts(&WORLD.encoded)[..200];
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
@@ -147,7 +147,7 @@ fn reproducible_strategies_give_the_same_documents_for_any_threads() -> Result<(
     let encoded = &WORLD.encoded;
     for (strategy, same) in [(Strategy::Averaged, [1, 2, 3]), (Strategy::Serial, [1, 1, 2])] {
         let run = |threads| -> Result<String> {
-            let config = TrainConfig { strategy, threads, epochs: 2, ..config(Task::PvDbow) };
+            let config = TrainConfig { strategy, threads, epochs: Some(2), ..config(Task::PvDbow) };
             let mut trainer = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?;
             Ok(trainer.run(&mut Silent)?.fingerprint)
         };
@@ -164,7 +164,7 @@ fn every_word_of_every_document_is_predicted_once_a_pass() -> Result<()> {
     // Lines of one document each; the third has rare words alone, the fourth one word.
     std::fs::write(&text, "a b a b\nc c\nx\nb\n").expect("a file");
     let encoded = encode(&text, &DocumentOptions::default(), &folder.path().join("corpus"));
-    let config = TrainConfig { sample: Some(0.0), dim: 4, epochs: 3, ..config(Task::PvDbow) };
+    let config = TrainConfig { sample: Some(0.0), dim: 4, epochs: Some(3), ..config(Task::PvDbow) };
     let mut trainer = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?;
     let summary = trainer.run(&mut Silent)?;
     assert_eq!((summary.words_trained, summary.documents), (3 * 7, Some(4)));

@@ -47,7 +47,16 @@ static CORPUS: LazyLock<(tempfile::TempDir, EncodedCorpus)> = LazyLock::new(|| {
 
 fn config(task: Task) -> TrainConfig {
     let (min_n, max_n) = (Some(3), Some(5));
-    TrainConfig { task, dim: 32, epochs: 5, threads: 1, min_n, max_n, sample: Some(0.0), ..TrainConfig::default() }
+    TrainConfig {
+        task,
+        dim: 32,
+        epochs: Some(5),
+        threads: 1,
+        min_n,
+        max_n,
+        sample: Some(0.0),
+        ..TrainConfig::default()
+    }
 }
 
 fn train(config: &TrainConfig) -> Result<Embeddings> {
@@ -84,7 +93,7 @@ fn unseen_words_lie_with_their_stem_and_their_ending() -> Result<()> {
 
 #[test]
 fn a_word_is_the_mean_of_its_rows_and_comes_back_from_a_file() -> Result<()> {
-    let words = train(&TrainConfig { epochs: 1, ..config(Task::SkipGram) })?;
+    let words = train(&TrainConfig { epochs: Some(1), ..config(Task::SkipGram) })?;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("a.safetensors");
     native::Native.write(&words, &path)?;
@@ -101,7 +110,7 @@ fn a_word_is_the_mean_of_its_rows_and_comes_back_from_a_file() -> Result<()> {
 fn serial_and_averaged_runs_give_the_same_bytes_again() -> Result<()> {
     for task in [Task::SkipGram, Task::Cbow] {
         for strategy in [Strategy::Serial, Strategy::Averaged] {
-            let short = TrainConfig { epochs: 1, strategy, ..config(task) };
+            let short = TrainConfig { epochs: Some(1), strategy, ..config(task) };
             let first = bits(&train(&short)?);
             assert!(first == bits(&train(&TrainConfig { threads: 3, ..short.clone() })?), "{task:?} {strategy:?}");
             assert!(first != bits(&train(&TrainConfig { seed: 2, ..short })?), "{task:?} {strategy:?}");
@@ -148,7 +157,7 @@ fn ends_of_n_grams_that_do_not_fit_are_refused() {
 #[test]
 fn training_goes_on_from_words_with_the_same_n_grams_only() -> Result<()> {
     let (_, corpus) = &*CORPUS;
-    let before = train(&TrainConfig { epochs: 1, ..config(Task::SkipGram) })?;
+    let before = train(&TrainConfig { epochs: Some(1), ..config(Task::SkipGram) })?;
     let start = |config: &TrainConfig| -> Result<Embeddings> {
         let mut trainer = Trainer::new(config, &corpus.vocabulary, &corpus.dataset)?;
         trainer.start_from(&before, None)?;

@@ -60,7 +60,7 @@ fn scores(embeddings: &Embeddings) -> Result<(f64, f64)> {
 
 /// Fast settings that still learn everything planted.
 fn config(task: Task) -> TrainConfig {
-    TrainConfig { task, dim: 64, epochs: 8, threads: 1, ..TrainConfig::default() }
+    TrainConfig { task, dim: 64, epochs: Some(8), threads: 1, ..TrainConfig::default() }
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn the_old_cbow_update_learns_too_at_its_own_rate() -> Result<()> {
 #[test]
 fn serial_training_gives_the_same_bytes_again() -> Result<()> {
     for task in [Task::SkipGram, Task::Cbow] {
-        let short = TrainConfig { epochs: 1, strategy: Strategy::Serial, ..config(task) };
+        let short = TrainConfig { epochs: Some(1), strategy: Strategy::Serial, ..config(task) };
         let first = train(&short)?.0;
         // The machine's threads do not matter, the seed does.
         let again = train(&TrainConfig { threads: 8, ..short.clone() })?.0;
@@ -115,7 +115,7 @@ fn serial_training_gives_the_same_bytes_again() -> Result<()> {
 fn averaged_training_gives_the_same_bytes_for_any_threads() -> Result<()> {
     for task in [Task::SkipGram, Task::Cbow] {
         // Many rounds, and more replicas than some have threads.
-        let averaged = TrainConfig { epochs: 1, strategy: Strategy::Averaged, replicas: 3, ..config(task) };
+        let averaged = TrainConfig { epochs: Some(1), strategy: Strategy::Averaged, replicas: 3, ..config(task) };
         let first = train(&averaged)?.0;
         for threads in [2, 3, 8] {
             let again = train(&TrainConfig { threads, ..averaged.clone() })?.0;
@@ -202,7 +202,8 @@ fn every_token_is_counted_once_an_epoch() -> Result<()> {
     let sentences = WORLD.encoded.dataset.sentences(0..WORLD.encoded.dataset.sentences_len());
     let alone = sentences.filter(|sentence| sentence.words.len() == 1).count() as u64;
     for strategy in [Strategy::Serial, Strategy::Hogwild, Strategy::Averaged] {
-        let config = TrainConfig { strategy, epochs: 2, sample: Some(0.0), dim: 8, threads: 3, ..config(Task::Cbow) };
+        let config =
+            TrainConfig { strategy, epochs: Some(2), sample: Some(0.0), dim: 8, threads: 3, ..config(Task::Cbow) };
         let (_, summary) = train(&config)?;
         assert_eq!((summary.tokens, summary.words_trained), (tokens, 2 * (tokens - alone)), "{strategy:?}");
     }
@@ -241,7 +242,7 @@ fn an_observer_sees_progress_and_may_stop_the_run() -> Result<()> {
             if self.0.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
-    let config = TrainConfig { epochs: 10_000, ..config(Task::SkipGram) };
+    let config = TrainConfig { epochs: Some(10_000), ..config(Task::SkipGram) };
     let mut observer = StopLater(Vec::new());
     let mut trainer = Trainer::new(&config, &WORLD.encoded.vocabulary, &WORLD.encoded.dataset)?;
     assert!(matches!(trainer.run(&mut observer), Err(Error::Interrupted)));
@@ -265,7 +266,8 @@ fn any_width_and_the_smallest_corpora_train() -> Result<()> {
         for task in [Task::SkipGram, Task::Cbow] {
             for dim in [1, 3, 16, 4096] {
                 // More workers than shards: some find nothing to do.
-                let config = TrainConfig { dim, epochs: 3, negative: 7, threads: 4, sample: Some(0.0), ..config(task) };
+                let config =
+                    TrainConfig { dim, epochs: Some(3), negative: 7, threads: 4, sample: Some(0.0), ..config(task) };
                 let mut trainer = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?;
                 let outcome = trainer.run(&mut Silent);
                 if content == "one" {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_positive, check_range};
 use crate::math::Samples;
 use crate::train::Every;
 
@@ -303,39 +303,32 @@ impl AutoencoderConfig {
     }
 
     fn check(&self, is_sparse: bool) -> Result<()> {
-        let count = |option: &str, value: usize, low: usize, most: usize| {
-            let expected = || Error::config(option, format!("{value} is out of range, expected {low} to {most}"));
-            if (low..=most).contains(&value) { Ok(()) } else { Err(expected()) }
-        };
-        let number = |option: &str, value: f64, most: f64| {
-            let range = if most < f64::MAX { format!("0 to {most}") } else { "0 or more".into() };
-            let expected = || Error::config(option, format!("{value} is out of range, expected {range}"));
-            if (0.0..=most).contains(&value) { Ok(()) } else { Err(expected()) }
+        let weight = |option: &str, value: f64| {
+            let expected = || Error::config(option, format!("{value} is out of range, expected 0 or more"));
+            if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(expected()) }
         };
         let settings = self.settings();
-        count("--code", settings.code, 1, MOST_UNITS)?;
+        check_range("--code", settings.code, 1..=MOST_UNITS)?;
         for &units in &self.hidden {
-            count("--hidden", units, 1, MOST_UNITS)?;
+            check_range("--hidden", units, 1..=MOST_UNITS)?;
         }
         if self.hidden.len() > MOST_LAYERS {
             let reason = format!("{} layers are too many, expected at most {MOST_LAYERS}", self.hidden.len());
             return Err(Error::config("--hidden", reason));
         }
-        number("--sif", settings.sif, 1.0)?;
-        number("--contractive", self.contractive, f64::MAX)?;
-        count("--samples", self.samples, 0, 1_000_000)?;
-        if !(settings.lr.is_finite() && settings.lr > 0.0) {
-            return Err(Error::config("--lr", format!("{} is out of range, expected a number above 0", settings.lr)));
-        }
-        number("--min-lr", self.min_lr, 1.0)?;
-        number("--decay", settings.decay, 100.0)?;
-        count("--batch", settings.batch, 1, 65_536)?;
-        count("--epochs", settings.epochs, 1, 100_000)?;
-        count("--restarts", self.restarts, 1, 1000)?;
-        number("--heldout", self.heldout, 0.5)?;
-        count("--patience", self.patience, 0, 10_000)?;
-        count("--keep", self.keep, 1, 1000)?;
-        count("--threads", self.threads, 1, 1024)?;
+        check_range("--sif", settings.sif, 0.0..=1.0)?;
+        weight("--contractive", self.contractive)?;
+        check_range("--samples", self.samples, 0..=1_000_000)?;
+        check_positive("--lr", settings.lr)?;
+        check_range("--min-lr", self.min_lr, 0.0..=1.0)?;
+        check_range("--decay", settings.decay, 0.0..=100.0)?;
+        check_range("--batch", settings.batch, 1..=65_536)?;
+        check_range("--epochs", settings.epochs, 1..=100_000)?;
+        check_range("--restarts", self.restarts, 1..=1000)?;
+        check_range("--heldout", self.heldout, 0.0..=0.5)?;
+        check_range("--patience", self.patience, 0..=10_000)?;
+        check_range("--keep", self.keep, 1..=1000)?;
+        check_range("--threads", self.threads, 1..=1024)?;
         match settings.noise {
             Corruption::Mask(p) | Corruption::Salt(p) if !(0.0..1.0).contains(&p) => {
                 return Err(Error::config(
@@ -359,7 +352,7 @@ impl AutoencoderConfig {
             _ => {}
         }
         match self.sparse {
-            Sparsity::L1(weight) => number("--sparse", weight, f64::MAX)?,
+            Sparsity::L1(of_sum) => weight("--sparse", of_sum)?,
             Sparsity::Kl { rho, beta } => {
                 if !(rho > 0.0 && rho < 1.0) {
                     return Err(Error::config(
@@ -367,13 +360,13 @@ impl AutoencoderConfig {
                         format!("an activation of {rho} is out of range, expected above 0 to below 1"),
                     ));
                 }
-                number("--sparse", beta, f64::MAX)?;
+                weight("--sparse", beta)?;
                 if settings.code_activation != Activation::Sigmoid {
                     let reason = "kl compares activations with a probability; add --code-activation sigmoid";
                     return Err(Error::config("--sparse", reason));
                 }
             }
-            Sparsity::TopK(units) => count("--sparse", units, 1, settings.code)?,
+            Sparsity::TopK(units) => check_range("--sparse", units, 1..=settings.code)?,
             Sparsity::None => {}
         }
         if self.predict == Predict::Hidden && !matches!(settings.noise, Corruption::Mask(p) if p > 0.0) {

@@ -21,7 +21,7 @@ use super::streams;
 use super::table::Clock;
 use super::told::{Summary, Watch};
 use crate::embeddings::Embeddings;
-use crate::error::{Error, Result};
+use crate::error::{Divergence, Error, Result};
 use crate::math::{Rng, Samples};
 use crate::train::checkpoint::{Place, SCHEMA, write};
 use crate::train::{Every, Observer, Progress};
@@ -343,7 +343,7 @@ impl<'a> Trainer<'a> {
         let loss = self.config.settings().loss;
         let loss = pool.install(|| heldout::loss(&network, &self.data, &self.heldout, loss))?;
         if !loss.is_finite() {
-            return Err(self.diverged());
+            return Err(self.diverged(Divergence::NotFinite));
         }
         self.state.heldout.push(loss);
         self.keep_if_best(loss, || network.tables);
@@ -353,10 +353,10 @@ impl<'a> Trainer<'a> {
     /// The end of a start: its last weights count if nothing is held out; then the next start begins.
     fn end_start(&mut self) -> Result<()> {
         // Short runs end before their steps are judged.
-        let is_far_off = self.state.losses.last().is_some_and(|&loss| self.is_far_off(loss));
-        if is_far_off || !self.model.is_finite() {
-            return Err(self.diverged());
+        if let Some(cause) = self.state.losses.last().and_then(|&loss| self.divergence(loss)) {
+            return Err(self.diverged(cause));
         }
+        self.check_finite()?;
         if self.heldout.is_empty() {
             let loss = self.state.losses.last().copied().unwrap_or(f64::INFINITY);
             let tables = self.model.settled(&self.clock);
@@ -410,22 +410,29 @@ impl<'a> Trainer<'a> {
         let judged = &mut self.state.judged;
         judged.push(loss);
         // Rows differ in length, and with it in loss: of a few nothing is said.
-        let is_far_off = judged.len() >= JUDGED && judged.len() * rows >= JUDGED_ROWS && {
-            let mean = judged.iter().sum::<f64>() / judged.len() as f64;
-            judged.clear();
-            self.is_far_off(mean)
-        };
-        if loss.is_finite() && !is_far_off { Ok(()) } else { Err(self.diverged()) }
+        let count = judged.len();
+        let is_due = count >= JUDGED && count * rows >= JUDGED_ROWS;
+        let mean = is_due.then(|| judged.drain(..).sum::<f64>() / count as f64);
+        let far_off = mean.and_then(|mean| self.divergence(mean));
+        let cause = if loss.is_finite() { far_off } else { Some(Divergence::NotFinite) };
+        cause.map_or(Ok(()), |cause| Err(self.diverged(cause)))
     }
 
     /// Is a mean loss far worse than that of no learning?
-    fn is_far_off(&self, loss: f64) -> bool {
+    fn divergence(&self, loss: f64) -> Option<Divergence> {
+        let chance = self.chance.max(self.state.first.unwrap_or(0.0));
         // Where the target never changes, anything is worse than its mean.
-        self.chance > 0.0 && loss > WORSE_THAN_CHANCE * self.chance.max(self.state.first.unwrap_or(0.0))
+        let is_far_off = self.chance > 0.0 && loss > WORSE_THAN_CHANCE * chance;
+        is_far_off.then_some(Divergence::AboveChance { loss, chance })
     }
 
-    fn diverged(&self) -> Error {
-        Error::Diverged { epoch: self.state.epoch + 1, tokens: self.tokens_done(), lr: self.clock.lr() as f32 }
+    fn check_finite(&self) -> Result<()> {
+        if self.model.is_finite() { Ok(()) } else { Err(self.diverged(Divergence::NotFinite)) }
+    }
+
+    fn diverged(&self, cause: Divergence) -> Error {
+        let (tokens, lr) = (self.tokens_done(), self.clock.lr() as f32);
+        Error::Diverged { epoch: self.state.epoch + 1, tokens, lr, cause }
     }
 
     fn checkpoint(&mut self, watch: &mut Watch<'_>) -> Result<()> {
@@ -434,9 +441,7 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let Some(folder) = watch.observer.checkpoints()? else { return Ok(()) };
-        if !self.model.is_finite() {
-            return Err(self.diverged());
-        }
+        self.check_finite()?;
         self.state.seconds = watch.seconds();
         let record = Record {
             schema: SCHEMA,
@@ -515,6 +520,7 @@ impl<'a> Trainer<'a> {
             tokens: self.tokens,
             words_trained: tokens_trained,
             epochs: best.losses.len(),
+            planned_epochs: self.epochs(),
             vocabulary: self.data.input.cols(),
             dim: self.model.shape.code,
             threads: self.config.threads,

@@ -22,8 +22,10 @@ pub struct Summary {
     pub tokens: u64,
     /// The same, over all epochs.
     pub words_trained: u64,
-    /// Epochs done.
+    /// Epochs done, of the start that is kept.
     pub epochs: usize,
+    /// Epochs asked for: more than were done if `--patience` has ended that start.
+    pub planned_epochs: usize,
     /// Columns.
     pub vocabulary: usize,
     /// Units of the code.

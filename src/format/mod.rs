@@ -184,17 +184,22 @@ pub fn for_path(path: &Path, name: Option<&str>) -> Result<&'static dyn Format> 
         return by_name(name);
     }
     by_extension(path).ok_or_else(|| {
-        let endings: Vec<_> = FORMATS.iter().flat_map(|format| format.extensions()).map(|e| format!(".{e}")).collect();
         Error::config(
             "--to",
             format!(
                 "the name {:?} does not tell a format; give one of {}, or end the name in one of {}",
                 path.display().to_string(),
                 names(),
-                endings.join(" ")
+                endings()
             ),
         )
     })
+}
+
+/// The endings of names that tell a format, for messages.
+pub fn endings() -> String {
+    let endings = FORMATS.iter().flat_map(|format| format.extensions());
+    endings.map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(" ")
 }
 
 /// The format that owns the ending of a name.

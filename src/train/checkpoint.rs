@@ -10,7 +10,8 @@
 //! ```
 //!
 //! The name tells the epochs that are done and the turns, over all epochs. There are no random numbers to keep: every
-//! stream is named by seed and position. All tables carry fingerprints, so that a damaged checkpoint is known.
+//! stream is named by seed and position. All tables carry fingerprints, and the state a checksum, so that a damaged
+//! checkpoint is known.
 
 use std::fs;
 use std::ops::Range;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::TrainConfig;
 use super::layout::{self, Part, Sizes};
@@ -26,7 +28,7 @@ use super::progress::Tally;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::{Format, native};
-use crate::io::{AtomicFile, Container};
+use crate::io::{AtomicFile, Container, checksum};
 use crate::math::{SharedTable, fingerprint};
 
 /// What the name of the folder with the best epoch's tables begins with.
@@ -40,6 +42,8 @@ const PREFIX: &str = "epoch-";
 const TURN: &str = "-turn-";
 /// The ending of a folder that is not whole yet.
 const UNFINISHED: &str = ".tmp";
+/// The entry of `state.json` with the checksum of all others.
+const CHECKSUM: &str = "checksum";
 /// The newest layout of `state.json` that this version reads and the one it writes.
 pub(crate) const SCHEMA: u32 = 1;
 
@@ -190,10 +194,7 @@ impl Checkpoint {
 
     /// Reads one checkpoint and checks that it is whole.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut record: Record = read_state(path)?;
-        // Records from before there were subwords do not tell, and `--compat fasttext` now has them.
-        record.config.min_n.get_or_insert(0);
-        record.config.max_n.get_or_insert(0);
+        let record: Record = read_state(path)?;
         let table = |part: Part| {
             let file = path.join(part.file);
             let vectors = native::Native.read(&file)?;
@@ -240,21 +241,42 @@ pub(crate) fn newest<T>(folder: &Path, open: impl Fn(&Path) -> Result<T>) -> Res
             Err(error) => wrong.push(error),
         }
     }
+    let shown = folder.display();
     // The newest one's fault is the one to know.
-    let none = || Error::data(format!("{}: there is no checkpoint to resume from", folder.display()));
-    Err(wrong.into_iter().next().unwrap_or_else(none))
+    let Some(error) = wrong.first() else {
+        return Err(Error::data(format!("{shown}: there is no checkpoint to resume from")));
+    };
+    let remedy = "put a copy of one back, or train anew";
+    let is_best = |name: &String| name.starts_with(BEST) && !name.ends_with(UNFINISHED);
+    let best = entries(folder)?.into_iter().map(|(name, _)| name).find(is_best);
+    let best = best.map(|name| format!("; {name} beside it holds the best epoch so far")).unwrap_or_default();
+    Err(Error::data(format!("{error}; no checkpoint in {shown} can be read: {remedy}{best}")))
 }
 
 /// Reads what a checkpoint's `state.json` holds.
 pub(crate) fn read_state<T: serde::de::DeserializeOwned>(checkpoint: &Path) -> Result<T> {
     let file = checkpoint.join(STATE);
     let text = fs::read_to_string(&file).map_err(|source| Error::io(&file, source))?;
-    let schema = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|state| state["schema"].as_u64());
-    if let Some(schema) = schema.filter(|&schema| schema > SCHEMA.into()) {
+    let damaged = |error: serde_json::Error| {
+        Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})"))
+    };
+    let mut state: Value = serde_json::from_str(&text).map_err(damaged)?;
+    if let Some(schema) = state["schema"].as_u64().filter(|&schema| schema > SCHEMA.into()) {
         return Err(Error::mismatch(format!("{}: schema", file.display()), format!("at most {SCHEMA}"), schema));
     }
-    serde_json::from_str(&text)
-        .map_err(|error| Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})")))
+    let expected = state.as_object_mut().and_then(|state| state.remove(CHECKSUM));
+    let expected = expected.as_ref().and_then(Value::as_str).unwrap_or("none");
+    let found = sum(&state);
+    if expected != found {
+        let what = format!("{}: checksum (the checkpoint is damaged)", file.display());
+        return Err(Error::mismatch(what, expected, found));
+    }
+    serde_json::from_value(state).map_err(|error| Error::data(format!("{}: {error}", file.display())))
+}
+
+/// What a state's entries come to. They are sorted by name, and numbers are read as they were written.
+fn sum(state: &Value) -> String {
+    format!("{:016x}", checksum::part(state.to_string().as_bytes(), 0, u64::from))
 }
 
 /// Where a checkpoint stands in its run, and what is to stay beside it.
@@ -277,9 +299,10 @@ pub(crate) fn write(
     let name = format!("{PREFIX}{:04}{TURN}{:06}", place.at.0, place.at.1);
     put(folder, &name, |folder| {
         tables(folder)?;
-        let text = serde_json::to_string_pretty(record).map_err(|source| Error::Backend { source: source.into() })?;
+        let mut state = serde_json::to_value(record).map_err(|source| Error::Backend { source: source.into() })?;
+        state[CHECKSUM] = sum(&state).into();
         let mut file = AtomicFile::create(&folder.join(STATE))?;
-        file.write(text.as_bytes())?;
+        file.write(format!("{state:#}").as_bytes())?;
         file.commit()
     })?;
     let target = folder.join(&name);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Every;
 use super::loss::Loss;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_positive, check_range};
 use crate::math::Kernel;
 use crate::pretext::{Cbow, PretextTask, PvDbow, PvDm, SkipGram};
 use crate::vocabulary::Subwords;
@@ -105,9 +105,10 @@ pub struct TrainConfig {
     /// Numbers in each vector [1 to 4096]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 100))]
     pub dim: usize,
-    /// Farthest context word, in words; drawn evenly from 1 to this for each centre [1 to 1000]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
-    pub window: usize,
+    /// Farthest context word, in words; drawn evenly from 1 to this for each centre [1 to 1000] [default: 5, pv-dm 2]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
     /// Words predict, too, as in skip-gram, so that documents and words lie in one space
     #[cfg_attr(feature = "cli", arg(long))]
     pub dbow_words: bool,
@@ -145,9 +146,10 @@ pub struct TrainConfig {
     /// Buckets that n-grams are hashed to; only those in use take memory [1 to 2147483647]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = BUCKETS, help_heading = "Subwords"))]
     pub buckets: u32,
-    /// Passes over the corpus [1 to 10000]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 5))]
-    pub epochs: usize,
+    /// Passes over the corpus [1 to 10000] [default: words 5; documents 20, more below 250 000 tokens]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<usize>,
     /// How threads share the work
     #[cfg_attr(feature = "cli", arg(long, value_enum, default_value_t))]
     pub strategy: Strategy,
@@ -216,7 +218,7 @@ impl Default for TrainConfig {
         Self {
             task: Task::SkipGram,
             dim: 100,
-            window: 5,
+            window: None,
             dbow_words: false,
             loss: Loss::Ns,
             negative: 5,
@@ -227,7 +229,7 @@ impl Default for TrainConfig {
             min_n: None,
             max_n: None,
             buckets: BUCKETS,
-            epochs: 5,
+            epochs: None,
             strategy: Strategy::Auto,
             replicas: 2,
             sync_tokens: 1 << 20,
@@ -247,6 +249,8 @@ impl TrainConfig {
     /// Checks every range and fills in what was left to the task's or the other tool's defaults.
     pub fn resolved(&self) -> Result<Self> {
         let resolved = Self {
+            window: Some(self.window()),
+            epochs: Some(self.epochs()),
             ns_exponent: Some(self.ns_exponent()),
             sample: Some(self.sample()),
             lr: Some(self.lr()),
@@ -255,40 +259,20 @@ impl TrainConfig {
             max_n: Some(self.subwords().map_or(0, |subwords| subwords.max_n)),
             ..self.clone()
         };
-        let count = |option: &str, value: usize, most: usize| {
-            if (1..=most).contains(&value) {
-                Ok(())
-            } else {
-                Err(Error::config(option, format!("{value} is out of range, expected 1 to {most}")))
-            }
-        };
-        let number = |option: &str, value: f64, within: std::ops::RangeInclusive<f64>| {
-            if within.contains(&value) {
-                Ok(())
-            } else {
-                let (low, high) = (within.start(), within.end());
-                Err(Error::config(option, format!("{value} is out of range, expected {low} to {high}")))
-            }
-        };
-        count("--dim", self.dim, 4096)?;
-        count("--window", self.window, 1000)?;
-        count("--negative", self.negative, 1000)?;
-        count("--epochs", self.epochs, 10_000)?;
-        count("--threads", self.threads, 1024)?;
-        number("--ns-exponent", resolved.ns_exponent(), -2.0..=2.0)?;
-        number("--sample", resolved.sample(), 0.0..=1.0)?;
-        number("--min-lr", self.min_lr, 0.0..=1.0)?;
-        number("--heldout", self.heldout, 0.0..=0.5)?;
-        if !(2..=64).contains(&self.replicas) {
-            return Err(Error::config("--replicas", format!("{} is out of range, expected 2 to 64", self.replicas)));
-        }
-        if !(1..=MOST_SYNC_TOKENS).contains(&self.sync_tokens) {
-            let reason = format!("{} is out of range, expected 1 to {MOST_SYNC_TOKENS}", self.sync_tokens);
-            return Err(Error::config("--sync-tokens", reason));
-        }
-        if self.patience > 10_000 {
-            return Err(Error::config("--patience", format!("{} is out of range, expected 0 to 10000", self.patience)));
-        }
+        check_range("--dim", self.dim, 1..=4096)?;
+        check_range("--window", resolved.window(), 1..=1000)?;
+        check_range("--negative", self.negative, 1..=1000)?;
+        check_range("--epochs", resolved.epochs(), 1..=10_000)?;
+        check_range("--threads", self.threads, 1..=1024)?;
+        check_range("--ns-exponent", resolved.ns_exponent(), -2.0..=2.0)?;
+        check_range("--sample", resolved.sample(), 0.0..=1.0)?;
+        check_positive("--lr", resolved.lr())?;
+        check_range("--min-lr", self.min_lr, 0.0..=1.0)?;
+        check_range("--heldout", self.heldout, 0.0..=0.5)?;
+        check_range("--replicas", self.replicas, 2..=64)?;
+        check_range("--sync-tokens", self.sync_tokens, 1..=MOST_SYNC_TOKENS)?;
+        check_range("--patience", self.patience, 0..=10_000)?;
+        check_range("--keep", self.keep, 1..=1000)?;
         if self.task.has_documents() && self.heldout > 0.0 {
             let reason = "a document whose sentences are held out would learn nothing; measure on its labels instead";
             return Err(Error::config("--heldout", reason));
@@ -304,13 +288,30 @@ impl TrainConfig {
             let reason = "hs predicts nodes of a tree, which leaves words without vectors; add --dbow-words, or use ns";
             return Err(Error::config("--loss", reason));
         }
-        count("--keep", self.keep, 1000)?;
-        let lr = resolved.lr();
-        if !lr.is_finite() || lr <= 0.0 {
-            return Err(Error::config("--lr", format!("{lr} is out of range, expected a number above 0")));
-        }
         self.kernel()?;
         Ok(resolved)
+    }
+
+    /// The window in force.
+    pub fn window(&self) -> usize {
+        // Near words tell the rest too well: with many of them nothing is left for the document to say.
+        self.window.unwrap_or(if self.task == Task::PvDm { 2 } else { 5 })
+    }
+
+    /// The passes in force, over a corpus that is not small.
+    pub fn epochs(&self) -> usize {
+        // A document is seen once in each pass, a word as often as it occurs: documents need more of them.
+        self.epochs.unwrap_or(if self.task.has_documents() { 20 } else { 5 })
+    }
+
+    /// With as many passes as a corpus of so many tokens needs, if that was left open: the usual, or for documents as many
+    /// as it takes for the words of a small corpus to settle (`docs/benchmarks.md`).
+    pub fn with_epochs_for(&self, tokens: u64) -> Self {
+        const MOST: usize = 100;
+        const ENOUGH_TOKENS: u64 = 5_000_000;
+        let enough = ENOUGH_TOKENS.div_ceil(tokens.max(1)).min(MOST as u64) as usize;
+        let least = if self.task.has_documents() { enough } else { 0 };
+        Self { epochs: Some(self.epochs.unwrap_or(self.epochs().max(least))), ..self.clone() }
     }
 
     /// The noise exponent in force.
@@ -405,22 +406,14 @@ impl TrainConfig {
         if self.kernel == KernelChoice::Reference { format!("reference ({name})") } else { name.into() }
     }
 
-    /// Passes that vectors of documents need over so many tokens: twenty, as is usual, or as many as it takes for the words
-    /// of a small corpus to settle (`docs/benchmarks.md`).
-    pub fn document_epochs(tokens: u64) -> usize {
-        const PASSES: u64 = 20;
-        const MOST: u64 = 100;
-        const ENOUGH_TOKENS: u64 = 5_000_000;
-        ENOUGH_TOKENS.div_ceil(tokens.max(1)).clamp(PASSES, MOST) as usize
-    }
-
     /// The pretext task.
     pub(super) fn pretext(&self) -> Box<dyn PretextTask> {
+        let window = self.window();
         match self.task {
-            Task::SkipGram => Box::new(SkipGram { window: self.window }),
-            Task::Cbow => Box::new(Cbow { window: self.window }),
-            Task::PvDbow => Box::new(PvDbow { words: self.dbow_words.then_some(self.window) }),
-            Task::PvDm => Box::new(PvDm { window: self.window }),
+            Task::SkipGram => Box::new(SkipGram { window }),
+            Task::Cbow => Box::new(Cbow { window }),
+            Task::PvDbow => Box::new(PvDbow { words: self.dbow_words.then_some(window) }),
+            Task::PvDm => Box::new(PvDm { window }),
         }
     }
 }
@@ -442,6 +435,23 @@ mod tests {
         for (config, message) in wrong {
             assert_eq!(config.resolved().expect_err("out of range").to_string(), message);
         }
+    }
+
+    #[test]
+    fn words_and_documents_have_passes_and_windows_of_their_own() {
+        let of = |task, tokens| {
+            let config = TrainConfig { task, ..Default::default() }.with_epochs_for(tokens);
+            let config = config.resolved().expect("defaults");
+            (config.window, config.epochs)
+        };
+        for tokens in [1000, 10_000_000] {
+            assert_eq!(of(Task::SkipGram, tokens), (Some(5), Some(5)));
+        }
+        assert_eq!(of(Task::PvDbow, 10_000_000), (Some(5), Some(20)));
+        assert_eq!(of(Task::PvDm, 100_000), (Some(2), Some(50)));
+        assert_eq!(of(Task::PvDm, 0), (Some(2), Some(100)));
+        let given = TrainConfig { task: Task::PvDm, window: Some(9), epochs: Some(3), ..Default::default() };
+        assert_eq!((given.window(), given.with_epochs_for(1000).epochs()), (9, 3));
     }
 
     #[test]

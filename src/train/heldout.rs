@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::progress::Tally;
 use super::step::{Scratch, Step};
 use super::streams;
 use crate::dataset::Dataset;
@@ -32,22 +33,25 @@ pub(super) fn held_out(share: f64, seed: u64, dataset: &Dataset) -> Result<Vec<u
 ///
 /// Windows and noise are the same each time, so that two measurements differ by what was learned between them alone.
 pub(super) fn loss(step: &Step, tables: &Tables, dataset: &Dataset, sentences: &[u64]) -> Result<f64> {
-    let parts = sentences.par_chunks(SENTENCES).enumerate().map(|(part, sentences)| {
-        let mut scratch = Scratch::new(step, tables)?;
+    let parts: Vec<(usize, &[u64])> = sentences.chunks(SENTENCES).enumerate().collect();
+    let measure = |scratch: &mut Scratch, (part, sentences): (usize, &[u64])| {
         let mut noise = step.objective.noise(step.seed, &[streams::HELD_OUT_NOISE, part as u64]);
         for sentence in sentences.iter().flat_map(|&at| dataset.sentences(at..at + 1)) {
             // A step at rate zero changes nothing and gives the loss.
-            step.sentence(&sentence, [streams::HELD_OUT_WORDS, 0], tables, 0.0, &mut noise, &mut scratch);
+            step.sentence(&sentence, [streams::HELD_OUT_WORDS, 0], tables, 0.0, &mut noise, scratch);
         }
-        let tally = scratch.flush();
-        Ok((tally.loss, tally.predictions))
+        scratch.flush()
+    };
+    let shares = parts.par_chunks(parts.len().div_ceil(rayon::current_num_threads()).max(1)).map(|parts| {
+        let mut scratch = Scratch::new(step, tables)?;
+        Ok(parts.iter().map(|&part| measure(&mut scratch, part)).collect::<Vec<_>>())
     });
     // Summed in order, whoever computed what.
-    let parts = parts.collect::<Result<Vec<_>>>()?;
-    let (loss, predictions) = parts.iter().fold((0.0, 0), |(loss, all), (part, count)| (loss + part, all + count));
-    if predictions == 0 {
+    let mut all = Tally::default();
+    shares.collect::<Result<Vec<_>>>()?.into_iter().flatten().for_each(|part| all.add(part));
+    if all.predictions == 0 {
         let reason = format!("no word has a neighbour in the {} sentences held out; hold out more", sentences.len());
         return Err(Error::config("--heldout", reason));
     }
-    Ok(loss / predictions as f64)
+    Ok(all.mean())
 }

@@ -145,7 +145,7 @@ impl ParagraphVectors {
         row.iter_mut().for_each(|value| *value = (rng.uniform() - 0.5) / dim);
         copies.set(0, [&*row]);
         let mut noise = self.objective.noise(self.config.seed, &path(1));
-        let (epochs, rate) = (self.config.epochs, self.config.lr());
+        let (epochs, rate) = (self.config.epochs(), self.config.lr());
         let (mut kept, mut rows, mut examples, mut steps) = (Vec::new(), Vec::new(), Examples::default(), 0u64);
         for epoch in 0..epochs {
             let left = 1.0 - epoch as f64 / epochs as f64;
@@ -215,7 +215,7 @@ struct Copies {
 impl Copies {
     fn new(model: &ParagraphVectors) -> Result<Self> {
         let (dim, config) = (model.dim(), &model.config);
-        let rows = [1 + 2 * config.window, model.objective.most_outputs()];
+        let rows = [1 + 2 * config.window(), model.objective.most_outputs()];
         let [input, output] = rows.map(|rows| SharedTable::zeros(rows, dim));
         let tables = Tables::new(input?, output?, model.kernel)?;
         let worker = tables.worker()?;

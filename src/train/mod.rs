@@ -42,7 +42,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Divergence, Error, Result};
 use crate::format::native;
 use crate::math::{Kernel, SharedTable, Tables, fingerprint};
 use crate::vocabulary::{Subsampling, Vocabulary};
@@ -58,12 +58,6 @@ use watch::{Pause, Watch};
 
 /// Tokens between two looks at a worker's loss.
 const TALLY_TOKENS: u64 = 1 << 13;
-
-/// A loss so many times that of a model that knows nothing is no learning any more.
-const WORSE_THAN_CHANCE: f64 = 2.0;
-
-/// Predictions whose mean loss is judged.
-const JUDGED: u64 = 1000;
 
 /// Names of the random streams that a run draws from.
 mod streams {
@@ -99,7 +93,7 @@ impl<'a> Trainer<'a> {
     /// Checks the configuration and lays out the tables: two of `vocabulary x dim` numbers, and a row for each document
     /// where the task has such.
     pub fn new(config: &TrainConfig, vocabulary: &'a Vocabulary, dataset: &'a Dataset) -> Result<Self> {
-        let config = config.resolved()?;
+        let config = config.with_epochs_for(dataset.tokens()).resolved()?;
         let (words, dim) = (vocabulary.len(), config.dim);
         let seed = crate::math::Rng::stream(config.seed, &[streams::TABLE]).next();
         config.loss.check(words)?;
@@ -171,8 +165,8 @@ impl<'a> Trainer<'a> {
             objective: config.objective(vocabulary.counts()),
             subsampling: Subsampling::new(vocabulary, config.sample()),
             seed: config.seed,
-            ahead: (config.words_predict() && subwords.is_none()).then_some(config.window),
-            reach: config.window,
+            ahead: (config.words_predict() && subwords.is_none()).then_some(config.window()),
+            reach: config.window(),
             subwords,
             documents: layout::before_documents(&config, vocabulary.len()) as u32,
         };
@@ -347,9 +341,7 @@ impl<'a> Trainer<'a> {
             let tally = scratch.flush();
             round.live.add(tally);
             total.add(tally);
-            // A few predictions may surprise any model; many do not.
-            let is_far_off = tally.predictions >= JUDGED && tally.mean() > WORSE_THAN_CHANCE * chance;
-            tally.loss.is_finite() && !is_far_off
+            tally.divergence(chance)
         };
         for sentence in self.dataset.sentences(self.schedule.sentences(shard)) {
             let lr = self.schedule.lr(tokens);
@@ -359,24 +351,21 @@ impl<'a> Trainer<'a> {
             }
             let pass = [streams::SENTENCE, epoch as u64];
             self.step.sentence(&sentence, pass, tables, lr, &mut noise, scratch);
-            if scratch.tokens() >= TALLY_TOKENS && !tell(scratch) {
-                return self.diverged(round, sender, epoch, tokens, lr);
+            if scratch.tokens() >= TALLY_TOKENS
+                && let Some(cause) = tell(scratch)
+            {
+                return diverged(round, sender, Error::Diverged { epoch: epoch + 1, tokens, lr, cause });
             }
         }
-        if !tell(scratch) {
-            return self.diverged(round, sender, epoch, tokens, self.schedule.lr(tokens));
+        if let Some(cause) = tell(scratch) {
+            let lr = self.schedule.lr(tokens);
+            return diverged(round, sender, Error::Diverged { epoch: epoch + 1, tokens, lr, cause });
         }
         // What was held out counts as done.
         total.tokens = tokens - self.schedule.tokens_before(turn);
         // The receiver lives as long as the scope.
         let _ = sender.send(Ok((turn, total)));
         true
-    }
-
-    fn diverged(&self, round: &Round<'_>, sender: &Sender<Done>, epoch: usize, tokens: u64, lr: f32) -> bool {
-        round.stop.store(true, Relaxed);
-        let _ = sender.send(Err(Error::Diverged { epoch: epoch + 1, tokens, lr }));
-        false
     }
 
     /// Measures on what was held out, and keeps the tables if they are the best so far.
@@ -387,7 +376,7 @@ impl<'a> Trainer<'a> {
         }
         let loss = pool.install(|| heldout::loss(&self.step, &self.tables, self.dataset, &self.heldout))?;
         if !loss.is_finite() {
-            return Err(self.diverged_by_now());
+            return Err(self.no_longer_finite());
         }
         self.state.heldout.push(loss);
         // The last epoch's tables are at hand already.
@@ -486,13 +475,13 @@ impl<'a> Trainer<'a> {
     /// row can overflow in the last few thousand tokens unseen.
     fn check_finite(&mut self) -> Result<()> {
         let is_finite = self.tables.parts_mut().into_iter().all(|table| table.as_rows().are_finite());
-        if is_finite { Ok(()) } else { Err(self.diverged_by_now()) }
+        if is_finite { Ok(()) } else { Err(self.no_longer_finite()) }
     }
 
-    fn diverged_by_now(&self) -> Error {
+    fn no_longer_finite(&self) -> Error {
         let turn = self.state.turn.saturating_sub(1);
-        let tokens = self.schedule.tokens_before(turn);
-        Error::Diverged { epoch: self.schedule.place(turn).0 + 1, tokens, lr: self.schedule.lr(tokens) }
+        let (epoch, tokens) = (self.schedule.place(turn).0 + 1, self.schedule.tokens_before(turn));
+        Error::Diverged { epoch, tokens, lr: self.schedule.lr(tokens), cause: Divergence::NotFinite }
     }
 
     /// Why nothing was there to learn.
@@ -511,17 +500,17 @@ impl<'a> Trainer<'a> {
     }
 
     fn progress(&self, live: Tally, seconds: f64, here: f64) -> Progress {
-        let total = self.schedule.tokens() * self.config.epochs as u64;
+        let total = self.schedule.tokens() * self.config.epochs() as u64;
         let before = self.schedule.tokens_before(self.resumed_at);
         let tokens = self.schedule.tokens_before(self.state.turn) + live.tokens;
-        let epoch = self.schedule.place(self.state.turn).0.min(self.config.epochs - 1);
+        let epoch = self.schedule.place(self.state.turn).0.min(self.config.epochs() - 1);
         let mut tally = self.state.epochs.get(epoch).copied().unwrap_or_default();
         tally.add(live);
         let last = || self.state.epochs.last().map_or(0.0, Tally::mean);
         let speed = (tokens - before) as f64 / here.max(1e-9);
         Progress {
             epoch: epoch + 1,
-            epochs: self.config.epochs,
+            epochs: self.config.epochs(),
             tokens,
             total_tokens: total,
             words_per_second: speed,
@@ -555,6 +544,7 @@ impl<'a> Trainer<'a> {
             tokens,
             words_trained: self.state.epochs.iter().map(|epoch| epoch.targets).sum(),
             epochs: self.state.epoch,
+            planned_epochs: self.config.epochs(),
             vocabulary: self.vocabulary.len(),
             dim: self.config.dim,
             threads: self.config.workers(),
@@ -576,6 +566,13 @@ impl<'a> Trainer<'a> {
 fn sizes(vocabulary: &Vocabulary, subwords: &Option<SubwordRows>, dataset: &Dataset) -> Sizes {
     let ngrams = subwords.as_ref().map_or(0, |subwords| subwords.buckets.len());
     Sizes { words: vocabulary.len(), ngrams, documents: dataset.documents_len() as usize }
+}
+
+/// Ends a round that learns nothing any more; always false.
+fn diverged(round: &Round<'_>, sender: &Sender<Done>, error: Error) -> bool {
+    round.stop.store(true, Relaxed);
+    let _ = sender.send(Err(error));
+    false
 }
 
 fn no_place_for_the_best() -> Error {

@@ -6,7 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Divergence, Result};
+
+/// A loss so many times that of a model that knows nothing is no learning any more.
+const WORSE_THAN_CHANCE: f64 = 2.0;
+
+/// Predictions whose mean loss is judged.
+const JUDGED: u64 = 1000;
 
 /// Hears of a run's progress, about ten times a second, and may stop it; says where checkpoints go.
 pub trait Observer {
@@ -73,6 +79,8 @@ pub struct Summary {
     pub words_trained: u64,
     /// Epochs done.
     pub epochs: usize,
+    /// Epochs asked for: more than were done if `--patience` has ended the run.
+    pub planned_epochs: usize,
     /// Words that have a vector.
     pub vocabulary: usize,
     /// Numbers in a vector.
@@ -125,6 +133,16 @@ impl Tally {
     pub fn mean(&self) -> f64 {
         self.loss / self.predictions.max(1) as f64
     }
+
+    /// Has the loss left all bounds? `chance` is that of a model that knows nothing.
+    pub fn divergence(&self, chance: f64) -> Option<Divergence> {
+        if !self.loss.is_finite() {
+            return Some(Divergence::NotFinite);
+        }
+        // A few predictions may surprise any model; many do not.
+        let is_far_off = self.predictions >= JUDGED && self.mean() > WORSE_THAN_CHANCE * chance;
+        is_far_off.then(|| Divergence::AboveChance { loss: self.mean(), chance })
+    }
 }
 
 /// What the workers have done in the round at hand, as seen from outside.
@@ -151,6 +169,25 @@ impl Live {
             targets: 0,
             predictions: self.predictions.load(Relaxed),
             loss: f64::from_bits(self.loss.load(Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn divergence_tells_numbers_that_are_none_from_losses_above_chance() {
+        let told = |loss: f64, predictions| {
+            let tally = Tally { loss: loss * predictions as f64, predictions, ..Tally::default() };
+            tally.divergence(4.0).map(|cause| cause.to_string())
+        };
+        assert_eq!((told(8.0, 1000), told(9.0, 999)), (None, None));
+        let far_off = "the loss, 9.0000, is far above that of knowing nothing, 4.0000";
+        assert_eq!(told(9.0, 1000).as_deref(), Some(far_off));
+        for loss in [f64::NAN, f64::INFINITY] {
+            assert_eq!(told(loss, 1).as_deref(), Some("the loss, or a number of the model, is no longer finite"));
         }
     }
 }

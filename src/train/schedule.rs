@@ -43,7 +43,7 @@ impl Schedule {
             (config.replicas, turns.min(shards.len() / (ROUNDS * config.replicas)).max(1))
         });
         let lr = config.lr();
-        Self { shards, starts, epochs: config.epochs, lr, min_lr: lr * config.min_lr, replicas }
+        Self { shards, starts, epochs: config.epochs(), lr, min_lr: lr * config.min_lr, replicas }
     }
 
     /// All turns of the run.

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_range};
 
 /// More characters than any n-gram needs.
 const LONGEST: usize = 64;
@@ -25,18 +25,12 @@ pub struct Subwords {
 impl Subwords {
     /// Checks the ranges; the message names the flag.
     pub fn validate(&self) -> Result<()> {
-        if !(1..=LONGEST).contains(&self.min_n) {
-            return Err(Error::config("--min-n", format!("{} is out of range, expected 1 to {LONGEST}", self.min_n)));
-        }
+        check_range("--min-n", self.min_n, 1..=LONGEST)?;
         if !(self.min_n..=LONGEST).contains(&self.max_n) {
             let reason = format!("{} is out of range, expected --min-n ({}) to {LONGEST}", self.max_n, self.min_n);
             return Err(Error::config("--max-n", reason));
         }
-        if self.buckets == 0 || self.buckets > i32::MAX as u32 {
-            let reason = format!("{} is out of range, expected 1 to {}", self.buckets, i32::MAX);
-            return Err(Error::config("--buckets", reason));
-        }
-        Ok(())
+        check_range("--buckets", self.buckets, 1..=i32::MAX as u32)
     }
 
     /// Appends the bucket of each n-gram of a word, in fastText's order; one that occurs twice stands twice.

@@ -45,9 +45,30 @@ fn patience_stops_at_the_epoch_that_it_allows() {
         let report = folder.json(&format!("{TRAIN} -o run{patience} --heldout 10% --patience {patience}"));
         let (epoch, epochs) = (report["epoch"].as_u64(), report["epochs"].as_u64());
         assert_eq!(epoch.map(|epoch| epoch + patience), epochs, "{report}");
+        assert_eq!((&report["planned_epochs"], &whole["planned_epochs"]), (&12.into(), &whole["epochs"]));
         let (stopped, whole) = (losses(&report), losses(&whole));
         assert_eq!((best(&stopped), &stopped[..]), (epoch, &whole[..stopped.len()]));
     }
+}
+
+#[test]
+fn a_stop_by_patience_and_a_rising_loss_are_told() {
+    let folder = folder();
+    let ran = folder.firth(&format!("{TRAIN} -o run --heldout 10% --patience 1"));
+    assert!(ran.expect_code(0).stdout.contains("of 12 (--patience)"), "{}", ran.stdout);
+    assert!(!folder.firth(&format!("{TRAIN} -o run --force")).expect_code(0).stdout.contains("--patience"));
+    // Articles of a few words each: a high rate learns each by heart, and forgets it with the next.
+    let word = |article: usize, at: usize| format!("w{} ", (article * 37 + at * at * 11 % 8 * 53) % 300);
+    let line = |line: usize| (0..10).map(|at| word(line / 12, at + line)).collect::<String>() + "\n";
+    folder.write("a.txt", (0..720).map(line).collect::<String>());
+    let train =
+        "train skipgram a.txt --strategy serial --lr 0.2 --epochs 6 --sample 0 --dim 20 --min-count 1 -o run --force";
+    for (flags, look) in [("", "look at --heldout 1%"), ("--heldout 10%", "look at the held-out loss")] {
+        let ran = folder.firth(&format!("{train} {flags}"));
+        assert!(ran.expect_code(0).stderr.contains(look), "{}{}", ran.stdout, ran.stderr);
+    }
+    // One epoch cannot rise.
+    assert!(!folder.firth(&format!("{train} --epochs 1")).stderr.contains("rose"));
 }
 
 #[test]

@@ -51,6 +51,36 @@ fn standard_output_and_devices_hold_no_results() {
 }
 
 #[test]
+fn a_name_that_looks_like_a_files_is_said_to_be_a_folders() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    for (name, is_told) in [("v.vce", true), ("run", false), ("run.v1", false), ("v.bin", false)] {
+        let ran = folder.firth(&format!("train cbow a.txt --dim 4 --epochs 1 -o {name}"));
+        let told =
+            ran.expect_code(0).stderr.lines().any(|line| line.contains("the folder of a run") && line.contains(".bin"));
+        assert_eq!((told, folder.join(name).is_dir()), (is_told, name != "v.bin"), "{name}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_log_takes_the_place_of_nothing_but_a_log() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_vectors("v.txt");
+    let train = "train cbow a.txt --dim 4 --epochs 1 -o run";
+    let vectors = folder.read("v.txt");
+    for command in [train, "train cbow a.txt -o run --dry-run", "corpus build a.txt -o corpus", "demo"] {
+        folder.firth(&format!("{command} --log-json v.txt")).expect_error(2, &["v.txt", "no log", "another file"]);
+        assert_eq!((folder.read("v.txt"), folder.names()), (vectors.clone(), vec!["a.txt".into(), "v.txt".into()]));
+    }
+    folder.write("log", "");
+    for _ in 0..2 {
+        folder.firth(&format!("{train} --force --log-json log")).expect_code(0);
+        assert!(folder.read("log").ends_with('\n'));
+    }
+}
+
+#[test]
 fn a_log_never_takes_the_place_of_an_input() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

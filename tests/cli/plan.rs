@@ -92,6 +92,10 @@ fn what_does_not_fit_an_earlier_run_is_refused() {
     folder.firth("train cbow a.txt -o new --from none").expect_error(3, &["none"]);
     folder.firth("train cbow a.txt -o new --from v.txt").expect_error(3, &["v.txt", "how often"]);
     folder.firth("train cbow a.txt -o new --grow-vocabulary").expect_error(2, &["--from"]);
+    for flag in ["--min-count", "--max-vocabulary"] {
+        let train = format!("train cbow a.txt -o new --from run {flag} 3");
+        folder.firth(&train).expect_error(2, &[flag, "no effect", "--grow-vocabulary"]);
+    }
     folder.firth("train cbow a.txt -o new --from run --vocabulary run").expect_error(2, &["--vocabulary"]);
     assert!(!folder.join("new").exists());
 }

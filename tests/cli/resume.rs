@@ -131,15 +131,19 @@ fn a_run_killed_as_it_ends_has_both_tables_or_can_be_resumed() -> Tested {
 fn a_damaged_checkpoint_is_named_and_the_one_before_it_used() -> Tested {
     let (folder, whole) = stopped("--keep 2")?;
     let newest = folder.join("run/checkpoints").join(&checkpoints(&folder)[1]);
-    for name in ["words.safetensors", "context.safetensors", "state.json"] {
+    for (name, is_cut) in
+        [("words.safetensors", false), ("context.safetensors", true), ("state.json", true), ("state.json", false)]
+    {
         let file = newest.join(name);
         let mut bytes = std::fs::read(&file)?;
-        if name == "words.safetensors" {
+        if is_cut {
+            bytes.truncate(bytes.len() / 2);
+        } else if name == "state.json" {
+            bytes = String::from_utf8(bytes)?.replace("\"turn\": ", "\"turn\": 1").into();
+        } else {
             // The vectors lie before the keys, which are shorter than this.
             let at = bytes.len() - 300;
             bytes[at] ^= 1;
-        } else {
-            bytes.truncate(bytes.len() / 2);
         }
         std::fs::write(&file, bytes)?;
         let ran = folder.firth("resume run");
@@ -162,8 +166,15 @@ fn without_a_good_checkpoint_nothing_is_deleted() -> Tested {
         folder.write(&format!("run/checkpoints/{name}/state.json"), "{");
     }
     let before = folder.names_in("run");
-    folder.firth("resume run").expect_error(3, &[&found[1], "state.json", "damaged"]);
+    let ran = folder.firth("resume run");
+    ran.expect_error(
+        3,
+        &[&found[1], "state.json", "damaged", "no checkpoint in run/checkpoints can be read", "train anew"],
+    );
+    assert!(!ran.stderr.contains("best epoch"), "{}", ran.stderr);
     assert_eq!((checkpoints(&folder), folder.names_in("run")), (found, before));
+    std::fs::create_dir(folder.join("run/checkpoints/best-epoch-0001"))?;
+    folder.firth("resume run").expect_error(3, &["best-epoch-0001 beside it holds the best epoch so far"]);
     Ok(())
 }
 
@@ -204,12 +215,35 @@ fn what_cannot_be_resumed_is_refused_with_a_reason() -> Tested {
     folder.firth(&format!("{SERIAL} -o done --dim 12 --epochs 1")).expect_code(0);
     folder.firth("resume done").expect_error(2, &["done: is finished"]);
     folder.firth("resume empty").expect_error(3, &["empty", "no checkpoint to resume from"]);
-    folder.firth("resume none").expect_error(3, &["none"]);
+    folder.firth("resume none").expect_error(3, &["none: does not exist"]);
     folder.firth("resume a.txt").expect_error(3, &["a.txt: is no folder"]);
     assert_eq!(
         (folder.names(), folder.names_in("empty").len()),
         (["a.txt", "done", "empty"].map(String::from).into(), 0)
     );
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_names_its_run() -> Tested {
+    let (folder, _) = stopped("")?;
+    for part in ["run/checkpoints".into(), format!("run/checkpoints/{}", checkpoints(&folder)[0])] {
+        folder.firth(&format!("resume {part}")).expect_error(2, &[&part, "is part of a run", "/run"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_run_keeps_is_neither_listed_nor_taken() -> Tested {
+    let (folder, _) = stopped("")?;
+    let help = folder.firth("resume --help");
+    assert!(help.expect_code(0).stdout.contains("--threads"));
+    folder.write("threads.toml", "threads = 1\n");
+    for flag in ["--seed", "--config"] {
+        assert!(!help.stdout.contains(flag), "{}", help.stdout);
+        let value = if flag == "--seed" { "3" } else { "threads.toml" };
+        folder.firth(&format!("resume run {flag} {value}")).expect_error(2, &[flag, "no effect"]);
+    }
     Ok(())
 }
 

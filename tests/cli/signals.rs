@@ -37,8 +37,11 @@ fn a_finished_run_is_replaced_by_a_finished_one_only() -> Tested {
         (vec!["a.txt".into(), "run".into(), "run.unfinished".into()], before.clone())
     );
 
+    folder.firth("resume run").expect_error(2, &["run: is finished", "firth resume run.unfinished"]);
+
     let flags = "--force --epochs 300 --dim 8 --checkpoint-every 0.02s";
-    folder.firth(&format!("train skipgram a.txt -o run {flags}")).expect_code(0);
+    let ran = folder.firth(&format!("train skipgram a.txt -o run {flags}"));
+    assert!(ran.expect_code(0).stderr.contains("warning: run.unfinished: an earlier run"), "{}", ran.stderr);
     assert_eq!(folder.names(), ["a.txt", "run"], "the unfinished one was replaced on the way");
     assert!(vectors()? != before && !folder.names_in("run/checkpoints").is_empty());
     Ok(())

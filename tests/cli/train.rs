@@ -144,7 +144,7 @@ fn words_that_a_format_cannot_hold_are_told_before_training() {
 #[test]
 fn a_refused_run_leaves_no_log() {
     let folder = folder();
-    folder.write("old", "mine");
+    folder.write("old", "");
     for arguments in
         ["train cbow none.txt -o run", "train cbow a.txt -o run --min-count 9999", "corpus build none.txt -o corpus"]
     {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::{Recommend, best, check, check_items};
 use crate::embeddings::Neighbor;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_positive};
 use crate::estimator::Fit;
 use crate::math::{Matrix, SparseMatrix};
 
@@ -92,10 +92,7 @@ impl Fit<SparseMatrix> for Ease {
     type Model = ItemItem;
 
     fn fit(&self, users: &SparseMatrix) -> Result<ItemItem> {
-        if !(self.lambda.is_finite() && self.lambda > 0.0) {
-            let reason = format!("{} is out of range, expected a number above 0", self.lambda);
-            return Err(Error::config("--lambda", reason));
-        }
+        check_positive("--lambda", self.lambda)?;
         let mut gram = gram(users)?;
         let items = users.cols();
         (0..items).for_each(|item| gram[item * items + item] += self.lambda);

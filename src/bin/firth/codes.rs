@@ -81,7 +81,10 @@ pub fn print(summary: &Summary, rows: &Rows, target: &Path, globals: &Globals) -
             ),
         ),
         ("codes", format!("{} of {} numbers", thousands(rows.input.rows() as u64), summary.dim)),
-        ("trained", format!("{}, {}", counted(summary.epochs as u64, "epoch", "epochs"), clock(summary.train_seconds))),
+        (
+            "trained",
+            format!("{}, {}", training::epochs(summary.epochs, summary.planned_epochs), clock(summary.train_seconds)),
+        ),
         (
             "training speed",
             format!(

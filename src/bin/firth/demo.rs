@@ -133,7 +133,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         let config = TrainConfig {
             task,
             dim: DIM,
-            epochs: EPOCHS,
+            epochs: Some(EPOCHS),
             threads: globals.threads(),
             seed: globals.seed,
             ..TrainConfig::default()

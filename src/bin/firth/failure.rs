@@ -194,7 +194,8 @@ mod tests {
         assert_eq!(Failure::Input(io()).exit_code(), 3);
         assert_eq!(Failure::from(firth::Error::config("--dim", "0")).exit_code(), 2);
         assert_eq!(Failure::Input(firth::Error::line("a", 1, "x")).exit_code(), 3);
-        assert_eq!(Failure::from(firth::Error::Diverged { epoch: 1, tokens: 2, lr: 3.0 }).exit_code(), 4);
+        let cause = firth::error::Divergence::NotFinite;
+        assert_eq!(Failure::from(firth::Error::Diverged { epoch: 1, tokens: 2, lr: 3.0, cause }).exit_code(), 4);
         assert_eq!(Failure::from(firth::Error::Interrupted).exit_code(), 130);
         assert_eq!(Failure::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe)).exit_code(), 0);
     }

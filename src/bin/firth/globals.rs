@@ -46,8 +46,6 @@ impl Globals {
 /// The flags on the command line itself, without those that a config file or a default gave.
 pub struct Typed {
     flags: Vec<String>,
-    /// Those typed and those of a settings file.
-    given: Vec<String>,
     settings: toml::Table,
 }
 
@@ -71,17 +69,16 @@ impl Typed {
             })
         };
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let all = || command.get_arguments().filter(|argument| given(argument.get_id().as_str()));
+        let all = command.get_arguments().filter(|argument| given(argument.get_id().as_str()));
         let name = |argument: &clap::Arg| argument.get_long().map(str::to_owned);
-        let flags = all().filter(|argument| spelt(argument)).filter_map(name).collect();
-        let given = all().filter_map(name).collect();
+        let flags = all.filter(|argument| spelt(argument)).filter_map(name).collect();
         let settings = command
             .get_arguments()
             .filter_map(|argument| Some((argument.get_long()?, setting(argument, matches)?)))
             .filter(|(long, _)| !NO_SETTINGS.contains(long))
             .map(|(long, value)| (long.to_owned(), value))
             .collect();
-        Self { flags, given, settings }
+        Self { flags, settings }
     }
 
     /// All settings of the command, given or default, as a file for `--config` holds them.
@@ -92,11 +89,6 @@ impl Typed {
     /// Was a flag typed?
     pub fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|typed| typed == flag)
-    }
-
-    /// Has a flag another value than its default, typed or from a settings file?
-    pub fn is_given(&self, flag: &str) -> bool {
-        self.given.iter().any(|given| given == flag)
     }
 
     /// Refuses a flag that was typed and would change nothing.

@@ -224,7 +224,7 @@ fn add_unfinished(report: &mut Report, path: &Path, check: bool) -> Outcome {
         damaged.into_iter().for_each(warn);
         let config = checkpoint.config();
         report.dim = Some(config.dim);
-        add_epochs(report, checkpoint.epochs(), config.epochs);
+        add_epochs(report, checkpoint.epochs(), config.epochs());
         report.metadata.extend([
             ("checkpoint".to_owned(), checkpoint.path().display().to_string()),
             ("tokens done".to_owned(), checkpoint.tokens().to_string()),

@@ -6,7 +6,9 @@ use firth::autoencoder;
 use firth::format::{self, Format};
 
 use crate::failure::{Failure, Outcome};
+use crate::globals::Globals;
 use crate::ownership;
+use crate::progress::note;
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
 const FILE_ENDINGS: [&str; 10] = ["gz", "zst", "bz2", "xz", "zip", "arrow", "json", "pkl", "model", "h5"];
@@ -38,6 +40,16 @@ pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
         return Err(Failure::usage(message));
     }
     Ok(())
+}
+
+/// Says of a name that looks like a file's that it will be a folder's.
+pub fn note_folder(target: &Path, globals: &Globals) {
+    let ending = target.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    // What has no letters alone is a version or a number: run.v1.
+    if !ending.is_empty() && ending.chars().all(char::is_alphabetic) {
+        let (shown, endings) = (target.display(), format::endings());
+        note(globals, format_args!("{shown}: will be the folder of a run; vectors alone go to names with {endings}"));
+    }
 }
 
 /// The format of the vectors if they are written alone, without the folder of a run.

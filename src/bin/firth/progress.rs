@@ -1,14 +1,14 @@
 //! Reports while a command works: one line on standard error, one JSON line in each log.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use firth::Error;
 use serde::Serialize;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::process;
 
@@ -61,6 +61,9 @@ impl Meter {
     }
 }
 
+/// More than the first line of a log ever has.
+const LONGEST_LINE: u64 = 1 << 16;
+
 /// The event that tells how far the encoding of text has come.
 pub const BUILD: &str = "build";
 
@@ -74,11 +77,12 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts the logs; one that exists is replaced.
+    /// Starts the logs; one that exists is replaced, but nothing else is.
     pub fn create<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Outcome<Self> {
         let mut log = Self { files: Vec::new(), is_new: Vec::new(), is_kept: false };
         for path in paths {
             let is_new = path.symlink_metadata().is_err();
+            refuse_foreign(path)?;
             let file = File::create(path).map_err(|source| Error::io(path, source))?;
             log.files.push((path.to_owned(), BufWriter::new(file)));
             log.is_new.push(is_new);
@@ -119,6 +123,24 @@ impl Log {
         }
         Ok(())
     }
+}
+
+/// Refuses a file that holds something else than a log: a text or vectors, say.
+fn refuse_foreign(path: &Path) -> Outcome {
+    // Of a device or a pipe nothing is lost.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_LINE).read_to_end(&mut start));
+    read.map_err(|source| Error::io(path, source))?;
+    let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let line: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
+    if start.is_empty() || line["event"].is_string() && line["time"].is_number() {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(Failure::usage(format!("{shown}: is no log of firth's, which --log-json would replace; name another file")))
 }
 
 impl Drop for Log {

@@ -16,6 +16,8 @@ use crate::{codes, documents, output, signals};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, clap::Args)]
+#[command(arg = hidden("seed").value_parser(clap::value_parser!(u64)))]
+#[command(arg = hidden("config").value_parser(clap::value_parser!(PathBuf)))]
 #[command(after_help = "Example:\n  firth resume run\n\n\
     A run that was killed and resumed gives the same vectors, to the last bit, as one that was not\n\
     (with --strategy serial or averaged).")]
@@ -25,26 +27,51 @@ pub struct Flags {
     run: PathBuf,
 }
 
+/// A flag of every command that a run which goes on has no use for: known, to be refused with a reason, but not listed.
+fn hidden(flag: &'static str) -> clap::Arg {
+    clap::Arg::new(flag).long(flag).hide(true)
+}
+
 /// Trains what is left, and writes the run.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
-    typed.refuse("seed", "a run keeps the seed that it began with")?;
+    ["seed", "config"].iter().try_for_each(|flag| typed.refuse(flag, "a run keeps the settings that it began with"))?;
     let (started, run) = (Instant::now(), flags.run.as_path());
     let shown = run.display();
+    if let Some(whole) = run_of_checkpoint(run) {
+        let whole = whole.display();
+        return Err(Failure::usage(format!("{shown}: is part of a run, which goes on with firth resume {whole}")));
+    }
     // Locked before anything is read: another process may be finishing the run or replacing a checkpoint.
     let _lock = run_folder::is_unfinished(run).then(|| Lock::take(run)).transpose()?;
     let is_autoencoder = run_folder::task(run).as_deref() == Some(codes::TASK);
     if run_folder::is_finished(run) {
-        let next = if is_autoencoder || run.join(run_folder::DOCUMENTS).is_file() {
+        let interim = run_folder::interim(run);
+        let next = if run_folder::is_unfinished(&interim) {
+            let interim = interim.display();
+            format!("{interim}, which was to replace it, is not: firth resume {interim}")
+        } else if is_autoencoder || run.join(run_folder::DOCUMENTS).is_file() {
             format!("what it has not seen is embedded by firth embed {shown} INPUT")
         } else {
             format!("to train on, use firth train skipgram TEXT --from {shown} -o NEW")
         };
         return Err(Failure::usage(format!("{shown}: is finished; {next}")));
     }
+    if !run.exists() {
+        return Err(Failure::Input(firth::Error::data(format!(
+            "{shown}: does not exist, expected the folder of a run"
+        ))));
+    }
     if !run.is_dir() {
         return Err(Failure::Input(firth::Error::data(format!("{shown}: is no folder, expected that of a run"))));
     }
     if is_autoencoder { autoencoder(run, started, globals) } else { words(run, started, globals) }
+}
+
+/// The run of a checkpoint, of the tables of a best epoch, or of the folder of both.
+fn run_of_checkpoint(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let checkpoints = path.ancestors().take(2).find(|folder| folder.ends_with(CHECKPOINTS))?;
+    checkpoints.parent().filter(|run| run_folder::task(run).is_some()).map(Path::to_owned)
 }
 
 fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
@@ -53,7 +80,7 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     corpus.dataset.verify().reading()?;
     let mut trainer = Trainer::resume(&checkpoint, globals.threads(), &corpus.vocabulary, &corpus.dataset).reading()?;
     let work = Work::words(trainer.config().workers());
-    tell(run, checkpoint.epochs(), checkpoint.config().epochs, globals);
+    tell(run, checkpoint.epochs(), checkpoint.config().epochs(), globals);
     drop(checkpoint);
     let (mut folder, mut log) = begin(run, globals)?;
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Typed;
+use crate::progress::warn;
 use crate::staged::{self, Staged};
 use crate::{config, signals, text};
 
@@ -43,12 +44,21 @@ pub struct RunFolder {
 impl RunFolder {
     /// A folder in the making that will be named `target`.
     pub fn new(target: &Path, force: bool) -> Outcome<Self> {
+        refuse_running(target, force)?;
+        let interim = interim(target);
+        if force && target.exists() && !is_unfinished(target) && interim.exists() {
+            staged::refuse_existing(&interim, force)?;
+            refuse_running(&interim, force)?;
+            let shown = interim.display();
+            warn(format_args!("{shown}: an earlier run, which the first checkpoint of this one will replace"));
+        }
         let staged = Staged::folder(target, force)?;
         Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: false })
     }
 
     /// No folder: vectors alone will be named `target`.
     pub fn bare(target: &Path, force: bool) -> Outcome<Self> {
+        refuse_running(target, force)?;
         let staged = Staged::new(target, force)?;
         Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: true })
     }
@@ -91,16 +101,12 @@ impl RunFolder {
             // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
             let corpus = File::open(staged.path().join("dataset.safetensors"));
             let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
-            if self.target.exists() && !is_unfinished(&self.target) {
-                let mut name = self.target.file_name().unwrap_or_default().to_owned();
-                name.push(".unfinished");
-                staged.commit_as(Path::new(&name))?;
-                self.interim = Some(self.target.with_file_name(name));
-            } else {
-                // Another process may have begun to go on with the run that is replaced.
-                let _lock = self.target.exists().then(|| Lock::take(&self.target)).transpose()?;
-                staged.commit()?;
-            }
+            let is_taken = self.target.exists() && !is_unfinished(&self.target);
+            let place = if is_taken { interim(&self.target) } else { self.target.clone() };
+            // Another process may have begun to go on with the run that is replaced.
+            let _lock = is_unfinished(&place).then(|| Lock::take(&place)).transpose()?;
+            staged.commit_as(Path::new(place.file_name().unwrap_or_default()))?;
+            self.interim = is_taken.then_some(place);
         }
         signals::can_be_resumed(self.place());
         Ok(())
@@ -123,6 +129,21 @@ impl RunFolder {
     pub fn is_published(&self) -> bool {
         self.staged.is_none()
     }
+}
+
+/// The name of a run that is to replace something finished, until it is finished itself.
+pub fn interim(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(".unfinished");
+    target.with_file_name(name)
+}
+
+/// Refuses to replace a run under the process that trains it, whose checkpoints the new one would get.
+fn refuse_running(target: &Path, force: bool) -> Outcome {
+    if force && is_unfinished(target) {
+        drop(Lock::take(target)?);
+    }
+    Ok(())
 }
 
 /// What a run learns, and from what.

@@ -1,6 +1,6 @@
 //! Outputs that appear whole or not at all, and never in the place of what others made.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use crate::{ownership, signals};
 /// Dropped before [`Staged::commit`], or on Ctrl-C, it leaves nothing behind.
 pub struct Staged {
     work: TempDir,
+    #[allow(dead_code)] // Held, not used.
+    lock: Option<File>,
     name: PathBuf,
     parent: PathBuf,
     made_parents: Vec<PathBuf>,
@@ -23,6 +25,11 @@ pub struct Staged {
     is_kept: bool,
 }
 
+/// What the name of the hidden folder begins and ends with.
+const PREFIX: &str = ".firth-";
+const SUFFIX: &str = ".tmp";
+/// The name of the file, within the hidden folder, that its process keeps locked and that tells the machine.
+const LOCK: &str = ".lock";
 /// The name of the folder, within the hidden one, of what is not part of the output.
 const SCRATCH: &str = ".scratch";
 /// The name of the folder, within the hidden one, of what is replaced, until it goes with the hidden one.
@@ -50,13 +57,25 @@ impl Staged {
         let made_parents =
             parent.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect::<Vec<_>>();
         fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
-        let work = tempfile::Builder::new()
-            .prefix(".firth-")
-            .suffix(".tmp")
-            .tempdir_in(parent)
-            .map_err(|source| Error::io(parent, source))?;
+        remove_abandoned(parent);
+        let work = hidden_folder(parent).map_err(|source| Error::io(parent, source))?;
         signals::remove_on_interrupt(work.path(), &made_parents);
-        Ok(Self { work, name: name.into(), parent: parent.into(), made_parents, force, is_kept: false })
+        let (name, parent) = (name.into(), parent.into());
+        let mut staged = Self { work, lock: None, name, parent, made_parents, force, is_kept: false };
+        staged.lock = staged.hold()?;
+        Ok(staged)
+    }
+
+    /// Marks the hidden folder as one whose process lives; where files cannot be locked, nothing marks it.
+    fn hold(&self) -> Outcome<Option<File>> {
+        let Some(machine) = machine() else { return Ok(None) };
+        // It gets its name locked, so that nobody meets it otherwise.
+        let nameless = self.scratch()?.join(LOCK);
+        let failed = |source| Error::io(&nameless, source);
+        fs::write(&nameless, machine).map_err(failed)?;
+        let lock = File::open(&nameless).map_err(failed)?;
+        let is_held = lock.try_lock().is_ok() && fs::rename(&nameless, self.work.path().join(LOCK)).is_ok();
+        Ok(is_held.then_some(lock))
     }
 
     /// Where to write now; its last part is the final name.
@@ -81,6 +100,8 @@ impl Staged {
 
     /// Gives the output its name.
     pub fn commit(mut self) -> Outcome {
+        // What is put aside from here on, a kill would leave here alone: nobody may take it for abandoned.
+        let _ = fs::remove_file(self.work.path().join(LOCK));
         let names = self.names()?;
         for name in &names {
             refuse_existing(&self.parent.join(name), self.force)?;
@@ -129,8 +150,36 @@ impl Drop for Staged {
 pub fn take_place(new: &Path, target: &Path) -> Outcome {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| Error::io(target, source);
-    let aside = tempfile::Builder::new().prefix(".firth-").suffix(".tmp").tempdir_in(parent).map_err(failed)?;
+    let aside = hidden_folder(parent).map_err(failed)?;
     Ok(replace(new, target, &aside.path().join("replaced")).map_err(failed)?)
+}
+
+fn hidden_folder(parent: &Path) -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(parent)
+}
+
+/// What tells this machine, from its start to its end, from others that share a disk and may not see its locks. Only Linux
+/// has it.
+fn machine() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()
+}
+
+/// Deletes the hidden folders in which killed processes were making outputs: those with a lock of this machine that nobody
+/// holds.
+fn remove_abandoned(parent: &Path) {
+    let Some(machine) = machine() else { return };
+    for entry in fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+        let path = entry.path().join(LOCK);
+        if !is_ours || fs::read_to_string(&path).ok().as_ref() != Some(&machine) {
+            continue;
+        }
+        if File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Somebody else's may not be ours to delete.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Names `new` as `target`. A folder of that name is put aside, and back again if that fails.
@@ -142,7 +191,8 @@ fn replace(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     fs::rename(new, target).or_else(|error| fs::rename(aside, target).and(Err(error)))
 }
 
-fn refuse_existing(target: &Path, force: bool) -> Outcome {
+/// Refuses what is there already or, with `force`, only what is not firth's to replace.
+pub fn refuse_existing(target: &Path, force: bool) -> Outcome {
     if !force && target.symlink_metadata().is_ok() {
         return Err(Failure::usage(format!(
             "{}: is there already; name another output or replace it with --force",
@@ -186,6 +236,27 @@ mod tests {
         Staged::folder(&target, true)?.commit()?;
         assert_eq!(fs::read_dir(&target)?.count(), 0);
         assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_killed_process_left_goes_and_what_a_living_one_makes_stays() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let paths = [".firth-a.tmp", ".firth-b.tmp", ".firth-c.tmp", "d"].map(|name| folder.path().join(name));
+        paths.iter().try_for_each(fs::create_dir)?;
+        let [killed, unmarked, elsewhere, other] = &paths;
+        for (path, machine) in [(killed, machine()), (elsewhere, Some("another".into())), (other, machine())] {
+            fs::write(path.join(LOCK), machine.unwrap_or_default())?;
+        }
+        let first = Staged::folder(&folder.path().join("first"), false)?;
+        assert!(!killed.exists() && [unmarked, elsewhere, other].iter().all(|path| path.exists()));
+        let second = Staged::folder(&folder.path().join("second"), false)?;
+        assert!(first.path().exists());
+        first.commit()?;
+        second.commit()?;
+        assert_eq!(fs::read_dir(folder.path().join("first"))?.count(), 0);
+        assert_eq!(fs::read_dir(folder.path())?.count(), 5);
         Ok(())
     }
 

@@ -174,8 +174,10 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
         ("documents", thousands(report.documents)),
         ("sentences", thousands(report.sentences)),
         ("tokens", thousands(report.tokens)),
+        ("distinct words", thousands(report.types)),
         ("tokens kept", thousands(report.tokens_kept)),
-        ("vocabulary", format!("{} of {} distinct words", thousands(report.vocabulary), thousands(report.types))),
+        // Words of an earlier vocabulary need not occur in the text.
+        ("vocabulary", counted(report.vocabulary, "word", "words")),
     ];
     if !report.phrases.is_empty() {
         let passes: Vec<String> = report.phrases.iter().map(|&pairs| thousands(pairs)).collect();

@@ -46,16 +46,7 @@ pub enum Command {
     /// vectors.
     #[command(
         allow_negative_numbers = true,
-        mut_arg("heldout", |flag| flag.hide(true)),
-        mut_arg("min_n", |flag| flag.hide(true)),
-        mut_arg("max_n", |flag| flag.hide(true)),
-        mut_arg("buckets", |flag| flag.hide(true)),
-        mut_arg("patience", |flag| flag.hide(true)),
-        mut_arg("from", |flag| flag.hide(true)),
-        mut_arg("grow_vocabulary", |flag| flag.hide(true)),
-        mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
-        // A word that two documents share tells something of both.
-        mut_arg("min_count", |flag| flag.default_value("2")),
+        mut_args(of_documents),
         after_help = "Example:\n  firth train pv-dbow docs.txt -o run && firth nearest run --documents \"a few words\""
     )]
     PvDbow(Flags),
@@ -63,18 +54,7 @@ pub enum Command {
     /// word vectors.
     #[command(
         allow_negative_numbers = true,
-        mut_arg("heldout", |flag| flag.hide(true)),
-        mut_arg("min_n", |flag| flag.hide(true)),
-        mut_arg("max_n", |flag| flag.hide(true)),
-        mut_arg("buckets", |flag| flag.hide(true)),
-        mut_arg("patience", |flag| flag.hide(true)),
-        mut_arg("from", |flag| flag.hide(true)),
-        mut_arg("grow_vocabulary", |flag| flag.hide(true)),
-        mut_arg("epochs", |flag| flag.help(DOCUMENT_EPOCHS).hide_default_value(true)),
-        // A word that two documents share tells something of both.
-        mut_arg("min_count", |flag| flag.default_value("2")),
-        // Near words tell the rest too well: with many of them nothing is left for the document to say.
-        mut_arg("window", |flag| flag.default_value("2")),
+        mut_args(of_documents),
         mut_arg("dbow_words", |flag| flag.hide(true)),
         after_help = "Example:\n  firth train pv-dm docs.txt -o run && firth nearest run --documents \"a few words\""
     )]
@@ -90,8 +70,18 @@ pub enum Command {
     Autoencoder(autoencoder::Flags),
 }
 
-/// A document is seen once in each pass, a word as often as it occurs: documents need more of them.
-const DOCUMENT_EPOCHS: &str = "Passes over the corpus [1 to 10000] [default: 20, more below 250 000 tokens]";
+/// A flag as the tasks of documents have it.
+fn of_documents(flag: clap::Arg) -> clap::Arg {
+    const WITHOUT_EFFECT: [&str; 7] = ["heldout", "patience", "min_n", "max_n", "buckets", "from", "grow_vocabulary"];
+    if WITHOUT_EFFECT.contains(&flag.get_id().as_str()) {
+        flag.hide(true)
+    } else if flag.get_id() == "min_count" {
+        // A word that two documents share tells something of both.
+        flag.default_value("2")
+    } else {
+        flag
+    }
+}
 
 /// Flags of all tasks that predict words.
 #[derive(Debug, clap::Args)]
@@ -142,6 +132,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         for flag in ["checkpoint-every", "keep"] {
             typed.refuse(flag, "vectors alone have no place for checkpoints; name a folder with -o")?;
         }
+    } else {
+        place::note_folder(target, globals);
     }
     let encoded_input = match flags.inputs.as_slice() {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
@@ -154,13 +146,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;
     }
     let earlier = flags.from.as_deref().map(Earlier::read).transpose()?;
-    let mut config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
+    let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
-    if force && run_folder::is_unfinished(target) {
-        // Replaced under the process that trains it, a run would get that one's checkpoints.
-        drop(Lock::take(target)?);
-    }
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
     let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
@@ -172,9 +160,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     if let (Some(path), Some(earlier)) = (encoded_input, &earlier) {
         earlier.check(path, &corpus.vocabulary, flags.grow_vocabulary)?;
     }
-    if task.has_documents() && !typed.is_given("epochs") {
-        config.epochs = TrainConfig::document_epochs(corpus.dataset.tokens());
-    }
+    let config = config.with_epochs_for(corpus.dataset.tokens()).resolved()?;
     let plan = Plan::of(&config, &corpus, target, encoded_input.is_none())?;
     if flags.dry_run {
         return plan.calibrated(&config, &corpus)?.print(globals);
@@ -265,7 +251,7 @@ fn build(
     flags.text.encode(&text, Some(given), folder, globals, log)
 }
 
-/// The settings in force; a flag without effect on them is refused.
+/// The settings, checked, but for the passes, which follow from the corpus; a flag without effect on them is refused.
 fn resolve(
     task: Task,
     flags: &Flags,
@@ -285,6 +271,10 @@ fn resolve(
         config.dim = earlier.words.dim();
         typed.refuse("vocabulary", "--from brings its own words")?;
         text::PHRASES.iter().try_for_each(|flag| typed.refuse(flag, "--from brings its own phrases"))?;
+        if !flags.grow_vocabulary {
+            let why = "--from brings its own words; add --grow-vocabulary";
+            ["min-count", "max-vocabulary"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
+        }
     }
     config.task = task;
     config.threads = globals.threads();
@@ -332,7 +322,8 @@ fn resolve(
     } else if !config.dbow_words {
         typed.refuse("window", "documents alone predict, from any distance; add --dbow-words")?;
     }
-    Ok(config.resolved()?)
+    config.resolved()?;
+    Ok(config)
 }
 
 /// Writes the keys with one number each, so that what a format cannot hold is told before hours of training.

@@ -192,7 +192,7 @@ pub fn print(
             format!(
                 "{} in {}, {}",
                 counted(report.words_trained, "word", "words"),
-                counted(report.epochs as u64, "epoch", "epochs"),
+                epochs(report.epochs, report.planned_epochs),
                 clock(report.train_seconds)
             ),
         ),
@@ -216,6 +216,14 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
+    if report.documents.is_none() && report.epoch_losses.windows(2).any(|pair| pair[1] > pair[0]) {
+        let look = if report.heldout_losses.is_empty() { "--heldout 1%" } else { "the held-out loss" };
+        let why = "a high rate adapts to the text at hand, and as it falls that help fades";
+        progress::note(
+            globals,
+            format_args!("the training loss rose, which is no sign of worse vectors ({why}): look at {look}"),
+        );
+    }
     let (run, word) = (text::quoted(&target.to_string_lossy()), example_word(corpus.vocabulary.keys()));
     let next = match report.documents {
         Some(_) => format!("firth nearest {run} --documents {word}, firth cluster {run} --clusters 20 --describe"),
@@ -231,6 +239,12 @@ pub fn example_word(keys: &Keys) -> String {
     let is_content = |word: &&str| word.chars().count() >= 4 && word.chars().all(char::is_alphabetic);
     let word = keys.iter().skip(RANK.min(keys.len() / 2)).find(is_content).or_else(|| keys.iter().find(is_content));
     text::quoted(word.or_else(|| keys.iter().next()).unwrap_or_default())
+}
+
+/// How many epochs were done, and of how many if not all.
+pub fn epochs(done: usize, planned: usize) -> String {
+    let told = counted(done as u64, "epoch", "epochs");
+    if done < planned { format!("{told} of {planned} (--patience)") } else { told }
 }
 
 /// The losses of the epochs, in order.

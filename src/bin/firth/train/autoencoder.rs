@@ -93,12 +93,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         return Err(Failure::usage(message));
     }
 
-    let force = flags.force.force;
-    if force && run_folder::is_unfinished(target) {
-        // Replaced under the process that trains it, a run would get that one's checkpoints.
-        drop(Lock::take(target)?);
-    }
-    let mut run = RunFolder::new(target, force)?;
+    let mut run = RunFolder::new(target, flags.force.force)?;
     let folder = run.path()?;
     let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
     let rows = match input {

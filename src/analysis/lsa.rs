@@ -1,13 +1,13 @@
 //! Latent semantic analysis: the best low-rank picture of a matrix of tf-idf (Deerwester et al., 1990).
 //!
-//! Counts become (1 + ln count) (ln((1 + rows) / (1 + rows with it)) + 1), each row scaled to length one. Its directions V,
-//! the right singular vectors of the largest singular values, are found by projecting on a random subspace that is turned
-//! towards them a few times (Halko, Martinsson and Tropp, 2011, algorithm 4.4). A row x has the coordinates xV, and xVVᵀ is
-//! what they keep of it.
+//! Counts become tf-idf as an autoencoder's input does. The matrix's directions V, the right singular vectors of the largest
+//! singular values, are found by projecting on a random subspace that is turned towards them a few times (Halko, Martinsson
+//! and Tropp, 2011, algorithm 4.4). A row x has the coordinates xV, and xVVᵀ is what they keep of it.
 
 use faer::{MatRef, Side};
 use rayon::prelude::*;
 
+use crate::autoencoder::{Preparation, Weighting};
 use crate::error::{Error, Result};
 use crate::estimator::Fit;
 use crate::math::{Matrix, Rng, SparseMatrix, SparseRow, View, multiply};
@@ -32,7 +32,7 @@ impl Default for Lsa {
 /// Directions, found by [`Lsa`].
 #[derive(Debug, Clone)]
 pub struct LsaModel {
-    idf: Vec<f32>,
+    weights: Preparation,
     /// Columns x components.
     directions: Matrix,
 }
@@ -52,9 +52,8 @@ impl Fit<SparseMatrix> for Lsa {
                 format!("{} directions of {rows} rows of {cols}: give 1 to {}", self.components, rows.min(cols));
             return Err(Error::config("components", reason));
         }
-        let of_column = |with: u32| ((1.0 + rows as f64) / (1.0 + f64::from(with))).ln() as f32 + 1.0;
-        let idf: Vec<f32> = counts.entries_by_column().into_iter().map(of_column).collect();
-        let x = weighted(counts, &idf);
+        let weights = Preparation::of_input(Weighting::Tfidf, &counts.clone().into());
+        let x = weighted(counts, &weights);
         let width = (self.components + SPARE).min(rows.min(cols));
         let mut rng = Rng::stream(self.seed, &[]);
         let mut across: Vec<f32> = (0..cols * width).map(|_| rng.uniform() - 0.5).collect();
@@ -83,7 +82,7 @@ impl Fit<SparseMatrix> for Lsa {
         let mut directions = vec![0.0; cols * self.components];
         let turn = View::new(&turn, width, self.components, self.components);
         multiply(View::new(&across, cols, width, width), turn, &mut directions);
-        Ok(LsaModel { idf, directions: Matrix::from_vec(cols, self.components, directions)? })
+        Ok(LsaModel { weights, directions: Matrix::from_vec(cols, self.components, directions)? })
     }
 }
 
@@ -95,11 +94,11 @@ impl LsaModel {
 
     /// The coordinates of rows of counts.
     pub fn transform(&self, counts: &SparseMatrix) -> Result<Matrix> {
-        if counts.cols() != self.idf.len() {
-            return Err(Error::mismatch("columns to project", self.idf.len(), counts.cols()));
+        let (columns, width) = (self.directions.rows(), self.directions.cols());
+        if counts.cols() != columns {
+            return Err(Error::mismatch("columns to project", columns, counts.cols()));
         }
-        let width = self.directions.cols();
-        let coordinates = times(&weighted(counts, &self.idf), self.directions.as_slice(), width);
+        let coordinates = times(&weighted(counts, &self.weights), self.directions.as_slice(), width);
         Matrix::from_vec(counts.rows(), width, coordinates)
     }
 
@@ -113,14 +112,14 @@ impl LsaModel {
     }
 }
 
-/// Counts as tf-idf, each row of length one.
-fn weighted(counts: &SparseMatrix, idf: &[f32]) -> SparseMatrix {
+/// Counts as tf-idf, all rows of one length.
+fn weighted(counts: &SparseMatrix, weights: &Preparation) -> SparseMatrix {
     let mut out = SparseMatrix::empty(counts.cols());
+    let mut values = Vec::new();
     for row in counts.iter_rows() {
-        let value = |(column, count): (usize, f32)| (1.0 + count.max(f32::MIN_POSITIVE).ln()) * idf[column];
-        let values: Vec<f32> = row.iter().map(value).collect();
-        let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        out.push(row.indices.iter().copied().zip(values.iter().map(|value| value / norm)));
+        values.clear();
+        weights.sparse(row, &mut values);
+        out.push(row.indices.iter().copied().zip(values.iter().copied()));
     }
     out
 }
@@ -200,7 +199,7 @@ mod tests {
         let (counts, lsa) = (counts(), Lsa { components: 5, ..Lsa::default() });
         let model = lsa.fit(&counts)?;
         let kept = model.restore(&model.transform(&counts)?)?;
-        let expected = weighted(&counts, &model.idf);
+        let expected = weighted(&counts, &model.weights);
         for (kept, expected) in kept.iter_rows().zip(expected.iter_rows()) {
             let mut dense = [0.0; 5];
             expected.iter().for_each(|(column, value)| dense[column] = value);

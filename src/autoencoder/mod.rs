@@ -29,6 +29,7 @@ pub use bags::{Bag, Rare, Words};
 pub use config::{Activation, AutoencoderConfig, Corruption, Loss, Predict, Sparsity, Weighting};
 pub use fit::{Checkpoint, Trainer};
 pub use model::{Autoencoder, FILE};
+pub(crate) use prepare::Preparation;
 pub use told::Summary;
 
 /// Names of the random streams that a run draws from.

@@ -7,7 +7,7 @@ use crate::math::{Samples, SparseRow};
 
 /// A weighting, fitted: it treats new rows as it did those of training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Preparation {
+pub(crate) struct Preparation {
     weighting: Weighting,
     /// What each column is multiplied by; empty if all are one.
     factors: Vec<f32>,

@@ -150,7 +150,7 @@ fn counts(report: &AnalogyReport) -> Value {
 fn compare_pairs(words: &Embeddings, folder: &Path, gensim: &Value) -> Result<(), Box<dyn Error>> {
     for name in PAIRS {
         for (keep_case, python) in [(false, "True"), (true, "False")] {
-            let report = Similarity { keep_case, ..Similarity::default() }.run(words, &folder.join(name))?;
+            let report = Similarity { keep_case, ..Similarity::default() }.run(words, &folder.join(name))?.correlation;
             let unknown = 100.0 * (1.0 - report.covered as f64 / report.total as f64);
             let ours = [report.pearson, report.spearman, Some(unknown)];
             let theirs = &gensim[format!("{name} {python}")];

@@ -183,7 +183,7 @@ fn correlations_of_sentences_equal_those_of_scipy() -> Tested {
     let scores: Vec<f64> = (0..documents.len() / 2).map(|_| f64::from(rng.below(25)) / 5.0).collect();
     let sentences = vec![["a".to_owned(), "b".to_owned()]; scores.len()];
     let pairs = SentencePairs { file: "made.tsv".into(), sentences, scores: scores.clone(), bad_lines: Vec::new() };
-    let report = pairs.report(&vectors, &vec![true; documents.len()])?;
+    let report = pairs.report(&vectors, &vec![true; documents.len()])?.correlation;
     let rows: Vec<&[f32]> = vectors.iter_rows().collect();
     let theirs = python("correlations", json!({"human": scores, "vectors": rows}))?;
     close(report.spearman.expect("defined"), &theirs[0], "Spearman");

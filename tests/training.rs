@@ -53,7 +53,7 @@ fn train(config: &TrainConfig) -> Result<(Embeddings, Summary)> {
 /// The share of planted analogies answered right, and the correlation with planted likeness.
 fn scores(embeddings: &Embeddings) -> Result<(f64, f64)> {
     let analogy = Analogy::default().run(embeddings, &WORLD.file("questions.txt"))?;
-    let similarity = Similarity::default().run(embeddings, &WORLD.file("similarity.tsv"))?;
+    let similarity = Similarity::default().run(embeddings, &WORLD.file("similarity.tsv"))?.correlation;
     assert_eq!(analogy.overall.covered, analogy.overall.total, "every planted word is common enough");
     Ok((analogy.overall.accuracy.expect("questions are covered"), similarity.spearman.expect("more than two pairs")))
 }

@@ -1,4 +1,45 @@
-//! Correlation of two lists: Pearson's, and Spearman's for ranks.
+//! Correlation of two lists: Pearson's, and Spearman's for ranks; and what it says of cosines beside people's scores.
+
+/// How well the cosines of pairs follow the scores that people gave them.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Correlation {
+    /// Correlation of ranks, from −1 to 1; none if fewer than two pairs are covered, or all are alike.
+    pub spearman: Option<f64>,
+    /// Correlation of values, likewise.
+    pub pearson: Option<f64>,
+    /// Pairs of which the model knows both sides.
+    pub covered: u64,
+    /// Pairs in the file.
+    pub total: u64,
+    /// `covered / total`, from 0 to 1.
+    pub coverage: f64,
+    /// The 95 % interval of Spearman's correlation (Bonett and Wright, 2000), with four pairs or more.
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Correlation {
+    /// Compares the covered of so many pairs: each one's score and cosine.
+    pub(super) fn of(covered: &[(f64, f64)], total: usize) -> Self {
+        let human: Vec<f64> = covered.iter().map(|(score, _)| *score).collect();
+        // Rounded to f32, so that cosines that are equal but for the last bits share a rank.
+        let ours: Vec<f64> = covered.iter().map(|(_, cosine)| f64::from(*cosine as f32)).collect();
+        let spearman = spearman(&human, &ours);
+        Self {
+            spearman,
+            pearson: pearson(&human, &ours),
+            covered: human.len() as u64,
+            total: total as u64,
+            coverage: human.len() as f64 / total.max(1) as f64,
+            interval: spearman.and_then(|rho| interval(rho, human.len())),
+        }
+    }
+}
+
+/// tanh(artanh ρ ± z √((1 + ρ²/2) / (n − 3))).
+fn interval(rho: f64, n: usize) -> Option<[f64; 2]> {
+    let half = 1.96 * ((1.0 + rho * rho / 2.0) / n.checked_sub(3).filter(|&rest| rest > 0)? as f64).sqrt();
+    Some([rho.atanh() - half, rho.atanh() + half].map(f64::tanh))
+}
 
 /// Pearson's correlation, summed in f64; none with fewer than two pairs, or if a list is constant.
 ///
@@ -75,5 +116,13 @@ mod tests {
         assert_eq!(pearson(&[0.1; 10], &[0.7; 10]), None);
         assert_eq!(spearman(&[1.0], &[3.0]), None);
         assert_eq!(pearson(&[], &[]), None);
+    }
+
+    #[test]
+    fn intervals_hold_the_correlation_and_stay_within_one() {
+        let [low, high] = interval(0.7, 353).expect("enough pairs");
+        assert!(low < 0.7 && 0.7 < high && high - low < 0.12);
+        assert_eq!(interval(1.0, 10), Some([1.0, 1.0]));
+        assert_eq!(interval(0.5, 3), None);
     }
 }

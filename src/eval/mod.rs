@@ -22,7 +22,7 @@ pub use analogy::{Analogy, AnalogyReport, Section, Tally};
 pub use bm25::{Bm25, Bm25Index, Terms};
 pub use categories::{Categories, CategoryReport, CategoryWords};
 pub use clusters::Agreement;
-pub use correlation::{pearson, spearman};
+pub use correlation::{Correlation, pearson, spearman};
 pub use outlier::{Outlier, OutlierReport};
 pub use sentences::{SentencePairs, SentenceReport};
 pub use similarity::{Similarity, SimilarityReport};

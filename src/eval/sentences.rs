@@ -6,8 +6,7 @@
 
 use std::path::Path;
 
-use super::correlation::{pearson, spearman};
-use super::similarity::interval;
+use super::correlation::Correlation;
 use crate::embeddings::cosine;
 use crate::error::{Error, Result};
 use crate::math::Matrix;
@@ -30,18 +29,9 @@ pub struct SentencePairs {
 pub struct SentenceReport {
     /// The file of pairs.
     pub file: String,
-    /// Correlation of ranks, from −1 to 1; none if fewer than two pairs are covered, or all are alike.
-    pub spearman: Option<f64>,
-    /// Correlation of values, likewise.
-    pub pearson: Option<f64>,
-    /// Pairs with a known word in both sentences.
-    pub covered: u64,
-    /// Pairs in the file.
-    pub total: u64,
-    /// `covered / total`, from 0 to 1.
-    pub coverage: f64,
-    /// The 95 % interval of Spearman's correlation (Bonett and Wright, 2000), with four pairs or more.
-    pub interval: Option<[f64; 2]>,
+    /// The correlations; a pair is covered if both sentences have a known word.
+    #[serde(flatten)]
+    pub correlation: Correlation,
 }
 
 impl SentencePairs {
@@ -101,25 +91,10 @@ impl SentencePairs {
         if vectors.rows() != sentences || is_known.len() != sentences {
             return Err(Error::mismatch("vectors of sentences", sentences, vectors.rows().min(is_known.len())));
         }
-        let (mut human, mut ours) = (Vec::new(), Vec::new());
-        for (at, &score) in self.scores.iter().enumerate() {
-            let (a, b) = (2 * at, 2 * at + 1);
-            if is_known[a] && is_known[b] {
-                human.push(score);
-                // Rounded to f32, so that cosines that are equal but for the last bits share a rank.
-                ours.push(f64::from(cosine(vectors.row(a), vectors.row(b)) as f32));
-            }
-        }
-        let spearman = spearman(&human, &ours);
-        Ok(SentenceReport {
-            file: self.file.clone(),
-            spearman,
-            pearson: pearson(&human, &ours),
-            covered: human.len() as u64,
-            total: self.scores.len() as u64,
-            coverage: human.len() as f64 / self.scores.len().max(1) as f64,
-            interval: spearman.and_then(|rho| interval(rho, human.len())),
-        })
+        let is_covered = |at: &usize| is_known[2 * at] && is_known[2 * at + 1];
+        let compared = |at: usize| (self.scores[at], cosine(vectors.row(2 * at), vectors.row(2 * at + 1)));
+        let covered: Vec<_> = (0..self.scores.len()).filter(is_covered).map(compared).collect();
+        Ok(SentenceReport { file: self.file.clone(), correlation: Correlation::of(&covered, self.scores.len()) })
     }
 }
 
@@ -176,8 +151,8 @@ mod tests {
         let rows = vec![1., 0., 1., 0., 1., 0., -1., 0., 1., 0., 0., 0.];
         let vectors = Matrix::from_vec(6, 2, rows)?;
         let report = pairs.report(&vectors, &[true, true, true, true, true, false])?;
-        assert_eq!((report.covered, report.total), (2, 3));
-        assert_eq!((report.spearman, report.pearson), (Some(1.0), Some(1.0)));
+        assert_eq!((report.correlation.covered, report.correlation.total), (2, 3));
+        assert_eq!((report.correlation.spearman, report.correlation.pearson), (Some(1.0), Some(1.0)));
         assert!(pairs.report(&Matrix::zeros(5, 2), &[true; 5]).is_err());
         Ok(())
     }

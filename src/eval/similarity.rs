@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use super::correlation::{pearson, spearman};
+use super::correlation::Correlation;
 use super::lexicon::Lexicon;
 use super::pairs::PairFile;
 use crate::embeddings::{Embeddings, cosine};
@@ -28,20 +28,11 @@ pub struct Similarity {
 pub struct SimilarityReport {
     /// The file of pairs.
     pub file: String,
-    /// Correlation of ranks, from −1 to 1; none if fewer than two pairs are covered, or all are alike.
-    pub spearman: Option<f64>,
-    /// Correlation of values, likewise.
-    pub pearson: Option<f64>,
-    /// Pairs with both words known, or composed of n-grams.
-    pub covered: u64,
-    /// Those of them with a word composed of n-grams.
+    /// The correlations; a pair is covered if both words are known, or composed of n-grams.
+    #[serde(flatten)]
+    pub correlation: Correlation,
+    /// Covered pairs with a word composed of n-grams.
     pub composed: u64,
-    /// Pairs in the file.
-    pub total: u64,
-    /// `covered / total`, from 0 to 1.
-    pub coverage: f64,
-    /// The 95 % interval of Spearman's correlation (Bonett and Wright, 2000), with four pairs or more.
-    pub interval: Option<[f64; 2]>,
     /// Lines that are neither a pair with a score nor a header or comment, and were left out.
     pub skipped_lines: usize,
     /// The number of the first of them, from 1.
@@ -56,35 +47,21 @@ impl Similarity {
     pub fn run(&self, embeddings: &Embeddings, pairs: &Path) -> Result<SimilarityReport> {
         let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
         let file = PairFile::read(pairs)?;
-        let (mut human, mut ours, mut composed) = (Vec::new(), Vec::new(), 0);
+        let (mut covered, mut composed) = (Vec::new(), 0);
         for pair in &file.pairs {
             if let [Some(a), Some(b)] = pair.words.each_ref().map(|word| lexicon.vector(word)) {
-                human.push(pair.score);
+                covered.push((pair.score, cosine(&a, &b)));
                 composed += u64::from([&a, &b].into_iter().any(|vector| matches!(vector, Cow::Owned(_))));
-                // Rounded to f32, so that cosines that are equal but for the last bits share a rank.
-                ours.push(f64::from(cosine(&a, &b) as f32));
             }
         }
-        let spearman = spearman(&human, &ours);
         Ok(SimilarityReport {
             file: pairs.display().to_string(),
-            spearman,
-            pearson: pearson(&human, &ours),
-            covered: human.len() as u64,
+            correlation: Correlation::of(&covered, file.pairs.len()),
             composed,
-            total: file.pairs.len() as u64,
-            coverage: human.len() as f64 / file.pairs.len().max(1) as f64,
-            interval: spearman.and_then(|rho| interval(rho, human.len())),
             skipped_lines: file.bad_lines.len(),
             first_skipped_line: file.bad_lines.first().copied(),
         })
     }
-}
-
-/// tanh(artanh ρ ± z √((1 + ρ²/2) / (n − 3))).
-pub(super) fn interval(rho: f64, n: usize) -> Option<[f64; 2]> {
-    let half = 1.96 * ((1.0 + rho * rho / 2.0) / n.checked_sub(3).filter(|&rest| rest > 0)? as f64).sqrt();
-    Some([rho.atanh() - half, rho.atanh() + half].map(f64::tanh))
 }
 
 #[cfg(test)]
@@ -107,23 +84,24 @@ mod tests {
     #[test]
     fn correlations_are_those_of_the_known_pairs() -> Result<()> {
         let report = run(&Similarity::default(), PAIRS)?;
-        assert_eq!((report.covered, report.total, report.coverage), (3, 4, 0.75));
-        assert_eq!(report.spearman, Some(1.0));
+        let found = &report.correlation;
+        assert_eq!((found.covered, found.total, found.coverage), (3, 4, 0.75));
+        assert_eq!(found.spearman, Some(1.0));
         // Cosines 0, √½, −1 against 5, 9, 1.
         let half = 0.5f64.sqrt();
         let mean = (half - 1.0) / 3.0;
         let squares = (0.0 - mean).powi(2) + (half - mean).powi(2) + (-1.0 - mean).powi(2);
         let expected = (4.0 * (half - mean) - 4.0 * (-1.0 - mean)) / (squares * 32.0).sqrt();
-        assert!((report.pearson.expect("defined") - expected).abs() < 1e-6);
-        assert_eq!((report.interval, report.skipped_lines, report.first_skipped_line), (None, 1, Some(6)));
+        assert!((found.pearson.expect("defined") - expected).abs() < 1e-6);
+        assert_eq!((found.interval, report.skipped_lines, report.first_skipped_line), (None, 1, Some(6)));
         Ok(())
     }
 
     #[test]
     fn case_and_restriction_limit_the_words() -> Result<()> {
-        assert_eq!(run(&Similarity { keep_case: true, ..Similarity::default() }, PAIRS)?.covered, 1);
-        let report = run(&Similarity { restrict: Some(2), ..Similarity::default() }, PAIRS)?;
-        assert_eq!((report.covered, report.spearman), (1, None));
+        assert_eq!(run(&Similarity { keep_case: true, ..Similarity::default() }, PAIRS)?.correlation.covered, 1);
+        let found = run(&Similarity { restrict: Some(2), ..Similarity::default() }, PAIRS)?.correlation;
+        assert_eq!((found.covered, found.spearman), (1, None));
         Ok(())
     }
 
@@ -139,13 +117,5 @@ mod tests {
         let error = Similarity::default().run(&words, Path::new("no/such-file.tsv")).expect_err("there is no file");
         assert!(error.to_string().contains("no/such-file.tsv"), "{error}");
         Ok(())
-    }
-
-    #[test]
-    fn intervals_hold_the_correlation_and_stay_within_one() {
-        let [low, high] = interval(0.7, 353).expect("enough pairs");
-        assert!(low < 0.7 && 0.7 < high && high - low < 0.12);
-        assert_eq!(interval(1.0, 10), Some([1.0, 1.0]));
-        assert_eq!(interval(0.5, 3), None);
     }
 }

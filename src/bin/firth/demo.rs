@@ -181,7 +181,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
 
 impl Model {
     fn scores(&self) -> Scores<'_> {
-        Scores { analogies: &self.analogies, spearman: self.similarity.spearman, train: &self.summary }
+        Scores { analogies: &self.analogies, spearman: self.similarity.correlation.spearman, train: &self.summary }
     }
 }
 

@@ -9,7 +9,7 @@ mod sentences;
 
 use std::path::PathBuf;
 
-use firth::eval::{Analogy, AnalogyReport, Similarity, SimilarityReport, Tally};
+use firth::eval::{Analogy, AnalogyReport, Correlation, Similarity, SimilarityReport, Tally};
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
@@ -144,19 +144,22 @@ fn similarity(flags: &SimilarityFlags, globals: &Globals) -> Outcome {
     let reports: Vec<SimilarityReport> = flags.files.iter().map(run).collect::<Result<_, _>>().reading()?;
     for report in &reports {
         warn_of_lines(&report.file, report.skipped_lines, report.first_skipped_line);
-        check_coverage(&report.file, report.covered, report.total, "pairs")?;
+        check_coverage(&report.file, report.correlation.covered, report.correlation.total, "pairs")?;
     }
     if globals.json {
         return output::json(&reports);
     }
     let mut results = Results::new();
-    let row = |report: &SimilarityReport| {
-        let (covered, total) = (report.covered.to_string(), report.total.to_string());
-        vec![report.file.clone(), number(report.spearman), number(report.pearson), covered, total]
-    };
+    let row = |report: &SimilarityReport| correlation_row(&report.file, &report.correlation);
     let rows: Vec<_> = reports.iter().map(row).collect();
     output::table(&mut results, &["file", "spearman", "pearson", "covered", "total"], &rows)?;
     results.done()
+}
+
+/// A file and how its scores and the cosines agree.
+fn correlation_row(file: &str, found: &Correlation) -> Vec<String> {
+    let (covered, total) = (found.covered.to_string(), found.total.to_string());
+    vec![file.to_owned(), number(found.spearman), number(found.pearson), covered, total]
 }
 
 fn warn_of_lines(file: &str, count: usize, first: Option<u64>) {

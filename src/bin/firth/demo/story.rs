@@ -128,7 +128,7 @@ fn scores(out: &mut Results, models: &Models) -> Outcome {
     let mut rows: Vec<Vec<String>> =
         sections.map(|(one, two)| row(&one.name, one.tally.covered, one.tally.accuracy, two.tally.accuracy)).collect();
     rows.push(row("all analogies", skipgram.overall.covered, skipgram.overall.accuracy, cbow.overall.accuracy));
-    let (one, two) = (&models.skipgram.similarity, &models.cbow.similarity);
+    let (one, two) = (&models.skipgram.similarity.correlation, &models.cbow.similarity.correlation);
     let number = |number: Option<f64>| number.map_or_else(|| "-".into(), |number| format!("{number:.3}"));
     rows.push(vec![
         "  likeness (Spearman)".into(),

@@ -7,7 +7,7 @@ use firth::eval::{SentencePairs, SentenceReport};
 use firth::math::Matrix;
 use serde::Serialize;
 
-use super::{check_coverage, number, warn_of_lines};
+use super::{check_coverage, correlation_row, warn_of_lines};
 use crate::blocks::{BLOCK, Waiting};
 use crate::embedder::{Embedder, Unknown};
 use crate::failure::{Outcome, Reading};
@@ -53,15 +53,14 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         all.push(scored(&pairs, flags, globals, typed)?);
         let Scored { report, .. } = &all[all.len() - 1];
         warn_of_lines(&report.file, pairs.bad_lines.len(), pairs.bad_lines.first().copied());
-        check_coverage(&report.file, report.covered, report.total, "pairs")?;
+        check_coverage(&report.file, report.correlation.covered, report.correlation.total, "pairs")?;
     }
     if globals.json {
         return output::json(&all);
     }
     let row = |Scored { report, pool, .. }: &Scored| {
         let how = pool.map_or("own", Pooling::name).to_owned();
-        let (covered, total) = (report.covered.to_string(), report.total.to_string());
-        vec![report.file.clone(), number(report.spearman), number(report.pearson), covered, total, how]
+        [correlation_row(&report.file, &report.correlation), vec![how]].concat()
     };
     let rows: Vec<_> = all.iter().map(row).collect();
     let mut results = Results::new();

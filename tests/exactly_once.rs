@@ -151,6 +151,11 @@ fn faults_are_named_with_file_place_and_remedy() -> Outcome {
         assert!(!at("out").exists(), "{name}: nothing is left behind");
         Ok(error.ok_or("an error")?.to_string())
     };
+    // Beyond the first piece of the file.
+    let late = format!("{}\n{{\"text\": \"x\n", "{\"text\": \"some words\"}\n".repeat(60_000));
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(late.as_bytes())?;
+    let packed = packer.finish()?;
     for (name, bytes, options, part) in [
         ("empty.txt", &b""[..], &strict, "no words"),
         ("blank.txt", b"\n \n", &strict, "no words"),
@@ -159,13 +164,18 @@ fn faults_are_named_with_file_place_and_remedy() -> Outcome {
         ("utf16.txt", b"\xff\xfea\0", &strict, "UTF-16"),
         ("latin.txt", b"a\nb \xe9t\xe9", &strict, "byte 4: invalid UTF-8"),
         ("short.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b", &strict, "truncated"),
-        ("bad.jsonl", b"{\"text\": 1}\nno\n", &strict, "byte 12: not a JSON object"),
+        ("bad.jsonl", b"{\"text\": 1}\nno\n", &strict, "line 2: column 2: not a JSON object (expected ident)"),
+        ("late.jsonl", late.as_bytes(), &strict, "line 60002: column 11: not a JSON object (EOF while parsing"),
+        ("late.jsonl.gz", &packed, &strict, "line 60002: column 11: not a JSON object (EOF while parsing"),
     ] {
         let message = fails(name, bytes, options)?;
         assert!(message.contains(part) && message.contains(name), "{message}");
     }
     let labelled = DocumentOptions { label_field: Some("3".into()), ..Default::default() };
-    assert!(fails("two.tsv", b"a\tb\n", &labelled)?.contains("byte 0: a row of 2 columns, expected at least 3"));
+    assert!(fails("two.tsv", b"a\tb\n", &labelled)?.contains("line 1: a row of 2 columns, expected at least 3"));
+    let quoted = b"label,text\nx,\"one\ntwo\"\ny\n";
+    let by_name = DocumentOptions { text_field: Some("text".into()), ..Default::default() };
+    assert!(fails("rows.csv", quoted, &by_name)?.contains("line 4: a row of 1 columns, expected at least 2"));
     let named = DocumentOptions { text_field: Some("body".into()), ..Default::default() };
     assert!(fails("two.tsv", b"a\tb\n", &named)?.contains("no column \"body\" (--text-field); the columns are a, b"));
     assert!(fails("two.txt", b"a\tb\n", &named)?.contains("no fields"));

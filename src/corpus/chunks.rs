@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::decode::{Compression, Decoder};
 use super::records::Columns;
@@ -34,6 +34,8 @@ pub struct Chunk {
     pub(super) format: DocumentFormat,
     /// Where it starts among the source's unpacked bytes.
     pub(super) offset: u64,
+    /// The number, from 1, of the source's line in which it starts.
+    pub(super) line: u64,
     /// Does it go on with a document that the piece before began?
     pub continues: bool,
     /// Is it the source's last?
@@ -59,6 +61,7 @@ enum Reader {
 struct Open {
     reader: Reader,
     offset: u64,
+    line: u64,
     continues: bool,
     first: bool,
     columns: Arc<Columns>,
@@ -111,11 +114,13 @@ impl<'a> Chunks<'a> {
                             name: source.name.clone(),
                             format: source.format,
                             offset: open.offset,
+                            line: open.line,
                             continues: open.continues,
                             last: cut.last,
                             columns: open.columns.clone(),
                         };
                         open.offset += chunk.bytes().len() as u64;
+                        open.line += line_ends(chunk.bytes());
                         open.continues = !cut.ends_document && !cut.last;
                         if std::mem::take(&mut open.first) {
                             skip_mark(&mut chunk)?;
@@ -145,7 +150,7 @@ impl Open {
             }
             Some(kind) => Reader::Packed { decoder: Decoder::new(&file, kind)?, ahead: Vec::new(), ended: false },
         };
-        Ok(Self { reader, offset: 0, continues: false, first: true, columns: Arc::new(columns) })
+        Ok(Self { reader, offset: 0, line: 1, continues: false, first: true, columns: Arc::new(columns) })
     }
 
     fn piece(&mut self, source: &Source, length: usize, longest: usize) -> Result<Option<(Bytes, Cut)>> {
@@ -259,6 +264,11 @@ fn last_row_end(seen: &[u8]) -> Option<usize> {
     end
 }
 
+/// How many lines end in a text.
+pub(super) fn line_ends(text: &[u8]) -> u64 {
+    memchr_iter(b'\n', text).count() as u64
+}
+
 /// Skips the mark that some programs put before UTF-8, and refuses UTF-16.
 fn skip_mark(chunk: &mut Chunk) -> Result<()> {
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = chunk.bytes() {
@@ -274,6 +284,7 @@ impl Chunk {
     /// Leaves out bytes at the front.
     pub(super) fn skip(&mut self, count: usize) {
         self.offset += count as u64;
+        self.line += line_ends(&self.bytes()[..count]);
         match &mut self.bytes {
             Bytes::Mapped(_, range) => range.start += count,
             Bytes::Owned(bytes) => drop(bytes.drain(..count)),

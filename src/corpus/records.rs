@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::chunks::Chunk;
+use super::chunks::{Chunk, line_ends};
 use super::{DocumentFormat, DocumentOptions};
 use crate::error::{Error, Result};
 
@@ -183,7 +183,7 @@ impl Chunk {
             }
             fields.clear();
             fields.extend(line.split('\t'));
-            self.row(&fields, at, each)?;
+            self.row(&fields, &text[..at], each)?;
         }
         Ok(())
     }
@@ -202,9 +202,7 @@ impl Chunk {
                 each(Text { text: "", end: End::Document, id: None, label: None })?;
                 at += length;
             }
-            let more = reader
-                .read_record(&mut row)
-                .map_err(|error| Error::byte(&self.name, self.offset + at as u64, error.to_string()))?;
+            let more = reader.read_record(&mut row).map_err(|error| self.fault(&text[..at], error.to_string()))?;
             if !more {
                 return Ok(());
             }
@@ -212,22 +210,23 @@ impl Chunk {
             // The fields borrow from the row, which the next turn fills anew.
             fields.extend(row.iter().map(str::to_owned));
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            self.row(&fields, at, each)?;
+            self.row(&fields, &text[..at], each)?;
         }
     }
 
-    fn row(&self, fields: &[&str], at: usize, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    /// What is wrong with a record, at its line: the one after all of the piece's text that is before it.
+    fn fault(&self, before: &str, reason: impl Into<String>) -> Error {
+        Error::line(&self.name, self.line + line_ends(before.as_bytes()), reason)
+    }
+
+    fn row(&self, fields: &[&str], before: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
         let pick = |column: &Column, option: &str| {
             column.pick(fields).ok_or_else(|| {
                 let expected = match column {
                     Column::At(at) => format!("at least {} ({option})", at + 1),
                     _ => format!("the one named by {option}"),
                 };
-                Error::byte(
-                    &self.name,
-                    self.offset + at as u64,
-                    format!("a row of {} columns, expected {expected}", fields.len()),
-                )
+                self.fault(before, format!("a row of {} columns, expected {expected}", fields.len()))
             })
         };
         let columns = &self.columns;
@@ -239,10 +238,7 @@ impl Chunk {
                     others.into_iter().any(|column| matches!(column, Column::At(taken) if *taken == at))
                 };
                 let last = (0..fields.len()).rev().find(|&at| !is_taken(at));
-                let none = || {
-                    let reason = "a row without a column for the text; name it with --text-field".to_owned();
-                    Error::byte(&self.name, self.offset + at as u64, reason)
-                };
+                let none = || self.fault(before, "a row without a column for the text; name it with --text-field");
                 fields[last.ok_or_else(none)?]
             }
             named => pick(named, "--text-field")?,
@@ -258,9 +254,14 @@ impl Chunk {
                 each(Text { text: "", end: End::Document, id: None, label: None })?;
                 continue;
             }
-            let fail = |reason: String| Error::byte(&self.name, self.offset + at as u64, reason);
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line)
-                .map_err(|error| fail(format!("not a JSON object ({error}); expected one in each line")))?;
+            let fail = |reason: String| self.fault(&text[..at], reason);
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
+                // The line that serde names is always the first, of those that it was given.
+                let said = error.to_string();
+                let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+                let column = error.column();
+                fail(format!("column {column}: not a JSON object ({what}); expected one in each line"))
+            })?;
             let field = |column: &Column, option: &str| match column {
                 Column::Named(name) => match object.get(name) {
                     Some(serde_json::Value::String(text)) => Ok(text.clone()),

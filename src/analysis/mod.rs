@@ -28,7 +28,7 @@ pub use hdbscan::{Hdbscan, HdbscanModel};
 pub use hnsw::{Hnsw, HnswIndex};
 pub use kmeans::{KMeans, KMeansModel};
 pub use lsa::{Lsa, LsaModel};
-pub use nearest_rows::nearest_rows;
+pub use nearest_rows::{MapStep, nearest_rows};
 pub use neighbors::Neighbors;
 pub use pca::{Pca, PcaModel};
 pub use trustworthiness::Trustworthiness;

@@ -16,6 +16,18 @@ const BLOCK: usize = 1024;
 /// Candidates beyond those wanted, since products are summed in f32.
 const SPARE: usize = 8;
 
+/// Blocks that each thread compares between two looks at the progress.
+const TURNS: usize = 16;
+
+/// How far the making of a map has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MapStep {
+    /// So many of the rows have found their neighbours.
+    Neighbors(usize),
+    /// So many steps have moved the map's points.
+    Moves(usize),
+}
+
 /// For each row its `count` nearest others, nearest first, with their distances; equal ones by position.
 ///
 /// A row that stands twice finds its double at distance zero. `stop` is asked now and then.
@@ -25,14 +37,15 @@ const SPARE: usize = 8;
 /// ([`Error::Interrupted`]).
 pub fn nearest_rows(rows: &Matrix, count: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Vec<Neighbor>>> {
     check_squarable(rows)?;
-    nearest_of_checked(rows, count, stop)
+    nearest_of_checked(rows, count, stop, &mut |_| ())
 }
 
-/// The same, of rows that were checked, perhaps before they became components.
+/// The same, of rows that were checked, perhaps before they became components; `progress` is told how many rows are done.
 pub(super) fn nearest_of_checked(
     rows: &Matrix,
     count: usize,
     stop: &(dyn Fn() -> bool + Sync),
+    progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Neighbor>>> {
     let (n, dim) = (rows.rows(), rows.cols());
     if count >= n {
@@ -72,8 +85,13 @@ pub(super) fn nearest_of_checked(
         Ok(best.into_iter().enumerate().map(exact).collect())
     };
     let blocks: Vec<usize> = (0..n).step_by(ASKING).collect();
-    let found: Vec<Vec<Vec<Neighbor>>> = blocks.into_par_iter().map(ask).collect::<Result<_>>()?;
-    Ok(found.into_iter().flatten().collect())
+    let mut all = Vec::with_capacity(n);
+    for blocks in blocks.chunks(TURNS * rayon::current_num_threads()) {
+        let found: Vec<Vec<Vec<Neighbor>>> = blocks.par_iter().map(|&start| ask(start)).collect::<Result<_>>()?;
+        all.extend(found.into_iter().flatten());
+        progress(all.len());
+    }
+    Ok(all)
 }
 
 /// The distance of two vectors, in f64.
@@ -108,6 +126,9 @@ pub(super) mod tests {
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let found = pool(1).install(|| nearest_rows(&rows, 9, &never))?;
         assert_eq!(pool(3).install(|| nearest_rows(&rows, 9, &never))?, found);
+        let mut told = Vec::new();
+        pool(1).install(|| nearest_of_checked(&rows, 9, &never, &mut |done| told.push(done)))?;
+        assert_eq!(told, [TURNS * ASKING, n]);
         for at in [0, 63, 64, 1499] {
             let mut naive: Vec<(f64, usize)> = (0..n)
                 .filter(|&other| other != at)

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::Pca;
 use super::checks::{MOST_TO_MAP, check_mappable};
-use super::nearest_rows::nearest_of_checked;
+use super::nearest_rows::{MapStep, nearest_of_checked};
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
 use crate::math::{Matrix, Rng};
@@ -80,14 +80,19 @@ impl Tsne {
     /// The most rows that it takes.
     pub const MOST: usize = MOST_TO_MAP;
 
-    /// A map of the rows; `step` is told the steps done so far, and `stop` is asked now and then.
+    /// A map of the rows; `step` is told how far it is, and `stop` is asked now and then.
     ///
     /// Of rows with more than 50 numbers the first 50 principal components are taken.
     ///
     /// # Errors
     /// If there are fewer than five rows or more than [`Tsne::MOST`], a number is not finite or above 1e15, or a setting is
     /// out of range.
-    pub fn map(&self, rows: &Matrix, stop: &(dyn Fn() -> bool + Sync), step: impl FnMut(usize)) -> Result<Matrix> {
+    pub fn map(
+        &self,
+        rows: &Matrix,
+        stop: &(dyn Fn() -> bool + Sync),
+        mut step: impl FnMut(MapStep),
+    ) -> Result<Matrix> {
         let n = rows.rows();
         check_mappable(rows, "t-SNE")?;
         if !(10..=100_000).contains(&self.iterations) {
@@ -102,8 +107,10 @@ impl Tsne {
         let kept = COMPONENTS.min(rows.cols()).min(n);
         let model = Pca { components: kept }.fit(rows)?;
         let components = model.transform(rows)?;
-        let neighbors = nearest_of_checked(&components, (3.0 * perplexity) as usize, stop)?;
+        let count = (3.0 * perplexity) as usize;
+        let neighbors = nearest_of_checked(&components, count, stop, &mut |rows| step(MapStep::Neighbors(rows)))?;
         let attention = Attention::new(&neighbors, f64::from(perplexity));
+        let step = |done| step(MapStep::Moves(done));
         let map = match self.dimensions {
             2 => self.descend::<2>(&components, &attention, stop, step)?,
             3 => self.descend::<3>(&components, &attention, stop, step)?,
@@ -206,10 +213,12 @@ mod tests {
         let rows = groups(60)?;
         let settings = Tsne { iterations: 300, ..Tsne::default() };
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let mut steps = 0;
-        let map = pool(1).install(|| settings.map(&rows, &never, |step| steps = step))?;
+        let mut steps = Vec::new();
+        let map = pool(1).install(|| settings.map(&rows, &never, |step| steps.push(step)))?;
         let again = pool(3).install(|| settings.map(&rows, &never, |_| ()))?;
-        assert_eq!((map.as_slice(), steps), (again.as_slice(), 300));
+        assert_eq!(map.as_slice(), again.as_slice());
+        assert_eq!((steps[0], steps.len()), (MapStep::Neighbors(180), 301));
+        assert_eq!(steps.last(), Some(&MapStep::Moves(300)));
         let nearest = nearest_rows(&map, 5, &never)?;
         let same =
             |(at, near): (usize, &Vec<_>)| near.iter().filter(|near: &&Neighbor| near.position / 60 == at / 60).count();

@@ -10,7 +10,7 @@
 //! thread. Here one thread moves the points and all look for the neighbours: the map is a function of rows and seed.
 
 use super::checks::{MOST_TO_MAP, check_mappable};
-use super::nearest_rows::nearest_of_checked;
+use super::nearest_rows::{MapStep, nearest_of_checked};
 use super::{Neighbor, Pca};
 use crate::error::{Error, Result};
 use crate::estimator::{Fit, Transform};
@@ -61,14 +61,19 @@ impl Umap {
     /// The most rows that it takes.
     pub const MOST: usize = MOST_TO_MAP;
 
-    /// A map of the rows; `step` is told the passes done so far, and `stop` is asked now and then.
+    /// A map of the rows; `step` is told how far it is, a move of the points being a pass, and `stop` is asked now and then.
     ///
     /// Of rows with more than 50 numbers the first 50 principal components are taken.
     ///
     /// # Errors
     /// If there are fewer than five rows or more than [`Umap::MOST`], a number is not finite or above 1e15, or a setting is
     /// out of range.
-    pub fn map(&self, rows: &Matrix, stop: &(dyn Fn() -> bool + Sync), mut step: impl FnMut(usize)) -> Result<Matrix> {
+    pub fn map(
+        &self,
+        rows: &Matrix,
+        stop: &(dyn Fn() -> bool + Sync),
+        mut step: impl FnMut(MapStep),
+    ) -> Result<Matrix> {
         let n = rows.rows();
         check_mappable(rows, "UMAP")?;
         if self.dimensions == 0 || self.dimensions > rows.cols() {
@@ -86,7 +91,7 @@ impl Umap {
         }
         let kept = COMPONENTS.min(rows.cols()).min(n);
         let components = Pca { components: kept }.fit(rows)?.transform(rows)?;
-        let near = nearest_of_checked(&components, neighbors, stop)?;
+        let near = nearest_of_checked(&components, neighbors, stop, &mut |rows| step(MapStep::Neighbors(rows)))?;
         let ties = ties(&near, passes);
         let mut points = self.start(&components);
         let mut next: Vec<f32> = ties.iter().map(|tie| tie.period).collect();
@@ -102,7 +107,7 @@ impl Umap {
                     self.pull(&mut points, tie.points, rate, rng);
                 }
             }
-            step(pass + 1);
+            step(MapStep::Moves(pass + 1));
         }
         if points.iter().any(|number| !number.is_finite()) {
             return Err(Error::data("UMAP left the finite numbers; give other --neighbors or use pca"));
@@ -209,10 +214,12 @@ mod tests {
     fn groups_stay_together_on_any_number_of_threads() -> Result<()> {
         let rows = groups(60)?;
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        let mut steps = 0;
-        let map = pool(1).install(|| Umap::default().map(&rows, &never, |step| steps = step))?;
+        let mut steps = Vec::new();
+        let map = pool(1).install(|| Umap::default().map(&rows, &never, |step| steps.push(step)))?;
         let again = pool(3).install(|| Umap::default().map(&rows, &never, |_| ()))?;
-        assert_eq!((map.as_slice(), steps), (again.as_slice(), 500));
+        assert_eq!(map.as_slice(), again.as_slice());
+        assert_eq!((steps[0], steps.len()), (MapStep::Neighbors(180), 501));
+        assert_eq!(steps.last(), Some(&MapStep::Moves(500)));
         let nearest = nearest_rows(&map, 5, &never)?;
         let same =
             |(at, near): (usize, &Vec<Neighbor>)| near.iter().filter(|near| near.position / 60 == at / 60).count();

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use clap::ValueEnum;
-use firth::analysis::{Pca, Tsne, Umap};
+use firth::analysis::{MapStep, Pca, Tsne, Umap};
 use firth::autoencoder::{AutoencoderConfig, Trainer};
 use firth::estimator::{Fit, Transform};
 use firth::math::{Matrix, Samples};
@@ -11,7 +11,7 @@ use firth::train::Every;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::progress::{Log, Meter, clock};
+use crate::progress::{Log, Meter, clock, memory_now};
 use crate::signals;
 use crate::training::{self, Work};
 
@@ -99,15 +99,15 @@ impl MapFlags {
         let defaults = Tsne::default();
         let iterations = self.iterations.map_or(defaults.iterations, |count| count as usize);
         let settings = Tsne { dimensions: to, perplexity: self.perplexity, iterations, seed: globals.seed };
-        let mut steps = Steps::new("t-SNE", rows, globals);
-        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step, Some(iterations)))?)
+        let mut steps = Steps::new("t-SNE", rows, Some(iterations), globals);
+        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step))?)
     }
 
     fn umap(&self, rows: &Matrix, to: usize, globals: &Globals) -> Outcome<Matrix> {
         let iterations = self.iterations.map(|count| count as usize);
         let settings = Umap { dimensions: to, neighbors: self.neighbors, iterations, seed: globals.seed };
-        let mut steps = Steps::new("UMAP", rows, globals);
-        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step, iterations))?)
+        let mut steps = Steps::new("UMAP", rows, iterations, globals);
+        Ok(settings.map(rows, &signals::interrupted, |step| steps.show(step))?)
     }
 
     fn autoencoder(&self, rows: &Matrix, to: usize, globals: &Globals) -> Outcome<Matrix> {
@@ -132,23 +132,31 @@ impl MapFlags {
     }
 }
 
-/// The line of progress of a method that goes step by step.
+/// The line of progress of a method that looks for neighbours, then goes step by step.
 struct Steps {
     name: &'static str,
+    rows: usize,
+    /// How many steps there will be, if that is known.
+    all: Option<usize>,
     meter: Meter,
     /// When the first step was done. What came before, the search for neighbours, tells nothing of the others' time.
     started: Option<Instant>,
 }
 
 impl Steps {
-    fn new(name: &'static str, rows: &Matrix, globals: &Globals) -> Self {
-        let mut meter = Meter::new(globals);
-        meter.show(|| format!("{name}  looking for the neighbours of {} rows", rows.rows()));
-        Self { name, meter, started: None }
+    fn new(name: &'static str, rows: &Matrix, all: Option<usize>, globals: &Globals) -> Self {
+        Self { name, rows: rows.rows(), all, meter: Meter::new(globals), started: None }
     }
 
-    fn show(&mut self, step: usize, all: Option<usize>) {
-        let (name, seconds) = (self.name, self.started.get_or_insert_with(Instant::now).elapsed().as_secs_f64());
+    fn show(&mut self, step: MapStep) {
+        let Self { name, rows, all, .. } = *self;
+        let step = match step {
+            MapStep::Neighbors(done) => {
+                return self.meter.show(|| format!("{name}  neighbours of {done} of {rows} rows{}", memory_now()));
+            }
+            MapStep::Moves(step) => step,
+        };
+        let seconds = self.started.get_or_insert_with(Instant::now).elapsed().as_secs_f64();
         self.meter.show(|| match all {
             Some(all) => {
                 let left = seconds / step.saturating_sub(1) as f64 * all.saturating_sub(step) as f64;

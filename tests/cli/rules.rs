@@ -54,6 +54,25 @@ fn itemsets_are_listed_most_frequent_first() {
     assert_eq!(sets, serde_json::json!([{"items": ["butter"], "count": 4, "support": 0.4}]));
 }
 
+#[test]
+fn rules_go_into_a_file_as_lines_or_as_json() {
+    let folder = folder();
+    let command = "rules baskets.csv --min-support 20% --max-items 2 --no-estimate";
+    let [printed, json] = ["", " --json"].map(|flag| folder.firth(&format!("{command}{flag}")).stdout);
+    let ran = folder.firth(&format!("{command} -o rules.tsv"));
+    assert_eq!((ran.expect_code(0).stdout.as_str(), folder.read("rules.tsv")), ("", printed));
+    assert!(ran.stderr.contains("2 results in rules.tsv"), "{}", ran.stderr);
+    let report = folder.json(&format!("{command} -o rules.json"));
+    assert_eq!(report, serde_json::json!({"output": "rules.json", "results": 2}));
+    assert_eq!(folder.read("rules.json"), json.trim_end());
+    folder.firth("rules baskets.csv --itemsets -o sets.tsv --quiet").expect_code(0);
+    assert!(folder.read("sets.tsv").starts_with("tea\t0.700000\t7\n"));
+    folder.firth(&format!("{command} -o rules.tsv")).expect_error(2, &["rules.tsv", "--force"]);
+    folder.firth(&format!("{command} -o baskets.csv --force")).expect_error(2, &["baskets.csv"]);
+    folder.firth("rules baskets.csv --evaluate -o x").expect_error(2, &["--output: has no effect", "--evaluate"]);
+    folder.firth(&format!("{command} --force")).expect_error(2, &["--force"]);
+}
+
 /// The baskets of a planted corpus, and the rules that are in them.
 fn planted() -> (Folder, Vec<(Vec<String>, String, f64)>) {
     let folder = Folder::new();

@@ -21,6 +21,7 @@ mod failure;
 mod globals;
 mod info;
 mod items;
+mod listing;
 mod maps;
 mod model;
 mod nearest;

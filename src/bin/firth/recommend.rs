@@ -20,10 +20,10 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, Force, Results};
+use crate::listing::{ListFlags, Listing};
+use crate::output::{self, Results};
 use crate::progress::{Meter, counted, note, warn};
-use crate::staged::Staged;
-use crate::{place, queries};
+use crate::queries;
 
 /// Recommend items to users by what they liked, from ratings or histories.
 #[derive(Debug, clap::Args)]
@@ -70,11 +70,8 @@ pub struct Flags {
     /// Do not learn from users who liked fewer items, from 1
     #[arg(long, value_name = "ITEMS", default_value_t = 5, value_parser = queries::parse_top, help_heading = "Ratings")]
     min_items: usize,
-    /// Where the results go: as JSON if it ends in .json, else a line each, apart by tabs [default: standard output]
-    #[arg(short, long, value_name = "PATH", help_heading = "Output")]
-    output: Option<PathBuf>,
     #[command(flatten)]
-    force: Force,
+    list: ListFlags,
 }
 
 /// A way to score items.
@@ -120,6 +117,8 @@ struct Scored<'a> {
 /// Recommends, or measures.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     flags.check(typed)?;
+    let read: Vec<PathBuf> = flags.inputs.iter().chain(&flags.items).cloned().collect();
+    let listing = flags.list.open("recommendations", &read)?;
     let corpus = Corpus::open(&flags.inputs, &DocumentOptions::default()).reading()?;
     let all = Interactions::read(&corpus, &flags.layout).reading()?;
     if !all.has_ratings {
@@ -147,7 +146,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     };
     let catalogue = Catalogue { items: &learnt.items, titles: &names };
     if !flags.similar.is_empty() {
-        return similar(flags, &learnt.ratings, &catalogue, globals);
+        return similar(flags, &learnt.ratings, &catalogue, listing, globals);
     }
     let asked: Vec<usize> = if flags.all_users {
         (0..all.users.len()).collect()
@@ -179,21 +178,19 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         ));
     }
     let rows = |answer: &ForUser<'_>| -> Vec<Vec<String>> { lines(&[answer.user], &answer.results) };
-    print(flags, &answers, &["user", "rank", "item", "title", "score"], rows, globals)
+    print(listing, &answers, &["user", "rank", "item", "title", "score"], rows, globals)
 }
 
 /// Users that are scored together, so that dense scores stay few.
 const BATCH: usize = 256;
 
 impl Flags {
-    /// Refuses what would change nothing, and outputs in the wrong place.
+    /// Refuses what would change nothing.
     fn check(&self, typed: &Typed) -> Outcome {
         if self.evaluate {
             let why = "--evaluate recommends nothing";
             ["top", "items"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
-            if self.output.is_some() {
-                return Err(Failure::usage(format!("--output: has no effect, since {why}")));
-            }
+            self.list.refuse(why)?;
         } else if self.rounds.is_some() {
             return Err(Failure::usage("--rounds: has no effect without --evaluate"));
         }
@@ -206,17 +203,9 @@ impl Flags {
         match self.method {
             Some(Method::Sum | Method::Autoencoder | Method::Popularity) if !self.similar.is_empty() => {
                 let message = "--method: has no weights between items, which --similar needs; take knn or ease";
-                return Err(Failure::usage(message));
+                Err(Failure::usage(message))
             }
-            _ => {}
-        }
-        match &self.output {
-            Some(path) => {
-                let inputs: Vec<PathBuf> = self.inputs.iter().chain(&self.items).cloned().collect();
-                place::check(path, "recommendations", &inputs)
-            }
-            None if self.force.force => Err(Failure::usage("--force: has no effect without --output")),
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -287,7 +276,13 @@ impl Drop for Epochs {
     }
 }
 
-fn similar(flags: &Flags, users: &SparseMatrix, catalogue: &Catalogue<'_>, globals: &Globals) -> Outcome {
+fn similar(
+    flags: &Flags,
+    users: &SparseMatrix,
+    catalogue: &Catalogue<'_>,
+    listing: Listing<'_>,
+    globals: &Globals,
+) -> Outcome {
     let asked = flags.similar.iter().map(|item| catalogue.find(item)).collect::<Outcome<Vec<_>>>()?;
     let model: ItemItem = match flags.method {
         Some(Method::Ease) => Ease::default().fit(users)?,
@@ -300,7 +295,7 @@ fn similar(flags: &Flags, users: &SparseMatrix, catalogue: &Catalogue<'_>, globa
     };
     let answers: Vec<ForItem<'_>> = asked.iter().map(answer).collect();
     let rows = |answer: &ForItem<'_>| lines(&[answer.item, answer.title.unwrap_or_default()], &answer.results);
-    print(flags, &answers, &["item", "title", "rank", "similar", "title", "score"], rows, globals)
+    print(listing, &answers, &["item", "title", "rank", "similar", "title", "score"], rows, globals)
 }
 
 /// A line for each result, which begins with what it answers.
@@ -314,33 +309,18 @@ fn lines(query: &[&str], results: &[Scored<'_>]) -> Vec<Vec<String>> {
 }
 
 fn print<A: Serialize>(
-    flags: &Flags,
+    listing: Listing<'_>,
     answers: &[A],
     header: &[&str],
     rows: impl Fn(&A) -> Vec<Vec<String>>,
     globals: &Globals,
 ) -> Outcome {
-    let Some(path) = &flags.output else {
-        if globals.json {
-            return output::json(&answers);
-        }
-        let mut results = Results::new();
-        output::table(&mut results, header, &answers.iter().flat_map(rows).collect::<Vec<_>>())?;
-        return results.done();
-    };
-    let lines: Vec<String> = answers.iter().flat_map(&rows).map(|row| row.join("\t") + "\n").collect();
-    let content = if path.extension().is_some_and(|ending| ending == "json") {
-        serde_json::to_string(answers).map_err(|error| Error::Backend { source: Box::new(error) })?
-    } else {
-        lines.concat()
-    };
-    let staged = Staged::new(path, flags.force.force)?;
-    std::fs::write(staged.path(), content).map_err(|source| Error::io(path, source))?;
-    staged.commit()?;
+    let rows: Vec<_> = answers.iter().flat_map(rows).collect();
+    let Some(path) = listing.put(answers, header, &rows, globals)? else { return Ok(()) };
     if globals.json {
-        return output::json(&json!({"output": path, "queries": answers.len(), "results": lines.len()}));
+        return output::json(&json!({"output": path, "queries": answers.len(), "results": rows.len()}));
     }
-    note(globals, format_args!("{} results for {} in {}", lines.len(), answers.len(), path.display()));
+    note(globals, format_args!("{} results for {} in {}", rows.len(), answers.len(), path.display()));
     Ok(())
 }
 

@@ -12,9 +12,11 @@ use firth::estimator::Fit;
 use firth::math::SparseMatrix;
 use firth::vocabulary::Keys;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
+use crate::listing::{ListFlags, Listing};
 use crate::output::{self, Results};
 use crate::progress::{Meter, counted, note};
 use crate::queries;
@@ -57,6 +59,8 @@ pub struct Flags {
     /// Measure rules and other methods: hide an item of each of a fifth of the baskets and look for it
     #[arg(long)]
     evaluate: bool,
+    #[command(flatten)]
+    list: ListFlags,
 }
 
 /// Prints rules or itemsets, or measures.
@@ -65,6 +69,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         let why = "--evaluate measures methods and prints no rules";
         let unused = ["min-support", "min-confidence", "max-items", "min-lift", "top", "with"];
         unused.iter().try_for_each(|flag| typed.refuse(flag, why))?;
+        flags.list.refuse(why)?;
     }
     if flags.itemsets {
         let why = "--itemsets prints no rules";
@@ -72,6 +77,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     } else if flags.max_items < 2 {
         return Err(Error::config("--max-items", "a rule has two items or more; 1 is for --itemsets").into());
     }
+    let listing = flags.list.open(if flags.itemsets { "itemsets" } else { "rules" }, &flags.inputs)?;
     let corpus = Corpus::open(&flags.inputs, &DocumentOptions::default()).reading()?;
     let (items, baskets) = read_baskets(&corpus).reading()?;
     let (count, kinds) = (baskets.rows() as u64, items.len() as u64);
@@ -85,7 +91,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let search = FrequentItemsets { min_support: flags.min_support, max_items: flags.max_items.into() };
     let itemsets = search.fit(&baskets)?;
     if flags.itemsets {
-        return print_itemsets(&itemsets, with, flags.top, &items, globals);
+        return print_itemsets(&itemsets, with, flags.top, &items, listing, globals);
     }
     let rules = Rules { min_confidence: flags.min_confidence, min_lift: flags.min_lift, with, top: Some(flags.top) };
     let rules = rules.find(&itemsets)?;
@@ -99,7 +105,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if rules.is_empty() {
         note(globals, "no rule passes; lower --min-support, --min-confidence or --min-lift");
     }
-    print_rules(&rules, &estimates, &items, globals)
+    print_rules(&rules, &estimates, &items, listing, globals)
 }
 
 /// The settings of an autoencoder of baskets.
@@ -122,37 +128,54 @@ struct RuleReport<'a> {
     estimate: Option<f64>,
 }
 
-fn print_rules(rules: &[Rule], estimates: &[Option<f64>], items: &Keys, globals: &Globals) -> Outcome {
+fn print_rules(
+    rules: &[Rule],
+    estimates: &[Option<f64>],
+    items: &Keys,
+    listing: Listing<'_>,
+    globals: &Globals,
+) -> Outcome {
     let names = |side: &[u32]| -> Vec<&str> { side.iter().map(|&item| items.get(item as usize)).collect() };
-    if globals.json {
-        let report = |(rule, &estimate): (&Rule, &Option<f64>)| RuleReport {
-            r#if: names(&rule.antecedent),
-            then: names(&rule.consequent),
-            count: rule.count,
-            support: rule.support(),
-            confidence: rule.confidence(),
-            lift: rule.lift(),
-            leverage: rule.leverage(),
-            conviction: Some(rule.conviction()).filter(|conviction| conviction.is_finite()),
-            estimate,
-        };
-        return output::json(&rules.iter().zip(estimates).map(report).collect::<Vec<_>>());
-    }
-    let row = |(rule, estimate): (&Rule, &Option<f64>)| {
-        let sides = [&rule.antecedent, &rule.consequent].map(|side| names(side).join(", "));
+    let report = |(rule, &estimate): (&Rule, &Option<f64>)| RuleReport {
+        r#if: names(&rule.antecedent),
+        then: names(&rule.consequent),
+        count: rule.count,
+        support: rule.support(),
+        confidence: rule.confidence(),
+        lift: rule.lift(),
+        leverage: rule.leverage(),
+        conviction: Some(rule.conviction()).filter(|conviction| conviction.is_finite()),
+        estimate,
+    };
+    let row = |rule: &RuleReport<'_>| {
         vec![
-            sides.join(" => "),
-            format!("{:.6}", rule.support()),
-            format!("{:.4}", rule.confidence()),
-            format!("{:.2}", rule.lift()),
+            [&rule.r#if, &rule.then].map(|side| side.join(", ")).join(" => "),
+            format!("{:.6}", rule.support),
+            format!("{:.4}", rule.confidence),
+            format!("{:.2}", rule.lift),
             rule.count.to_string(),
-            estimate.map_or_else(|| "-".into(), |estimate| format!("{estimate:.4}")),
+            rule.estimate.map_or_else(|| "-".into(), |estimate| format!("{estimate:.4}")),
         ]
     };
-    let rows: Vec<Vec<String>> = rules.iter().zip(estimates).map(row).collect();
-    let mut results = Results::new();
-    output::table(&mut results, &["rule", "support", "confidence", "lift", "count", "estimate"], &rows)?;
-    results.done()
+    let reports: Vec<RuleReport<'_>> = rules.iter().zip(estimates).map(report).collect();
+    print(listing, &reports, &["rule", "support", "confidence", "lift", "count", "estimate"], row, globals)
+}
+
+/// A row for each report; of a file, where it is and how many it holds.
+fn print<R: Serialize>(
+    listing: Listing<'_>,
+    reports: &[R],
+    header: &[&str],
+    row: impl Fn(&R) -> Vec<String>,
+    globals: &Globals,
+) -> Outcome {
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    let Some(path) = listing.put(reports, header, &rows, globals)? else { return Ok(()) };
+    if globals.json {
+        return output::json(&json!({"output": path, "results": rows.len()}));
+    }
+    note(globals, format_args!("{} results in {}", rows.len(), path.display()));
+    Ok(())
 }
 
 #[derive(Debug, Serialize)]
@@ -162,7 +185,14 @@ struct ItemsetReport<'a> {
     support: f64,
 }
 
-fn print_itemsets(itemsets: &Itemsets, with: Option<u32>, top: usize, items: &Keys, globals: &Globals) -> Outcome {
+fn print_itemsets(
+    itemsets: &Itemsets,
+    with: Option<u32>,
+    top: usize,
+    items: &Keys,
+    listing: Listing<'_>,
+    globals: &Globals,
+) -> Outcome {
     let is_wanted = |set: &usize| with.is_none_or(|item| itemsets.items(*set).contains(&item));
     let mut sets: Vec<usize> = (0..itemsets.len()).filter(is_wanted).collect();
     // Sets come in the order of their names, which a stable sort keeps.
@@ -173,14 +203,9 @@ fn print_itemsets(itemsets: &Itemsets, with: Option<u32>, top: usize, items: &Ke
         support: itemsets.count(set) as f64 / itemsets.baskets() as f64,
     };
     let reports: Vec<ItemsetReport<'_>> = sets.iter().take(top).map(report).collect();
-    if globals.json {
-        return output::json(&reports);
-    }
     let row =
         |set: &ItemsetReport<'_>| vec![set.items.join(", "), format!("{:.6}", set.support), set.count.to_string()];
-    let mut results = Results::new();
-    output::table(&mut results, &["itemset", "support", "count"], &reports.iter().map(row).collect::<Vec<_>>())?;
-    results.done()
+    print(listing, &reports, &["itemset", "support", "count"], row, globals)
 }
 
 #[derive(Debug, Serialize)]

@@ -77,7 +77,7 @@ fn info_knows_every_file_of_firth() {
         assert_eq!(folder.json(&format!("info run/{file}"))["kind"], kind);
     }
     assert!(folder.firth("info v.txt --check").stdout.contains("has no checksum"));
-    folder.firth("corpus info v.txt").expect_error(3, &["v.txt: not an encoded corpus", "firth corpus build"]);
+    folder.firth("corpus info v.txt").expect_error(2, &["v.txt: not an encoded corpus", "firth corpus build"]);
 }
 
 #[test]
@@ -193,4 +193,27 @@ fn vector_files_with_faults_are_refused_with_the_place() {
     folder.firth("nearest empty.txt king").expect_error(3, &["empty.txt"]);
     folder.firth("nearest none.txt king").expect_error(3, &["none.txt"]);
     assert!(!folder.names().iter().any(|name| name == "x.bin" || name.starts_with('.')));
+}
+
+#[test]
+fn the_documents_of_a_run_are_converted_on_demand() {
+    let folder = Folder::new();
+    folder.write_vectors("v.txt");
+    folder.write("d.tsv", "one\tman king\ntwo\tqueen\n");
+    folder.firth("embed v.txt d.tsv --id-field 1 --pool mean -o run").expect_code(0);
+    folder.firth("convert run d.txt --documents").expect_code(0);
+    let keys = |name: &str| -> Vec<String> {
+        let text = folder.read(name);
+        text.lines().skip(1).filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
+    };
+    assert_eq!(keys("d.txt"), ["one", "two"]);
+    folder.firth("convert run w.txt").expect_code(0);
+    assert_eq!(keys("w.txt").len(), 6);
+    folder.firth("convert run/documents.safetensors same.txt --documents").expect_code(0);
+    assert_eq!(folder.read("same.txt"), folder.read("d.txt"));
+    folder.write_text("a.txt", 100);
+    folder.firth("train skipgram a.txt -o words --dim 4 --epochs 1 --threads 1").expect_code(0);
+    folder
+        .firth("convert words x.txt --documents")
+        .expect_error(2, &["words: has vectors for words only", "--pool sif"]);
 }

@@ -86,3 +86,31 @@ fn force_without_an_output_is_refused() {
     folder.write_vectors("v.txt");
     folder.firth("embed v.txt --words king --force").expect_error(2, &["--force", "--output"]);
 }
+
+#[test]
+fn what_cannot_be_done_is_told_before_the_work() {
+    let folder = Folder::new();
+    folder.write("taken.txt", "mine");
+    // The input does not exist, which would be found out as soon as the work began.
+    for command in [
+        "convert none.bin taken.txt",
+        "embed none.bin -o taken.txt --words a",
+        "embed none.bin none.txt -o taken.txt --to word2vec",
+        "reduce none.bin -o taken.txt --to 2",
+        "cluster none.bin --clusters 2 -o taken.txt",
+        "recommend none.csv --all-users -o taken.txt",
+        "rules none.csv -o taken.txt",
+    ] {
+        folder.firth(command).expect_error(2, &["taken.txt: is there already", "--force"]);
+    }
+    for (command, part) in [
+        ("plot none.bin none.txt -o map.png --color labels", "--color labels: these documents have none"),
+        ("plot none.bin none.txt -o map.png --method pca --perplexity 5", "--perplexity: has no effect"),
+        ("cluster none.bin none.txt", "missing --clusters"),
+        ("eval clusters none.bin none.txt", "no labels to compare with"),
+        ("eval classify none.bin none.txt", "no labels to compare with"),
+    ] {
+        folder.firth(command).expect_error(2, &[part]);
+    }
+    assert_eq!((folder.names(), folder.read("taken.txt")), (vec!["taken.txt".to_owned()], "mine".to_owned()));
+}

@@ -200,7 +200,7 @@ fn an_unfinished_run_says_what_it_is_and_can_be_replaced() -> Tested {
     let (folder, _) = stopped("")?;
     let info = folder.json("info run --check");
     assert_eq!((&info["kind"], &info["metadata"]["epochs done"]), (&"unfinished run".into(), &"3 of 3".into()));
-    folder.firth("nearest run cat").expect_error(3, &["run: the run is unfinished", "firth resume run"]);
+    folder.firth("nearest run cat").expect_error(2, &["run: is unfinished", "firth resume run"]);
     folder.firth(&format!("{SERIAL} -o run")).expect_error(2, &["run", "--force"]);
     folder.firth(&format!("{SERIAL} -o run --force")).expect_code(0);
     folder.firth("nearest run cat").expect_code(0);
@@ -216,7 +216,7 @@ fn what_cannot_be_resumed_is_refused_with_a_reason() -> Tested {
     folder.firth("resume done").expect_error(2, &["done: is finished"]);
     folder.firth("resume empty").expect_error(3, &["empty", "no checkpoint to resume from"]);
     folder.firth("resume none").expect_error(3, &["none: does not exist"]);
-    folder.firth("resume a.txt").expect_error(3, &["a.txt: is no folder"]);
+    folder.firth("resume a.txt").expect_error(2, &["a.txt: is no folder"]);
     assert_eq!(
         (folder.names(), folder.names_in("empty").len()),
         (["a.txt", "done", "empty"].map(String::from).into(), 0)

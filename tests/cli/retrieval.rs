@@ -129,3 +129,20 @@ fn searches_that_cannot_be_scored_are_told() {
     folder.firth(&format!("{SEARCH} --k1=-1")).expect_error(2, &["--k1"]);
     folder.firth(&format!("{SEARCH} --b 2")).expect_error(2, &["--b", "0 to 1"]);
 }
+
+#[test]
+fn the_documents_of_a_run_are_searched_by_their_vectors() {
+    let folder = collection();
+    folder.firth("embed v.txt docs.tsv --id-field 1 --pool mean -o run").expect_code(0);
+    let read = folder.json(&format!("{SEARCH} --pool mean"));
+    let kept = folder.json("eval retrieval run --queries queries.tsv --qrels qrels.tsv");
+    for name in ["map", "ndcg@10", "p@10", "queries", "left_out", "documents", "missing"] {
+        assert_eq!(kept[name], read[name], "{name}");
+    }
+    assert!(kept.get("bm25").is_none() && kept.get("hybrid").is_none(), "{kept}");
+    let alone = "--queries queries.tsv --qrels qrels.tsv";
+    folder.firth(&format!("eval retrieval v.txt {alone}")).expect_error(2, &["--documents: is missing", "v.txt"]);
+    folder.firth(&format!("eval retrieval run {alone} --k1 1")).expect_error(2, &["--k1", "--documents"]);
+    folder.firth(&format!("eval retrieval run {alone} --pool sif")).expect_error(2, &["--pool", "--documents"]);
+    folder.firth("eval retrieval run --queries queries.tsv").expect_error(2, &["--qrels"]);
+}

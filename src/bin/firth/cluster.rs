@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::clustering::{self, Clusters, KMeansFlags, Method};
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::items::{ItemFlags, Items};
+use crate::items::{self, ItemFlags, Items};
 use crate::output::{self, Force, Results, plain};
 use crate::place;
 use crate::progress::note;
@@ -48,6 +48,9 @@ pub struct Flags {
 /// Clusters, and prints or writes.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     clustering::refuse_foreign(flags.method, typed)?;
+    if flags.method != Method::Hdbscan && flags.kmeans.clusters.is_none() && flags.items.lack_labels() {
+        return Err(KMeansFlags::missing(items::NOUNS[1]));
+    }
     let staged = match &flags.output {
         Some(path) => {
             let read: Vec<PathBuf> = std::iter::once(&flags.items.model).chain(&flags.items.inputs).cloned().collect();
@@ -82,8 +85,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         (None, Some(_)) => {}
         (None, None) if output::is_terminal() => {
             let rows = items.vectors.keys().iter().zip(&clusters.assignments);
-            let rows: Vec<_> =
-                rows.map(|(key, &cluster)| vec![plain(key).into_owned(), number(cluster).to_string()]).collect();
+            let rows: Vec<_> = rows.map(|(key, &cluster)| vec![plain(key).into_owned(), number(cluster).to_string()]).collect();
             output::table(&mut results, &["key", "cluster"], &rows)?;
         }
         (None, None) => write(&mut results, &items, &clusters)?,

@@ -60,11 +60,13 @@ impl KMeansFlags {
         }
         match items.vectors.labels().map(|labels| Labels::new(labels).names.len()) {
             Some(labels @ 1..) => Ok(labels),
-            _ => Err(Failure::usage(format!(
-                "missing --clusters, how many; the {} have no labels that would tell",
-                items.nouns[1]
-            ))),
+            _ => Err(Self::missing(items.nouns[1])),
         }
+    }
+
+    /// Nothing tells how many clusters there are.
+    pub fn missing(many: &str) -> Failure {
+        Failure::usage(format!("missing --clusters, how many; the {many} have no labels that would tell"))
     }
 
     /// K-means as the flags ask for it.
@@ -100,6 +102,13 @@ impl Labels {
     }
 }
 
+/// There is nothing to compare with.
+pub fn no_labels(many: &str) -> Failure {
+    Failure::usage(format!(
+        "the {many} have no labels to compare with; give documents with --label-field, or a run that learnt from such"
+    ))
+}
+
 /// The vectors that have a label, and its number.
 pub struct Labelled {
     /// With all that is known of them.
@@ -116,10 +125,7 @@ impl Labelled {
         let nouns = items.nouns;
         let labels = items.vectors.labels().map(Labels::new);
         let Some(labels) = labels.filter(|labels| !labels.names.is_empty()) else {
-            return Err(Failure::Input(firth::Error::data(format!(
-                "the {} have no labels to compare with; give documents with --label-field, or a run that learnt from such",
-                nouns[1]
-            ))));
+            return Err(no_labels(nouns[1]));
         };
         let kept: Vec<usize> = (0..labels.numbers.len()).filter(|&at| labels.numbers[at].is_some()).collect();
         let without = labels.numbers.len() - kept.len();

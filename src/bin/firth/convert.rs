@@ -11,7 +11,8 @@ use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::output::{self, Force};
 use crate::progress::warn;
-use crate::{model, place, queries, run_folder};
+use crate::staged::Staged;
+use crate::{documents, model, place, queries, run_folder};
 
 /// Turn a vector file into another format; what the new format cannot hold is told before it is dropped.
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,9 @@ pub struct Flags {
     /// The numbers [default: f32]; f16 and bf16 halve the file, i8 quarters it (each row with a scale of its own)
     #[arg(long, value_enum, value_name = "KIND", default_value_t, hide_default_value = true)]
     dtype: Dtype,
+    /// The run's documents instead of its words
+    #[arg(long)]
+    documents: bool,
     /// Keep only the keys of FILE, one per line, in the model's order; a model with subwords makes vectors of others
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
@@ -54,10 +58,12 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     place::check(&flags.output, "vectors", &inputs)?;
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
     place::check_vectors(&flags.output, format)?;
-    let from = format::detect(&run_folder::vectors(&flags.input)).reading()?.name();
+    let staged = Staged::new(&flags.output, flags.force.force)?;
+    let input = if flags.documents { documents::of_model(&flags.input)? } else { run_folder::vectors(&flags.input) };
+    let from = format::detect(&input).reading()?.name();
     let keys = flags.keys.as_deref().map(read_keys).transpose()?;
     let care = if flags.lenient { Care::Lenient } else { Care::Strict };
-    let mut vectors = model::read_as(&flags.input, care)?;
+    let mut vectors = model::read_as(&input, care)?;
     let total = vectors.len();
     let mut missing = Vec::new();
     let mut stay = total;
@@ -88,7 +94,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         let normalized = vectors.vectors().normalized();
         vectors = vectors.with_vectors(normalized)?;
     }
-    model::save(&vectors, (format, flags.dtype), &flags.output, flags.force, globals)?;
+    model::write_as(&vectors, (format, flags.dtype), &staged, &flags.output, globals)?;
+    staged.commit()?;
     let (keys, dim) = (vectors.len(), vectors.dim());
     if globals.json {
         let report = json!({"input": flags.input, "from": from, "output": flags.output, "to": format.name(),

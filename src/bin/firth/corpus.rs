@@ -98,8 +98,9 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
 fn info(flags: &InfoFlags, globals: &Globals) -> Outcome {
     if flags.corpus.exists() && !EncodedCorpus::is_encoded(&flags.corpus) {
         let shown = flags.corpus.display();
-        let reason = format!("{shown}: not an encoded corpus; make one with firth corpus build TEXT -o CORPUS");
-        return Err(Failure::Input(firth::Error::data(reason)));
+        return Err(Failure::usage(format!(
+            "{shown}: not an encoded corpus; make one with firth corpus build TEXT -o CORPUS"
+        )));
     }
     let corpus = EncodedCorpus::open(&flags.corpus).map_err(|error| match error {
         firth::Error::Io { source, .. } => Failure::Input(firth::Error::io(&flags.corpus, source)),

@@ -1,5 +1,7 @@
 //! Vectors of documents with what is known of these: distinct keys, labels, first words.
 
+use std::path::{Path, PathBuf};
+
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, beginning};
 use firth::math::Matrix;
@@ -7,12 +9,32 @@ use firth::train::{DocumentNames, Trainer};
 use firth::vocabulary::{DocId, Keys};
 
 use crate::blocks::Waiting;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
+use crate::model;
 use crate::progress::{thousands, warn};
 use crate::rows::{self, NAMED, Names};
+use crate::run_folder::{self, DOCUMENTS};
 
 /// More words than a document's beginning holds.
 const FIRST_WORDS: usize = 100;
+
+/// Where the vectors of a model's documents are: in a run that has some, or in a vector file, which is taken for such.
+pub fn of_model(path: &Path) -> Outcome<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.into());
+    }
+    let documents = path.join(DOCUMENTS);
+    if documents.is_file() && run_folder::is_finished(path) {
+        return Ok(documents);
+    }
+    // Says what is wrong with what is no finished run at all.
+    model::read(path)?;
+    let shown = path.display();
+    Err(Failure::usage(format!(
+        "{shown}: has vectors for words only; documents need a run that learns them: \
+         firth train autoencoder|pv-dbow|pv-dm TEXT -o RUN, or firth embed {shown} TEXT --pool sif -o RUN"
+    )))
+}
 
 /// Distinct keys for a corpus's documents: their ids, or positions from 1.
 pub fn keys(corpus: &EncodedCorpus) -> Keys {

@@ -90,11 +90,13 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 type Place<'a> = (&'a Path, &'static dyn Format);
 
 fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: &Globals) -> Outcome {
+    // A name that is taken is told before the work, not after it.
+    let staged = place.map(|(path, _)| Staged::new(path, flags.force.force)).transpose()?;
     let all = model::read(&flags.model)?;
     let words = if words.is_empty() { waiting_words()? } else { words.to_vec() };
     let vectors = if words.is_empty() { all } else { chosen(&all, &words, &flags.model)? };
-    match place {
-        Some(place) => save(&vectors, Staged::new(place.0, flags.force.force)?, place, "words", globals),
+    match staged.zip(place) {
+        Some((staged, place)) => save(&vectors, staged, place, "words", globals),
         None => print(&vectors, globals),
     }
 }

@@ -42,7 +42,7 @@ pub struct Embedded {
 impl Embedder {
     /// Opens a run that has learnt from text.
     pub fn open(run: &Path) -> Outcome<Self> {
-        encoder::refuse_unfinished(run)?;
+        run_folder::refuse_unfinished(run)?;
         run_folder::refuse_incomplete(run)?;
         if Pooled::is_stored(run) {
             return Ok(Self(Model::Pooled(Pooled::open(run)?.into())));
@@ -78,7 +78,7 @@ impl Embedder {
         typed: &Typed,
         globals: &Globals,
     ) -> Outcome<Self> {
-        encoder::refuse_unfinished(path)?;
+        run_folder::refuse_unfinished(path)?;
         run_folder::refuse_incomplete(path)?;
         if !flags.has_method() && Self::has_own(path) {
             PoolFlags::refuse(typed, &format!("{} has its own way to make vectors of documents", path.display()))?;

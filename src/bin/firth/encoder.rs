@@ -21,21 +21,11 @@ pub fn open(run: &Path) -> Outcome<Autoencoder> {
     if file.is_file() && run_folder::is_finished(run) {
         return Autoencoder::open(&file).reading();
     }
-    refuse_unfinished(run)?;
     // Says what is wrong with what is no model at all.
     crate::model::read(run)?;
     let message =
         format!("{shown}: is no run of an autoencoder, which this needs: firth train autoencoder TEXT -o RUN");
     Err(Failure::usage(message))
-}
-
-/// A run that was stopped has no model yet.
-pub fn refuse_unfinished(run: &Path) -> Outcome {
-    if run_folder::is_unfinished(run) {
-        let shown = run.display();
-        return Err(Failure::usage(format!("{shown}: is unfinished; go on with firth resume {shown}")));
-    }
-    Ok(())
 }
 
 /// What cut a run's text into words.

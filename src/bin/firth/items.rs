@@ -34,6 +34,13 @@ pub struct ItemFlags {
     pub documents: DocumentOptions,
 }
 
+impl ItemFlags {
+    /// Will documents be embedded, which takes its time, that have no labels?
+    pub fn lack_labels(&self) -> bool {
+        !self.inputs.is_empty() && self.documents.label_field.is_none()
+    }
+}
+
 /// Documents or words.
 pub struct Items {
     /// Their vectors, with labels and first words where these are known.
@@ -131,7 +138,8 @@ impl Items {
     }
 }
 
-const NOUNS: [&str; 2] = ["document", "documents"];
+/// What documents are called.
+pub const NOUNS: [&str; 2] = ["document", "documents"];
 
 /// The rows of an array without keys, which are their numbers from 1.
 fn bare_rows(path: &Path) -> Outcome<Option<Embeddings>> {

@@ -12,7 +12,6 @@ use firth::vocabulary::{Segmenter, Segments};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
-use crate::output::Force;
 use crate::progress::{note, warn};
 use crate::run_folder;
 use crate::staged::Staged;
@@ -24,6 +23,7 @@ pub fn read(path: &Path) -> Outcome<Embeddings> {
 
 /// [`read`], with more or less care.
 pub fn read_as(path: &Path, care: Care) -> Outcome<Embeddings> {
+    run_folder::refuse_unfinished(path)?;
     let model = format::read_as(&run_folder::vectors(path), care).reading()?;
     for warning in &model.warnings {
         warn(format_args!("{}: {warning}", path.display()));
@@ -42,7 +42,8 @@ pub fn write(
     write_as(embeddings, (format, Dtype::F32), staged, target, globals)
 }
 
-fn write_as(
+/// [`write`], with numbers of some kind.
+pub fn write_as(
     embeddings: &Embeddings,
     (format, dtype): (&dyn format::Format, Dtype),
     staged: &Staged,
@@ -71,19 +72,6 @@ fn write_as(
         }
     }
     Ok(format.write_as(embeddings, &staged.path(), dtype)?)
-}
-
-/// Writes vectors under a name, whole or not at all, in a format and a kind of numbers.
-pub fn save(
-    embeddings: &Embeddings,
-    (format, dtype): (&dyn format::Format, Dtype),
-    target: &Path,
-    force: Force,
-    globals: &Globals,
-) -> Outcome {
-    let staged = Staged::new(target, force.force)?;
-    write_as(embeddings, (format, dtype), &staged, target, globals)?;
-    staged.commit()
 }
 
 /// Finds the keys that queries are about.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use firth::analysis::Neighbors;
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::model::{self, Finder};
 use crate::queries::{self, Answer, Queries, Scored};
@@ -37,8 +37,11 @@ struct Odd<'a> {
 }
 
 impl Odd<'_> {
-    /// Words as the model spells them.
+    /// Three words or more, as the model spells them.
     fn known(&self, words: &[&str]) -> Outcome<Vec<String>> {
+        if words.len() < 3 {
+            return Err(Failure::usage(format!("the odd one is one of three words or more, found {}", words.len())));
+        }
         words.iter().map(|word| Ok(self.finder.find(word)?.key)).collect()
     }
 }
@@ -48,9 +51,7 @@ impl Queries for Odd<'_> {
     const PROMPT: &'static str = "Which word does not belong? Three words or more";
 
     fn parse(&self, line: &str) -> Outcome<Vec<String>> {
-        let words = self.known(&queries::words(line))?;
-        self.neighbors.odd(&words)?;
-        Ok(words)
+        self.known(&queries::words(line))
     }
 
     fn answer(&self, sets: &[Vec<String>]) -> Outcome<Vec<Answer>> {

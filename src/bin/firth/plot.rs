@@ -9,10 +9,10 @@ use firth::corpus::DocumentOptions;
 use firth::embeddings::Embeddings;
 use serde_json::json;
 
-use self::groups::{Color, Groups};
+use self::groups::{Color, Groups, Wanted};
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::items::{ItemFlags, Items};
+use crate::items::{self, ItemFlags, Items};
 use crate::maps::{MapFlags, Method};
 use crate::output::{self, Force};
 use crate::place;
@@ -83,6 +83,10 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         words: flags.words.is_some(),
         documents: flags.documents.clone(),
     };
+    if color == Wanted::Labels && item_flags.lack_labels() {
+        return Err(groups::no_labels(items::NOUNS[1]));
+    }
+    flags.method.map_or(Ok(()), |method| flags.map.check(method, typed))?;
     let items = Items::open(&item_flags, globals, typed)?;
     let chosen = choose(&items, flags)?;
     let drawn = items.vectors.select(&chosen)?;

@@ -110,9 +110,6 @@ impl Pooled {
     ) -> Outcome<Self> {
         let pooling = flags.pooling(typed)?;
         let shown = path.display();
-        if run_folder::is_unfinished(path) {
-            return Err(Failure::usage(format!("{shown}: is unfinished; go on with firth resume {shown}")));
-        }
         if run_folder::has_rows_alone(path) {
             let message = format!("{shown}: has learnt from a matrix and knows no words; documents need a run on text");
             return Err(Failure::usage(message));

@@ -62,7 +62,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         ))));
     }
     if !run.is_dir() {
-        return Err(Failure::Input(firth::Error::data(format!("{shown}: is no folder, expected that of a run"))));
+        return Err(Failure::usage(format!("{shown}: is no folder, expected that of a run")));
     }
     if is_autoencoder { autoencoder(run, started, globals) } else { words(run, started, globals) }
 }

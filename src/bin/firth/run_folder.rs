@@ -320,6 +320,15 @@ pub fn is_unfinished(path: &Path) -> bool {
     !is_finished(path) && train::checkpoints(&path.join(CHECKPOINTS)).is_ok_and(|all| !all.is_empty())
 }
 
+/// A run that was stopped has no model yet.
+pub fn refuse_unfinished(path: &Path) -> Outcome {
+    if is_unfinished(path) {
+        let shown = path.display();
+        return Err(Failure::usage(format!("{shown}: is unfinished; go on with firth resume {shown}")));
+    }
+    Ok(())
+}
+
 /// Keeps other processes from going on with the same run; released when dropped.
 pub struct Lock(#[allow(dead_code)] File); // Held, not used.
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use firth::eval::classify::{self, ClassifyReport, Probe, Scaling};
 
-use crate::clustering::Labelled;
+use crate::clustering::{self, Labelled};
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::items::{ItemFlags, Items};
+use crate::items::{self, ItemFlags, Items};
 use crate::output::{self, Results};
 use crate::progress::{Meter, memory_now};
 
@@ -63,6 +63,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
                 "--test: needs documents to learn from, too, before it: MODEL INPUT --test INPUT",
             ));
         }
+    }
+    if flags.items.lack_labels() {
+        return Err(clustering::no_labels(items::NOUNS[1]));
     }
     let items = Items::open(&flags.items, globals, typed)?;
     let nouns = items.nouns;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::clustering::{self, KMeansFlags, Labelled, Method};
 use crate::failure::{Failure, Outcome};
 use crate::globals::{Globals, Typed};
-use crate::items::{ItemFlags, Items};
+use crate::items::{self, ItemFlags, Items};
 use crate::output::{self, Results};
 
 /// What follows the flags in the help.
@@ -48,6 +48,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         ));
     }
     clustering::refuse_foreign(flags.method, typed)?;
+    if flags.items.lack_labels() {
+        return Err(clustering::no_labels(items::NOUNS[1]));
+    }
     let items = Items::open(&flags.items, globals, typed)?;
     let nouns = items.nouns;
     let Labelled { vectors, labels, without } = Labelled::of(items)?;

@@ -45,14 +45,14 @@ pub struct Flags {
     /// Documents with labels (files, folders, globs, - for standard input) [default: those of the run, if it keeps labels]
     #[arg(value_name = "INPUT", conflicts_with_all = ["collection", "queries", "qrels"])]
     inputs: Vec<PathBuf>,
-    /// Documents to search
+    /// Documents to search [default: the vectors of those that the run keeps, without BM25]
     #[arg(long = "documents", id = "collection", value_name = "PATH", requires_all = ["queries", "qrels"])]
     collection: Option<PathBuf>,
     /// Queries: an id and a text a line, apart by a tab
-    #[arg(long, value_name = "FILE", requires_all = ["collection", "qrels"])]
+    #[arg(long, value_name = "FILE", requires = "qrels")]
     queries: Option<PathBuf>,
     /// Judgements: query, document and grade a line (TREC's query, 0, document, grade too), apart by tabs or spaces
-    #[arg(long, value_name = "FILE", requires_all = ["collection", "queries"])]
+    #[arg(long, value_name = "FILE", requires = "queries")]
     qrels: Option<PathBuf>,
     /// Labelled documents that are the queries, searched for among the others
     #[arg(long, value_name = "PATH", conflicts_with_all = ["collection", "queries", "qrels"])]
@@ -88,8 +88,8 @@ struct Report {
 
 /// Searches, and prints measures.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
-    let report = match (&flags.collection, &flags.queries, &flags.qrels) {
-        (Some(documents), Some(queries), Some(qrels)) => judged(flags, [documents, queries, qrels], globals, typed)?,
+    let report = match (&flags.queries, &flags.qrels) {
+        (Some(queries), Some(qrels)) => judged(flags, queries, qrels, globals, typed)?,
         _ => labelled(flags, globals, typed)?,
     };
     if report.vectors.is_none() {
@@ -119,16 +119,25 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     results.done()
 }
 
-fn judged(flags: &Flags, paths: [&PathBuf; 3], globals: &Globals, typed: &Typed) -> Outcome<Report> {
+fn judged(flags: &Flags, queries: &Path, qrels: &Path, globals: &Globals, typed: &Typed) -> Outcome<Report> {
     typed.refuse("label-field", "judgements say what is relevant")?;
-    let [documents, queries, qrels] = paths;
     let judgements = Judgements::read(qrels).reading()?;
-    let open = |path: &PathBuf| Corpus::open(std::slice::from_ref(path), &with_ids(&flags.documents, path)).reading();
-    let (documents, queries) = (open(documents)?, open(queries)?);
-    let embedder = Embedder::open_or_fit(&flags.model, &flags.pool, Texts::Corpus(&documents), typed, globals)?;
-    let mut index = flags.bm25.index()?;
-    let found = Side::read(&documents, &embedder, Some(&mut index), globals)?;
-    found.check_ids(&documents.name(), "document")?;
+    let open = |path: &Path| Corpus::open(&[path.to_owned()], &with_ids(&flags.documents, path)).reading();
+    let queries = open(queries)?;
+    let (embedder, found, index) = match &flags.collection {
+        Some(documents) => {
+            let documents = open(documents)?;
+            let embedder = Embedder::open_or_fit(&flags.model, &flags.pool, Texts::Corpus(&documents), typed, globals)?;
+            let mut index = flags.bm25.index()?;
+            let found = Side::read(&documents, &embedder, Some(&mut index), globals)?;
+            found.check_ids(&documents.name(), "document")?;
+            (embedder, found, Some(index))
+        }
+        None => {
+            let (embedder, found) = kept(flags, globals, typed)?;
+            (embedder, found, None)
+        }
+    };
     let asked = Side::read(&queries, &embedder, None, globals)?;
     asked.check_ids(&queries.name(), "query")?;
     let (mut missing, mut left_out, mut all) = (0, 0, Vec::new());
@@ -142,7 +151,8 @@ fn judged(flags: &Flags, paths: [&PathBuf; 3], globals: &Globals, typed: &Typed)
             left_out += 1;
             continue;
         }
-        let terms = index.query(asked.words[at].iter().map(String::as_str));
+        let words = asked.words[at].iter().map(String::as_str);
+        let terms = index.as_ref().map(|index| index.query(words)).unwrap_or_default();
         let relevance = Relevance::Graded(grades.into_iter().collect());
         all.push(Query { vector: asked.vectors.row(at), terms, relevance, wanted, itself: None });
     }
@@ -151,7 +161,7 @@ fn judged(flags: &Flags, paths: [&PathBuf; 3], globals: &Globals, typed: &Typed)
         let count = counted(unasked as u64, "query is judged", "queries are judged");
         warn(format_args!("{count} in {} and not among the queries", qrels.display()));
     }
-    let [vectors, bm25, hybrid] = search(&all, &found, Some(&index), globals);
+    let [vectors, bm25, hybrid] = search(&all, &found, index.as_ref(), globals);
     let documents = found.vectors.rows();
     Ok(Report { vectors, queries: all.len(), left_out, documents, missing: Some(missing), bm25, hybrid })
 }
@@ -178,6 +188,20 @@ fn labelled(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<Report> 
     let asked = asked.transpose()?;
     found.name_by_position();
     by_label(&found, asked.as_ref(), Some(&index), flags.sample, globals)
+}
+
+/// The documents that a run keeps, by their ids, and what embeds the queries.
+fn kept(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<(Embedder, Side)> {
+    let (shown, file) = (flags.model.display(), flags.model.join(run_folder::DOCUMENTS));
+    if !file.is_file() {
+        return Err(Failure::usage(format!("--documents: is missing, and {shown} keeps no vectors of documents")));
+    }
+    let why = "no documents are read; give them as --documents";
+    ["k1", "b"].iter().try_for_each(|flag| typed.refuse(flag, why))?;
+    PoolFlags::refuse(typed, why)?;
+    let embedder = Embedder::open(&flags.model)?;
+    note(globals, "the run's documents are searched: no BM25 beside the vectors; give --documents for one");
+    Ok((embedder, Side::stored(&model::read(&file)?, Keys::new())))
 }
 
 /// The documents that a run keeps, with their labels; without their texts there is no BM25.

@@ -6,11 +6,12 @@ use firth::embeddings::Embeddings;
 use firth::math::Matrix;
 
 use super::search::Search;
+use crate::documents;
 use crate::embedder::Embedder;
 use crate::failure::{Failure, Outcome};
 use crate::model;
 use crate::queries::{Answer, Queries, Scored};
-use crate::run_folder::{self, DOCUMENTS};
+use crate::run_folder;
 
 /// A run's documents, or a file of such, and what turns a text into a vector.
 pub struct Documents {
@@ -21,27 +22,15 @@ pub struct Documents {
 impl Documents {
     /// Opens a run that has documents, or a vector file of documents.
     pub fn open(path: &Path) -> Outcome<Self> {
-        let shown = path.display();
-        if !path.is_dir() {
-            let without =
-                format!("{shown} is a vector file, without the model that turns text into vectors; give the run");
-            return Ok(Self { vectors: model::read(path)?, embedder: Err(without) });
-        }
-        let documents = path.join(DOCUMENTS);
-        if !documents.is_file() || !run_folder::is_finished(path) {
-            // Says what is wrong with what is no finished run at all.
-            model::read(path)?;
-            return Err(Failure::usage(format!(
-                "{shown}: has vectors for words only; documents need a run that learns them: \
-                 firth train autoencoder|pv-dbow|pv-dm TEXT -o RUN, or firth embed {shown} TEXT --pool sif -o RUN"
-            )));
-        }
-        let embedder = if run_folder::has_rows_alone(path) {
+        let (shown, vectors) = (path.display(), model::read(&documents::of_model(path)?)?);
+        let embedder = if !path.is_dir() {
+            Err(format!("{shown} is a vector file, without the model that turns text into vectors; give the run"))
+        } else if run_folder::has_rows_alone(path) {
             Err(format!("{shown} has learnt from a matrix and knows no words"))
         } else {
             Ok(Embedder::open(path)?)
         };
-        Ok(Self { vectors: model::read(&documents)?, embedder })
+        Ok(Self { vectors, embedder })
     }
 }
 

@@ -73,6 +73,13 @@ pub fn wanted(color: Option<Color>, clusters: Option<u32>) -> Outcome<Wanted> {
     }
 }
 
+/// There are no labels to tell by colours.
+pub fn no_labels(many: &str) -> Failure {
+    Failure::usage(format!(
+        "--color labels: these {many} have none; give documents with --label-field, or use --color clusters"
+    ))
+}
+
 impl Groups {
     /// Groups the points drawn: `chosen` are their positions among all items, `rows` what was mapped.
     pub fn find(
@@ -86,10 +93,7 @@ impl Groups {
         match (wanted, drawn.labels()) {
             (Wanted::Clusters(clusters), _) => Self::clusters(items, chosen, drawn, rows, clusters, globals),
             (_, Some(labels)) => Ok(Self::labels(labels)),
-            (Wanted::Labels, None) => Err(Failure::usage(format!(
-                "--color labels: these {} have none; give documents with --label-field, or use --color clusters",
-                items.nouns[1]
-            ))),
+            (Wanted::Labels, None) => Err(no_labels(items.nouns[1])),
             (Wanted::LabelsIfAny, None) => {
                 Ok(Self { of: vec![0; drawn.len()], names: vec![items.nouns[1].to_owned()] })
             }

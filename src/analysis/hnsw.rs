@@ -211,7 +211,8 @@ impl Hnsw {
 
 impl HnswIndex<'_> {
     /// The `top` keys that the graph finds nearest to each vector, nearest first, without the positions that `exclude`
-    /// lists for it; scores are exact cosines. There may be better ones: see [`HnswIndex::recall`].
+    /// lists for it; scores are exact cosines. There may be better ones: see [`HnswIndex::recall`]. A vector of zeros is near
+    /// to nothing, and nothing is near to it.
     ///
     /// `exclude` has a list for each vector, or is empty. Vectors need not have length one.
     ///
@@ -227,12 +228,17 @@ impl HnswIndex<'_> {
         }
         let answer = |scratch: &mut Scratch, query: usize| {
             let vector = vectors.row(query);
+            if inverse_norm(vector) == 0.0 {
+                return Vec::new();
+            }
             let exclude = exclude.get(query).map_or(&[][..], Vec::as_slice);
             let breadth = self.effort.max(top.saturating_add(exclude.len())).min(self.embeddings.len());
             let near = |row| self.rows.to_vector(vector, row);
             let ground = self.graph.search(0, breadth, &near, scratch).into_iter().flat_map(|(_, found)| found);
             let mut found: Vec<Neighbor> = ground
-                .filter(|neighbor| !exclude.contains(&neighbor.position))
+                .filter(|&Neighbor { position, .. }| {
+                    self.rows.inverse_norms[position] > 0.0 && !exclude.contains(&position)
+                })
                 .map(|Neighbor { position, .. }| Neighbor {
                     position,
                     score: cosine(vector, self.embeddings.vectors().row(position)) as f32,
@@ -332,8 +338,14 @@ mod tests {
         numbers.extend([0.0; 12]);
         let keys = (0..2002).map(|row| row.to_string()).collect();
         let all = Embeddings::new(keys, Matrix::from_vec(2002, 6, numbers)?, None)?;
-        let recall = built(&Hnsw::default(), &all)?.recall(2002, 10)?;
+        let index = built(&Hnsw::default(), &all)?;
+        let recall = index.recall(2002, 10)?;
         assert!(recall > 0.99, "{recall}");
+        // The last two are zeros, near to nothing.
+        let query = Matrix::from_vec(2, 6, [all.vectors().row(0), &[0.0; 6]].concat())?;
+        let found = index.nearest(&query, usize::MAX, &[])?;
+        assert!(found[0].len() > 1000 && found[0].iter().all(|neighbor| neighbor.position < 2000));
+        assert!(found[1].is_empty());
         Ok(())
     }
 
@@ -342,7 +354,7 @@ mod tests {
         for rows in [0, 1, 2] {
             let few = mixture(rows, 3, 1)?;
             let index = built(&Hnsw::default(), &few)?;
-            assert_eq!(index.nearest(&Matrix::zeros(1, 3), 5, &[])?[0].len(), rows);
+            assert_eq!(index.nearest(&Matrix::from_vec(1, 3, vec![1.0; 3])?, 5, &[])?[0].len(), rows);
             assert_eq!(index.recall(10, 3)?, 1.0);
         }
         let some = mixture(50, 3, 1)?;

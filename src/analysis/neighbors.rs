@@ -41,7 +41,8 @@ impl<'a> Neighbors<'a> {
         Self { embeddings, cosines: Cosines::new(embeddings.vectors(), embeddings.len()) }
     }
 
-    /// The `top` keys nearest to each vector, nearest first, without the positions that `exclude` lists for it.
+    /// The `top` keys nearest to each vector, nearest first, without the positions that `exclude` lists for it. A vector of
+    /// zeros is near to nothing, and nothing is near to it.
     ///
     /// `exclude` has a list for each vector, or is empty. Vectors need not have length one.
     ///
@@ -98,7 +99,9 @@ impl<'a> Neighbors<'a> {
                 let width = scores.len() / 3;
                 let mut out = [0.0; BLOCK_ROWS];
                 method.score([0, 1, 2].map(|i| &scores[i * width..][..width]), &mut out[..width]);
-                best.offer(first, &out[..width], |position| !given.contains(&position));
+                best.offer(first, &out[..width], |position| {
+                    self.cosines.has_direction(position) && !given.contains(&position)
+                });
             },
             merge,
         );
@@ -151,11 +154,9 @@ impl<'a> Neighbors<'a> {
         top: usize,
         exclude: impl Fn(usize) -> &'e [usize] + Sync,
     ) -> Vec<Vec<Neighbor>> {
-        let mut unit = Vec::new();
-        for vector in vectors {
-            let scale = inverse_norm(vector);
-            unit.extend(vector.iter().map(|x| x * scale));
-        }
+        let scales: Vec<f32> = vectors.iter().map(|vector| inverse_norm(vector)).collect();
+        let unit: Vec<f32> =
+            vectors.iter().zip(&scales).flat_map(|(vector, scale)| vector.iter().map(move |x| x * scale)).collect();
         let best = self.cosines.visit(
             &unit,
             || vec![Best::new(top.saturating_add(SPARE)); vectors.len()],
@@ -163,7 +164,9 @@ impl<'a> Neighbors<'a> {
                 let width = scores.len() / vectors.len();
                 for (query, (best, scores)) in best.iter_mut().zip(scores.chunks_exact(width)).enumerate() {
                     let exclude = exclude(query);
-                    best.offer(first, scores, |position| !exclude.contains(&position));
+                    best.offer(first, scores, |position| {
+                        scales[query] > 0.0 && self.cosines.has_direction(position) && !exclude.contains(&position)
+                    });
                 }
             },
             |a, b| a.into_iter().zip(b).map(|(a, b)| merge(a, b)).collect(),
@@ -326,7 +329,20 @@ mod tests {
         assert!(neighbors.nearest(&Matrix::zeros(2, 3), 1, &[vec![]]).is_err());
         assert_eq!(neighbors.nearest_to("man", usize::MAX)?.len(), 4);
         assert!(neighbors.nearest_to("man", 0)?.is_empty());
-        assert_eq!(positions(&neighbors.nearest(&Matrix::zeros(1, 3), 2, &[])?[0]), [0, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn zeros_are_near_to_nothing() -> Result<()> {
+        let words = ["a", "zero", "b", "against", "c"];
+        let all = embeddings(&words, 2, vec![1., 0., 0., 0., 1., 1., -1., -1., 0., 1.])?;
+        let neighbors = Neighbors::new(&all);
+        assert_eq!(positions(&neighbors.nearest_to("a", 9)?), [2, 4, 3]);
+        assert!(neighbors.nearest_to("zero", 9)?.is_empty());
+        assert!(neighbors.nearest(&Matrix::zeros(1, 2), 2, &[])?[0].is_empty());
+        for method in [Method::Cos3Add, Method::Cos3Mul] {
+            assert_eq!(positions(&neighbors.analogy("a", "b", "c", method, 9)?), [3], "{method:?}");
+        }
         Ok(())
     }
 }

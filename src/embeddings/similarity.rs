@@ -159,6 +159,11 @@ impl<'a> Cosines<'a> {
         self.vectors
     }
 
+    /// Has a row a direction? One of zeros has none and is near to nothing.
+    pub fn has_direction(&self, row: usize) -> bool {
+        self.inverse_norms[row] > 0.0
+    }
+
     /// Writes a row scaled to length one.
     pub fn unit_row(&self, row: usize, out: &mut Vec<f32>) {
         out.extend(self.vectors.row(row).iter().map(|x| x * self.inverse_norms[row]));

@@ -174,3 +174,23 @@ fn many_analogies_get_the_answers_that_each_gets_alone() {
         assert_eq!((together.expect_code(0).stdout.as_str(), apart.lines().count()), (apart.as_str(), 8), "{method}");
     }
 }
+
+#[test]
+fn a_vector_of_zeros_is_no_neighbour_and_has_none() {
+    let folder = Folder::new();
+    folder.write("v.txt", "4 2\na 1 0\nnothing 0 0\nb 1 1\nagainst -1 0\n");
+    for flags in ["", " --approximate"] {
+        let ran = folder.firth(&format!("nearest v.txt a{flags}"));
+        assert_eq!(ran.expect_code(0).stdout, "a\tb\t0.707107\na\tagainst\t-1.000000\n");
+        folder.firth(&format!("nearest v.txt nothing{flags}")).expect_error(2, &["\"nothing\" has a vector of zeros"]);
+    }
+    let ran = folder.firth_with(&["nearest", "v.txt", "--top", "1"], "a\nnothing\n");
+    assert_eq!(ran.expect_code(3).stdout, "a\tb\t0.707107\n");
+    assert!(ran.stderr.contains("line 2: \"nothing\" has a vector of zeros"), "{}", ran.stderr);
+    folder.firth("analogy v.txt a nothing b").expect_error(2, &["\"nothing\"", "zeros"]);
+    folder.firth("odd v.txt a nothing b").expect_error(2, &["\"nothing\"", "zeros"]);
+    folder.write("d.tsv", "x\ta\ny\tzig\nz\tb a\n");
+    folder.firth("embed v.txt d.tsv --id-field 1 --pool mean -o run").expect_code(0);
+    assert_eq!(folder.firth("nearest run --documents x").expect_code(0).stdout.lines().count(), 1);
+    folder.firth("nearest run --documents y").expect_error(2, &["\"y\" has a vector of zeros"]);
+}

@@ -64,7 +64,7 @@ impl<'a> Analogies<'a> {
     fn question<S: AsRef<str>>(&self, words: &[S]) -> Outcome<[Found<'a>; 3]> {
         match words {
             [a, b, c] => {
-                let find = |word: &S| self.finder.find(word.as_ref());
+                let find = |word: &S| self.finder.find(word.as_ref())?.with_direction();
                 Ok([find(a)?, find(b)?, find(c)?])
             }
             _ => Err(Failure::usage(format!("expected three words, found {}", words.len()))),

@@ -10,7 +10,7 @@ use firth::embeddings::pooling::has_capitals;
 use firth::format::{self, Care, Dtype};
 use firth::vocabulary::{Segmenter, Segments};
 
-use crate::failure::{Outcome, Reading};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
 use crate::progress::{note, warn};
 use crate::run_folder;
@@ -135,6 +135,17 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// Refuses to look around a vector that has no direction.
+pub fn refuse_zeros(key: &str, vector: &[f32]) -> Outcome {
+    if vector.iter().any(|&number| number != 0.0) {
+        return Ok(());
+    }
+    let message = format!(
+        "{key:?} has a vector of zeros, as has what is without a word that the model knows; nothing is near to it"
+    );
+    Err(Failure::usage(message))
+}
+
 /// What a query is about.
 pub struct Found<'a> {
     /// As the model spells it.
@@ -142,4 +153,12 @@ pub struct Found<'a> {
     /// Where it stands; nowhere if its vector was composed of n-grams.
     pub position: Option<usize>,
     pub vector: Cow<'a, [f32]>,
+}
+
+impl Found<'_> {
+    /// Itself, if it has a direction, by which others can be compared with it.
+    pub fn with_direction(self) -> Outcome<Self> {
+        refuse_zeros(&self.key, &self.vector)?;
+        Ok(self)
+    }
 }

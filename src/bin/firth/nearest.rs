@@ -76,13 +76,14 @@ impl<'a> Queries for Nearest<'a> {
     const PROMPT: &'static str = "Nearest to which word?";
 
     fn parse(&self, line: &str) -> Outcome<Found<'a>> {
-        self.finder.find(line).map_err(|failure| match failure {
+        let found = self.finder.find(line).map_err(|failure| match failure {
             // A run that has documents may be asked about these.
             Failure::Library(error @ Error::UnknownKey { .. }) if self.path.join(DOCUMENTS).is_file() => {
                 Failure::usage(format!("{error}; to ask about its documents, or by a text, add --documents"))
             }
             other => other,
-        })
+        });
+        found?.with_direction()
     }
 
     fn answer(&self, queries: &[Found<'a>]) -> Outcome<Vec<Answer>> {

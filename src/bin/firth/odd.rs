@@ -42,7 +42,7 @@ impl Odd<'_> {
         if words.len() < 3 {
             return Err(Failure::usage(format!("the odd one is one of three words or more, found {}", words.len())));
         }
-        words.iter().map(|word| Ok(self.finder.find(word)?.key)).collect()
+        words.iter().map(|word| Ok(self.finder.find(word)?.with_direction()?.key)).collect()
     }
 }
 

@@ -56,6 +56,7 @@ impl Queries for Nearest<'_> {
     fn parse(&self, line: &str) -> Outcome<Query> {
         let vectors = &self.documents.vectors;
         if let Some(position) = vectors.keys().find(line) {
+            model::refuse_zeros(line, vectors.vectors().row(position))?;
             return Ok(Query::Known(position));
         }
         let embedder = match &self.documents.embedder {
@@ -70,6 +71,7 @@ impl Queries for Nearest<'_> {
             let message = format!("{line:?} is no document's id, and as a text it has no word that the model knows");
             return Err(Failure::usage(message));
         }
+        model::refuse_zeros(line, embedded.vectors.row(0))?;
         Ok(Query::Text(line.split_whitespace().collect::<Vec<_>>().join(" "), embedded.vectors.row(0).to_vec()))
     }
 

@@ -194,3 +194,39 @@ fn a_vector_of_zeros_is_no_neighbour_and_has_none() {
     assert_eq!(folder.firth("nearest run --documents x").expect_code(0).stdout.lines().count(), 1);
     folder.firth("nearest run --documents y").expect_error(2, &["\"y\" has a vector of zeros"]);
 }
+
+#[test]
+fn what_would_drive_a_terminal_is_escaped_in_text() {
+    let folder = Folder::new();
+    let row = |key: &str, vector: [f32; 2]| serde_json::json!({"text": key, "vector": vector}).to_string() + "\n";
+    let rows =
+        [("\u{1b}[31mred", [1.0, 0.0]), ("\u{202e}back", [1.0, 0.1]), ("plain", [0.0, 1.0]), ("last", [0.5, 0.4])];
+    folder.write("v.jsonl", rows.map(|(key, vector)| row(key, vector)).concat());
+    let raw = |text: &str| text.contains(['\u{1b}', '\u{202e}']);
+    let [red, back] = ["\\u{1b}[31mred", "\\u{202e}back"];
+    for command in [
+        "nearest v.jsonl plain \u{1b}[31mred",
+        "analogy v.jsonl plain \u{1b}[31mred last",
+        "odd v.jsonl plain \u{1b}[31mred \u{202e}back",
+        "embed v.jsonl --words \u{1b}[31mred \u{202e}back",
+        "reduce v.jsonl --to 1",
+        "cluster v.jsonl --clusters 2",
+        "cluster v.jsonl --clusters 2 --describe",
+    ] {
+        let ran = folder.firth(command);
+        let said = &ran.expect_code(0).stdout;
+        assert!(!raw(said) && said.contains(back), "{said:?}");
+    }
+    folder.firth("nearest v.jsonl \u{1b}[31mrod").expect_error(2, &["is not in the vocabulary", red]);
+    assert_eq!(folder.json("nearest v.jsonl plain")[0]["results"][1]["key"], "\u{202e}back");
+    folder.write(
+        "d.jsonl",
+        "{\"id\": \"one\\ntwo\\tthree\", \"text\": \"plain\"}\n{\"id\": \"\u{202e}x\", \"text\": \"zig\"}\n",
+    );
+    let ran = folder.firth("embed v.jsonl d.jsonl --id-field id --pool mean");
+    assert_eq!(ran.expect_code(0).stdout, "one\\ntwo\\tthree\t0\t1\n\\u{202e}x\t0\t0\n");
+    assert!(!raw(&ran.stderr) && ran.stderr.contains("\\u{202e}x"), "{:?}", ran.stderr);
+    // Files keep keys as they are.
+    folder.firth("convert v.jsonl w.txt").expect_code(0);
+    assert!(raw(&folder.read("w.txt")));
+}

@@ -85,7 +85,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         (None, Some(_)) => {}
         (None, None) if output::is_terminal() => {
             let rows = items.vectors.keys().iter().zip(&clusters.assignments);
-            let rows: Vec<_> = rows.map(|(key, &cluster)| vec![plain(key).into_owned(), number(cluster).to_string()]).collect();
+            let rows: Vec<_> = rows.map(|(key, &cluster)| vec![key.to_owned(), number(cluster).to_string()]).collect();
             output::table(&mut results, &["key", "cluster"], &rows)?;
         }
         (None, None) => write(&mut results, &items, &clusters)?,

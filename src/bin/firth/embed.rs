@@ -2,7 +2,7 @@
 
 mod documents;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use firth::corpus::DocumentOptions;
@@ -134,15 +134,9 @@ fn print(vectors: &Embeddings, globals: &Globals) -> Outcome {
     }
     let mut results = Results::new();
     for (key, vector) in rows {
-        print_row(&mut results, key, vector)?;
+        output::vector(&mut results, key, vector)?;
     }
     results.done()
-}
-
-/// A key and its numbers, apart by tabs.
-fn print_row(results: &mut Results, key: &str, vector: &[f32]) -> Outcome {
-    let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-    Ok(writeln!(results, "{key}\t{}", numbers.join("\t"))?)
 }
 
 /// One word a line from a pipe.

@@ -41,9 +41,15 @@ pub fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Text that stays in its line and column: control characters, which would break these or drive the terminal, are spaces.
+/// Text that stays in its line and column: characters that would break these, drive the terminal or turn the direction of
+/// what follows are escaped, as `\n` and `\u{1b}`. Keys, ids and first words come from files that anyone may have written.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    if text.contains(char::is_control) { text.replace(char::is_control, " ").into() } else { text.into() }
+    let is_unsafe = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(is_unsafe) {
+        return text.into();
+    }
+    let escaped = |c: char| if is_unsafe(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect::<String>().into()
 }
 
 /// Prints one JSON document: indented for a person, on one line for a program.
@@ -59,7 +65,8 @@ pub fn json(value: &impl Serialize) -> Outcome {
 pub fn table(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Outcome {
     if !is_terminal() {
         for row in rows {
-            writeln!(results, "{}", row.join("\t"))?;
+            let cells: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
+            writeln!(results, "{}", cells.join("\t"))?;
         }
         return Ok(());
     }
@@ -68,14 +75,15 @@ pub fn table(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Ou
 
 /// Prints rows in columns under a header.
 pub fn columns(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> Outcome {
-    let header: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+    let header: Vec<Cow<'_, str>> = header.iter().map(|&name| name.into()).collect();
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    for row in std::iter::once(&header).chain(rows) {
-        let cell = |(column, cell): (usize, &String)| {
+    for row in std::iter::once(&header).chain(&rows) {
+        let cell = |(column, cell): (usize, &Cow<'_, str>)| {
             let blanks = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
             // Names to the left, numbers to the right.
             if column == 0 { format!("{cell}{blanks}") } else { format!("{blanks}{cell}") }
@@ -90,6 +98,7 @@ pub fn columns(results: &mut Results, header: &[&str], rows: &[Vec<String>]) -> 
 pub fn pairs(results: &mut Results, pairs: impl IntoIterator<Item = [String; 2]>) -> Outcome {
     const WIDTH: usize = 14;
     for [name, value] in pairs {
+        let (name, value) = (plain(&name), plain(&value));
         if is_terminal() {
             writeln!(results, "{name:WIDTH$} {value}")?;
         } else {
@@ -97,6 +106,12 @@ pub fn pairs(results: &mut Results, pairs: impl IntoIterator<Item = [String; 2]>
         }
     }
     Ok(())
+}
+
+/// Prints a vector: its key and its numbers, apart by tabs.
+pub fn vector(results: &mut Results, key: &str, numbers: &[f32]) -> Outcome {
+    let numbers: Vec<String> = numbers.iter().map(f32::to_string).collect();
+    Ok(writeln!(results, "{}\t{}", plain(key), numbers.join("\t"))?)
 }
 
 /// Where a command may write.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
+use crate::output::plain;
 use crate::process;
 
 /// How often a terminal's line is redrawn.
@@ -152,7 +153,7 @@ impl Drop for Log {
 
 /// Says a line on standard error. Where nobody can hear it, it is lost: what is said is no reason to fail.
 pub fn tell(line: std::fmt::Arguments<'_>) {
-    put(format_args!("{line}\n"));
+    put(format_args!("{}\n", plain(&line.to_string())));
 }
 
 /// Says something on standard error that does not end its line.

@@ -1,12 +1,13 @@
 //! Queries from the command line, from a pipe (one a line) or from a prompt, and their answers.
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::output::{self, Results};
+use crate::output::{self, Results, plain};
 use crate::progress::{put, tell};
 
 /// How many waiting lines of a pipe are answered together.
@@ -33,8 +34,8 @@ impl Scored {
     }
 
     /// Label and text, as far as they are known, for the end of a line.
-    fn rest(&self) -> impl Iterator<Item = &str> {
-        self.label.as_deref().into_iter().chain(self.text.as_deref())
+    fn rest(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.label.as_deref().into_iter().chain(self.text.as_deref()).map(plain)
     }
 }
 
@@ -135,8 +136,9 @@ fn print(answers: &[Answer], globals: &Globals) -> Outcome {
     let mut results = Results::new();
     if !output::is_terminal() {
         for answer in answers {
+            let query = plain(&answer.query);
             for scored in &answer.results {
-                write!(results, "{}\t{}\t{:.6}", answer.query, scored.key, scored.score)?;
+                write!(results, "{query}\t{}\t{:.6}", plain(&scored.key), scored.score)?;
                 scored.rest().try_for_each(|part| write!(results, "\t{part}"))?;
                 writeln!(results)?;
             }
@@ -145,12 +147,13 @@ fn print(answers: &[Answer], globals: &Globals) -> Outcome {
     }
     for answer in answers {
         if answers.len() > 1 {
-            writeln!(results, "{}", answer.query)?;
+            writeln!(results, "{}", plain(&answer.query))?;
         }
-        let width = answer.results.iter().map(|result| result.key.chars().count()).max().unwrap_or(0);
-        for scored in &answer.results {
-            let blanks = width - scored.key.chars().count();
-            write!(results, "  {}{:blanks$}  {:.4}", scored.key, "", scored.score)?;
+        let keys: Vec<_> = answer.results.iter().map(|result| plain(&result.key)).collect();
+        let width = keys.iter().map(|key| key.chars().count()).max().unwrap_or(0);
+        for (key, scored) in keys.iter().zip(&answer.results) {
+            let blanks = width - key.chars().count();
+            write!(results, "  {key}{:blanks$}  {:.4}", "", scored.score)?;
             scored.rest().try_for_each(|part| write!(results, "  {part}"))?;
             writeln!(results)?;
         }

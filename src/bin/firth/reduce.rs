@@ -1,6 +1,5 @@
 //! `firth reduce`: vectors of fewer numbers.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use firth::analysis::Trustworthiness;
@@ -104,8 +103,7 @@ fn print(reduced: &firth::embeddings::Embeddings, globals: &Globals, mut report:
     }
     let mut results = Results::new();
     for (key, vector) in rows {
-        let numbers: Vec<String> = vector.iter().map(f32::to_string).collect();
-        writeln!(results, "{key}\t{}", numbers.join("\t"))?;
+        output::vector(&mut results, key, vector)?;
     }
     results.done()
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::blocks;
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
-use crate::output::{self, Force, Results};
+use crate::output::{self, Force, Results, plain};
 use crate::progress::note;
 use crate::rows::{self, Names};
 use crate::staged::Staged;
@@ -108,8 +108,9 @@ fn of_text(flags: &Flags, model: &Autoencoder, globals: &Globals) -> Outcome {
                     .collect();
                 all.push(json!({"id": id, "missing": missing, "foreign": foreign}));
             } else {
-                let missing: Vec<&str> = missing.iter().map(|&(column, _)| name(column)).collect();
-                let foreign: Vec<&str> = foreign.iter().map(|word| name(word.column)).collect();
+                let missing: Vec<_> = missing.iter().map(|&(column, _)| plain(name(column))).collect();
+                let foreign: Vec<_> = foreign.iter().map(|word| plain(name(word.column))).collect();
+                let id = plain(id);
                 writeln!(results, "{id}\tmissing\t{}", missing.join("\t"))?;
                 writeln!(results, "{id}\tforeign\t{}", foreign.join("\t"))?;
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::progress::tell;
+use crate::progress::{put, tell};
 use crate::text::quoted;
 
 /// The exit code of an interrupted command.
@@ -103,12 +103,16 @@ static RESUMABLE: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// Says once that the command was interrupted, and what is left of its work.
 pub fn announce() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| match &*RESUMABLE.lock().unwrap_or_else(PoisonError::into_inner) {
-        Some(run) => {
-            let run = quoted(&run.to_string_lossy());
-            tell(format_args!("\nfirth: interrupted: firth resume {run} goes on from the last checkpoint"));
+    ONCE.call_once(|| {
+        // Leaves the line that the terminal shows ^C in.
+        put(format_args!("\n"));
+        match &*RESUMABLE.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(run) => {
+                let run = quoted(&run.to_string_lossy());
+                tell(format_args!("firth: interrupted: firth resume {run} goes on from the last checkpoint"));
+            }
+            None => tell(format_args!("firth: interrupted; nothing was written")),
         }
-        None => tell(format_args!("\nfirth: interrupted; nothing was written")),
     });
 }
 

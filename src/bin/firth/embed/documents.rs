@@ -158,7 +158,7 @@ impl Out {
         for (at, vector) in vectors.iter_rows().enumerate() {
             let key = keys.get(first + at);
             match self {
-                Self::Lines(results) => super::print_row(results, key, vector)?,
+                Self::Lines(results) => output::vector(results, key, vector)?,
                 Self::Json(all) => all.push(json!({"key": key, "vector": vector})),
             }
         }

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
-use crate::output::{self, Results};
+use crate::output::{self, Results, plain};
 use crate::run_folder::{self, DOCUMENTS};
 use crate::{codes, model};
 
@@ -62,6 +62,7 @@ pub fn run(path: &Path, top: usize, globals: &Globals) -> Outcome {
             (names[0], &latent.documents_high),
             (names[1], &latent.documents_low),
         ] {
+            let keys: Vec<_> = keys.iter().map(|key| plain(key)).collect();
             if output::is_terminal() {
                 writeln!(results, "  {name:14}  {}", keys.join("  "))?;
             } else {

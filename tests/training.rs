@@ -13,7 +13,8 @@ use firth::eval::{Analogy, Similarity};
 use firth::math::Kernel;
 use firth::tokenizer::Tokenizer;
 use firth::train::{
-    Checkpoint, Compat, Every, KernelChoice, Observer, Progress, Silent, Strategy, Summary, Task, TrainConfig, Trainer,
+    Checkpoint, Compat, Every, KernelChoice, Observer, Progress, STATE, Silent, Strategy, Summary, Task, TrainConfig,
+    Trainer,
 };
 use firth::{Error, Result};
 
@@ -191,6 +192,34 @@ fn a_run_resumed_again_and_again_gives_the_same_bytes() -> Result<()> {
         assert!(stopped > 0 && undisturbed.vectors().as_slice() == resumed.vectors().as_slice(), "{strategy:?}");
         assert_eq!(whole.epoch_losses, parts.epoch_losses);
         assert_eq!((whole.heldout_losses, whole.epoch), (parts.heldout_losses, parts.epoch));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
+    let (folder, World { encoded, .. }) = (tempfile::tempdir().expect("a temporary folder"), &*WORLD);
+    let config =
+        TrainConfig { heldout: 0.05, dim: 8, epochs: 3, checkpoint_every: Every::Epochs(1), ..config(Task::Cbow) };
+    let mut stopper = Stopper { folder: folder.path().into(), left: 1 };
+    let stopped = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?.run(&mut stopper);
+    assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+    let state = Checkpoint::newest(folder.path())?.0.path().join(STATE);
+    let whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&state).expect("the state")).expect("what was written");
+    for (field, value) in [
+        ("turn", serde_json::json!(u64::MAX)),
+        ("epoch", serde_json::json!(0)),
+        ("epochs", serde_json::json!([])),
+        ("heldout", serde_json::json!([1.0, 2.0, 3.0])),
+    ] {
+        let mut damaged = whole.clone();
+        damaged["state"][field] = value;
+        std::fs::write(&state, damaged.to_string()).expect("written");
+        let (checkpoint, _) = Checkpoint::newest(folder.path())?;
+        let resumed = Trainer::resume(&checkpoint, 1, &encoded.vocabulary, &encoded.dataset);
+        let message = resumed.err().expect("no place in the run").to_string();
+        assert!(message.contains("is no place in its run") && message.contains(&*state.to_string_lossy()), "{message}");
     }
     Ok(())
 }

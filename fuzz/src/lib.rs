@@ -1,15 +1,17 @@
-//! What all fuzz targets do: write the bytes where the reader of one format looks, and read them, strictly and leniently.
+//! What all fuzz targets do: write the bytes where a reader looks for them, and read.
 //!
-//! A format of several files takes them one after another, each after its length of two bytes. `cargo run --bin seeds`
-//! writes files that firth itself makes into `corpus/`, a folder for each target.
-//!
-//! ```sh
-//! cd fuzz && cargo run --release --bin seeds && cargo +nightly fuzz run word2vec -- -rss_limit_mb=2048 -timeout=10
-//! ```
+//! Targets are the formats of vectors, each read strictly and leniently, and the other [`INPUTS`]. What consists of several
+//! files takes them one after another, each but the last after its length of two bytes. `cargo run --bin seeds` writes
+//! files that firth itself makes into `corpus/`, a folder for each target. How all this is run stands in
+//! `docs/formats.md`.
 
 use std::path::{Path, PathBuf};
 
 use firth::format::{self, Care, Format};
+
+mod inputs;
+
+pub use inputs::{INPUTS, Input};
 
 /// The files of a format whose main one is `path`.
 pub fn files(format: &dyn Format, path: &Path) -> Vec<PathBuf> {
@@ -19,34 +21,50 @@ pub fn files(format: &dyn Format, path: &Path) -> Vec<PathBuf> {
             ["projector_config.pbtxt", "vectors.tsv", "metadata.tsv"].iter().map(|name| path.join(name)).collect()
         }
         "static-embedding" => ["model.safetensors", "tokenizer.json"].iter().map(|name| path.join(name)).collect(),
-        "spacy" => {
-            ["vectors", "key2row", "strings.json"].iter().map(|name| path.join("vocab").join(name)).collect()
-        }
+        "spacy" => ["vectors", "key2row", "strings.json"].iter().map(|name| path.join("vocab").join(name)).collect(),
         _ => vec![path.into()],
     }
 }
 
-/// Reads the bytes as that format. Errors are fine; panics, hangs and too much memory are what the fuzzer looks for.
-pub fn read(name: &str, bytes: &[u8]) {
-    let format = format::by_name(name).expect("a format");
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("a.npy");
-    let files = files(format, &path);
-    let parent = files[0].parent().expect("in a folder");
-    std::fs::create_dir_all(parent).expect("a folder");
-    let mut rest = bytes;
-    for (at, file) in files.iter().enumerate() {
-        let length = match rest.split_first_chunk::<2>() {
-            Some((length, after)) if files.len() > 1 => {
-                rest = after;
-                usize::from(u16::from_le_bytes(*length)).min(rest.len())
-            }
-            _ => rest.len(),
-        };
-        let length = if at + 1 == files.len() { rest.len() } else { length };
-        std::fs::write(file, &rest[..length]).expect("a file");
-        rest = &rest[length..];
+/// Several files as the bytes of one seed.
+pub fn pack(files: &[PathBuf]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for (file, left) in files.iter().zip((0..files.len()).rev()) {
+        let bytes = std::fs::read(file).expect("a file");
+        if left > 0 {
+            packed.extend(u16::try_from(bytes.len()).expect("a small file").to_le_bytes());
+        }
+        packed.extend(bytes);
     }
+    packed
+}
+
+/// The files that [`pack`] packed, or what there is of them.
+fn unpack(mut bytes: &[u8], files: &[PathBuf]) {
+    for (file, left) in files.iter().zip((0..files.len()).rev()) {
+        let (part, rest) = match bytes.split_first_chunk::<2>() {
+            Some((length, rest)) if left > 0 => rest.split_at(rest.len().min(u16::from_le_bytes(*length).into())),
+            _ => (bytes, &[][..]),
+        };
+        std::fs::create_dir_all(file.parent().expect("in a folder")).expect("a folder");
+        std::fs::write(file, part).expect("a file");
+        bytes = rest;
+    }
+}
+
+/// Reads the bytes as a format or another input of that name. Errors are fine; panics, hangs and too much memory are what
+/// the fuzzer looks for.
+pub fn read(name: &str, bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    if let Some(input) = INPUTS.iter().find(|input| input.name == name) {
+        let files: Vec<_> = input.files.iter().map(|file| folder.path().join(file)).collect();
+        unpack(bytes, &files);
+        let _ = (input.read)(folder.path());
+        return;
+    }
+    let format = format::by_name(name).expect("a format");
+    let path = folder.path().join("a.npy");
+    unpack(bytes, &files(format, &path));
     for care in [Care::Strict, Care::Lenient] {
         let _ = format.read_as(&path, care);
     }

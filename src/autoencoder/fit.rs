@@ -1,7 +1,7 @@
 //! The training loop: starts, epochs, steps; what is measured, kept and told on the way.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use super::told::{Summary, Watch};
 use crate::embeddings::Embeddings;
 use crate::error::{Divergence, Error, Result};
 use crate::math::{Rng, Samples};
-use crate::train::checkpoint::{Place, SCHEMA, write};
+use crate::train::checkpoint::{Place, SCHEMA, misplaced, write};
 use crate::train::{Every, Observer, Progress};
 
 /// Steps over which the loss is averaged before it is judged.
@@ -108,6 +108,7 @@ struct Record {
 pub struct Checkpoint {
     record: Record,
     saved: saved::Tables,
+    path: PathBuf,
 }
 
 impl Checkpoint {
@@ -118,7 +119,7 @@ impl Checkpoint {
     pub fn newest(folder: &Path) -> Result<(Self, Vec<Error>)> {
         crate::train::checkpoint::newest(folder, |path| {
             let record = crate::train::checkpoint::read_state(path)?;
-            Ok(Self { record, saved: saved::Tables::read(path)? })
+            Ok(Self { record, saved: saved::Tables::read(path)?, path: path.into() })
         })
     }
 
@@ -211,7 +212,7 @@ impl<'a> Trainer<'a> {
         target: Option<&'a Samples>,
         words: Option<Words>,
     ) -> Result<Self> {
-        let Checkpoint { record, saved } = checkpoint;
+        let Checkpoint { record, saved, path } = checkpoint;
         let config = AutoencoderConfig { threads, ..record.config };
         let mut trainer = Self::new(&config, input, target, words)?;
         let found = trainer.checksums();
@@ -221,9 +222,26 @@ impl<'a> Trainer<'a> {
         }
         trainer.state = record.state;
         trainer.best = saved.install(&trainer.model.shape, &mut trainer.model.tables)?;
+        if !trainer.is_within_run() {
+            let State { restart, epoch, step, .. } = trainer.state;
+            let state = format!("step {step} of epoch {epoch} of start {restart}, with what was measured and kept,");
+            return Err(misplaced(&path, &state));
+        }
         trainer.clock.go_to(trainer.state.epoch * trainer.steps() + trainer.state.step + 1);
         trainer.resumed_tokens = trainer.tokens_done();
         Ok(trainer)
+    }
+
+    /// Is its state one that the run comes by between steps, and are weights kept if it says so?
+    fn is_within_run(&self) -> bool {
+        let State { restart, epoch, step, losses, heldout, best, all_epochs, .. } = &self.state;
+        let (epochs, steps) = (self.epochs(), self.steps());
+        let measured = if self.heldout.is_empty() { 0 } else { *epoch };
+        *restart < self.config.restarts
+            && (*epoch < epochs && *step <= steps || *epoch == epochs && *step == 0)
+            && (losses.len(), heldout.len()) == (*epoch, measured)
+            && *all_epochs <= self.config.restarts * epochs
+            && best.is_some() == self.best.is_some()
     }
 
     /// The first layer starts from these word vectors, which have as many numbers as that layer has units; words that they

@@ -64,6 +64,13 @@ impl Autoencoder {
             container.entry(ABOUT).ok_or_else(|| damaged("the header lacks the network's description".into()))?;
         let About { config, shape, input, target, center, common, rare } = serde_json::from_str(about)
             .map_err(|error| damaged(format!("its description cannot be read ({error})")))?;
+        // Whatever the data were, a network of dense rows may have all these settings.
+        let config: AutoencoderConfig =
+            config.resolved(false).map_err(|error| damaged(format!("its settings cannot be ({error})")))?;
+        let is_mirror = !shape.tied || shape.inputs == shape.outputs;
+        if shape != Shape::new(&config, shape.inputs, shape.outputs) || !is_mirror {
+            return Err(damaged("its layers are not those of its settings".into()));
+        }
         let table = |spec: &Spec| {
             let (_, found) = container.shape(&spec.name)?;
             if found != [spec.rows, spec.cols] {

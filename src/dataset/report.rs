@@ -45,7 +45,7 @@ pub struct CorpusReport {
 impl CorpusReport {
     /// Words that are left out, not being in the vocabulary.
     pub fn tokens_dropped(&self) -> u64 {
-        self.tokens.saturating_sub(self.tokens_kept + self.tokens_joined)
+        self.tokens.saturating_sub(self.tokens_kept).saturating_sub(self.tokens_joined)
     }
 }
 

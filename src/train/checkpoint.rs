@@ -25,6 +25,7 @@ use serde_json::Value;
 use super::TrainConfig;
 use super::layout::{self, Part, Sizes};
 use super::progress::Tally;
+use super::schedule::Schedule;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::{Format, native};
@@ -140,6 +141,15 @@ impl State {
     /// The epoch, from 0, with the lowest held-out loss.
     pub fn best(&self) -> Option<usize> {
         (0..self.heldout.len()).min_by(|&a, &b| self.heldout[a].total_cmp(&self.heldout[b]))
+    }
+
+    /// Is it a place that a run in this order comes by, `measured` after each epoch or not?
+    pub fn is_within(&self, schedule: &Schedule, measured: bool) -> bool {
+        let (epoch, shard) = schedule.place(self.turn);
+        self.turn <= schedule.turns()
+            && self.epoch == epoch
+            && self.epochs.len() == epoch + usize::from(shard > 0)
+            && self.heldout.len() == if measured { epoch } else { 0 }
     }
 }
 
@@ -277,6 +287,13 @@ pub(crate) fn read_state<T: serde::de::DeserializeOwned>(checkpoint: &Path) -> R
 /// What a state's entries come to. They are sorted by name, and numbers are read as they were written.
 fn sum(state: &Value) -> String {
     format!("{:016x}", checksum::part(state.to_string().as_bytes(), 0, u64::from))
+}
+
+/// The fault of a checkpoint whose state is none that its run comes by.
+pub(crate) fn misplaced(checkpoint: &Path, state: &str) -> Error {
+    let (file, folder) = (checkpoint.join(STATE), checkpoint.display());
+    let remedy = format!("remove {folder} to go on from the one before, or train anew");
+    Error::data(format!("{}: the checkpoint is damaged ({state} is no place in its run); {remedy}", file.display()))
 }
 
 /// Where a checkpoint stands in its run, and what is to stay beside it.

@@ -144,7 +144,13 @@ impl<'a> Trainer<'a> {
             let what = format!("{shown}: shards of all epochs (another version of firth cuts them otherwise)");
             return Err(Error::mismatch(what, record.turns, trainer.schedule.turns()));
         }
-        trainer.state = record.state.clone();
+        let (state, measured) = (&record.state, !trainer.heldout.is_empty());
+        if !state.is_within(&trainer.schedule, measured) {
+            let (turn, epoch, losses) = (state.turn, state.epoch, state.heldout.len());
+            let state = format!("turn {turn} of {} in epoch {epoch}, with {losses} held-out losses", record.turns);
+            return Err(checkpoint::misplaced(checkpoint.path(), &state));
+        }
+        trainer.state = state.clone();
         trainer.resumed_at = record.state.turn;
         Ok(trainer)
     }

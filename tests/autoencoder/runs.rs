@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use firth::autoencoder::{
-    Activation, AutoencoderConfig, Checkpoint, Corruption, FILE, Loss, Sparsity, Trainer, Weighting,
+    Activation, Autoencoder, AutoencoderConfig, Checkpoint, Corruption, FILE, Loss, Sparsity, Trainer, Weighting,
 };
 use firth::math::{Matrix, Samples};
 use firth::train::{Every, Observer, Progress, STATE, checkpoints};
@@ -147,6 +147,62 @@ fn damaged_checkpoints_are_named_and_an_older_one_serves() -> Result<()> {
         std::fs::remove_dir_all(&checkpoints(folder.path())?[0]).expect("the older one is gone");
         let message = Checkpoint::newest(folder.path()).expect_err("no other is left").to_string();
         assert!(message.contains(&*newest.to_string_lossy()), "{message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
+    let (_, config, rows) = runs()?.swap_remove(2);
+    let config = AutoencoderConfig { checkpoint_every: Every::Epochs(1), ..config };
+    let folder = tempfile::tempdir().expect("a folder");
+    stop_after(1, &config, &rows, folder.path())?;
+    let state = checkpoints(folder.path())?.pop().expect("a checkpoint").join(STATE);
+    let whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&state).expect("the state")).expect("what was written");
+    for (field, value) in [
+        ("restart", serde_json::json!(1)),
+        ("epoch", serde_json::json!(4)),
+        ("step", serde_json::json!(u64::MAX)),
+        ("losses", serde_json::json!([])),
+        ("heldout", serde_json::json!([])),
+        ("best", serde_json::json!(null)),
+        ("all_epochs", serde_json::json!(u64::MAX)),
+    ] {
+        let mut damaged = whole.clone();
+        damaged["state"][field] = value;
+        std::fs::write(&state, damaged.to_string()).expect("written");
+        let (checkpoint, _) = Checkpoint::newest(folder.path())?;
+        let resumed = Trainer::resume(checkpoint, 1, &rows, None, None);
+        let message = resumed.err().expect("no place in the run").to_string();
+        assert!(message.contains("is no place in its run") && message.contains(&*state.to_string_lossy()), "{message}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_model_whose_settings_are_damaged_is_refused() -> Result<()> {
+    let config = AutoencoderConfig { code: Some(4), epochs: Some(1), tied: true, ..Default::default() };
+    let rows = images(60, 4)?.images;
+    let mut trainer = Trainer::new(&config, &rows, None, None)?;
+    trainer.run(&mut firth::train::Silent)?;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(FILE);
+    trainer.finish().save(&path)?;
+    let whole = std::fs::read(&path).expect("the model");
+    // The settings stand before the layers. What is not set has its usual value.
+    for (text, damaged, expected) in [
+        (r#"\"code\":4"#, r#"\"code\":0"#, "its settings cannot be (--code: 0 is out of range"),
+        (r#"\"code\":4"#, r#"\"code\":5"#, "its layers are not those of its settings"),
+        (r#"\"loss\":\"mse\""#, r#"\"loss\":null   "#, ""),
+    ] {
+        let mut bytes = whole.clone();
+        let at = bytes.windows(text.len()).position(|found| found == text.as_bytes()).expect("in the header");
+        bytes[at..at + text.len()].copy_from_slice(damaged.as_bytes());
+        std::fs::write(&path, bytes).expect("written");
+        let given_back = Autoencoder::open(&path).and_then(|model| model.reconstruct(&rows));
+        let message = given_back.map_or_else(|error| error.to_string(), |_| String::new());
+        assert!(message.contains(expected) && message.is_empty() == expected.is_empty(), "{message}");
     }
     Ok(())
 }

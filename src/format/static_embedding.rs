@@ -181,7 +181,7 @@ impl Format for StaticEmbedding {
             found.map_err(|id| Error::byte(container.path(), 0, format!("no count for the token of number {id}")))
         });
         let counts = counts.transpose()?;
-        let place = |row: usize| Place::Byte(u64::from(pieces[row].0) * table.dim as u64 * 4, row);
+        let place = |piece: usize| table.place(row_of(pieces[piece].0).expect("checked above"));
         let keys: Keys = pieces.iter().map(|(_, piece)| piece).collect();
         let unnamed = if mapping.is_none() { table.rows.saturating_sub(tokenizer.pieces().len()) } else { 0 };
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
@@ -190,7 +190,6 @@ impl Format for StaticEmbedding {
         }
         if container.kind() == Some(KIND) {
             embeddings.metadata = container.entries();
-            embeddings.metadata.retain(|name, _| !["firth.version", "firth.kind", "firth.schema"].contains(&&name[..]));
         }
         care::sound(container.path(), embeddings, Omitted::new(care), place)
     }
@@ -239,6 +238,8 @@ struct Table {
     rows: usize,
     dim: usize,
     numbers: Vec<f32>,
+    /// Where the first row begins, and the bytes of each.
+    bytes: (usize, usize),
 }
 
 impl Table {
@@ -256,7 +257,12 @@ impl Table {
         let room = container.bytes(name)?.len() as u64;
         let (rows, dim) =
             checks::shape(rows as u64, dim as u64, (dim as u64).saturating_mul(width), room).map_err(fault)?;
-        Ok(Self { rows, dim, numbers: floats(container, name)? })
+        let bytes = (container.start(name)?, dim * width as usize);
+        Ok(Self { rows, dim, numbers: floats(container, name)?, bytes })
+    }
+
+    fn place(&self, row: usize) -> Place {
+        Place::Byte((self.bytes.0 + row * self.bytes.1) as u64, row)
     }
 
     fn row(&self, row: usize) -> &[f32] {

@@ -84,6 +84,13 @@ fn queries_and_new_documents_are_joined_alike() {
     folder
         .firth_with(&["nearest", "run", "dead line"], "")
         .expect_error(2, &["\"dead line\" is not in the vocabulary"]);
+    folder.write("keys.txt", "New York Times\nnew_york_times\nIce cream\ndead line\nW1\n");
+    let ran = folder.firth("convert run few.csv --keys keys.txt");
+    assert!(ran.expect_code(0).stderr.contains("1 of 5 keys have no vector (\"dead line\")"), "{}", ran.stderr);
+    let mut keys: Vec<String> =
+        folder.read("few.csv").lines().skip(1).map(|line| line.split(',').next().unwrap().into()).collect();
+    keys.sort();
+    assert_eq!(keys, ["ice_cream", "new_york_times", "w1"]);
     let word = folder.firth_with(&["embed", "run", "--words", "ice cream"], "").stdout;
     folder.write("new.txt", "Ice cream\nIce\ncream times\n");
     let pooled = folder.firth("embed run new.txt --pool mean");

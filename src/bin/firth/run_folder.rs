@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use firth::Error;
 use firth::dataset::EncodedCorpus;
-use firth::embeddings::{PoolingModel, pooling};
-use firth::format::native;
+use firth::embeddings::{Embeddings, PoolingModel, pooling};
+use firth::format::{Format, native};
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
-use firth::train;
+use firth::train::{self, Loss, output_file};
 use firth::vocabulary::{Phrases, Segmenter, Vocabulary};
 use serde::Serialize;
 
@@ -266,6 +266,12 @@ pub fn refuse_incomplete(run: &Path) -> Outcome {
         }
         None => Ok(()),
     }
+}
+
+/// The output table of a run whose words are these, if it keeps one.
+pub fn outputs(run: &Path, words: &Embeddings) -> Outcome<Option<Embeddings>> {
+    let file = run.join(output_file(Loss::of(&words.metadata)));
+    if file.is_file() { native::Native.read(&file).reading().map(Some) } else { Ok(None) }
 }
 
 /// The corpus of a run that stopped: its own, or the one that its settings name.

@@ -61,6 +61,10 @@ impl Format for FinalFusion {
         losses
     }
 
+    fn has_all_buckets(&self) -> bool {
+        true
+    }
+
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         numbers::writable(self, embeddings, dtype)?;
         let norms = norms(embeddings)?;

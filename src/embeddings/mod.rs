@@ -30,6 +30,8 @@ pub struct Embeddings {
     texts: Option<Keys>,
     ngrams: Option<Ngrams>,
     contexts: Option<Matrix>,
+    /// How the file that they were read from keeps their numbers: `f32`, `i8`, `text`.
+    pub numbers: &'static str,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
     /// What a reader changed, guessed or left out, a sentence each, for the caller to show; no part of the product.
@@ -52,6 +54,7 @@ impl Embeddings {
             texts: None,
             ngrams: None,
             contexts: None,
+            numbers: "f32",
             metadata,
             warnings,
         })
@@ -132,6 +135,7 @@ impl Embeddings {
             texts: self.texts.as_ref().map(chosen),
             ngrams: self.ngrams.clone(),
             contexts: self.contexts.as_ref().map(rows).transpose()?,
+            numbers: self.numbers,
             metadata: self.metadata.clone(),
             warnings: Vec::new(),
         })

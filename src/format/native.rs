@@ -134,7 +134,7 @@ impl Format for Native {
             let vectors = Matrix::from_mapped(buckets.len(), dim, numbers)?;
             embeddings = embeddings.with_ngrams(Some(Ngrams::new(subwords, buckets.to_vec(), vectors)?))?;
         }
-        embeddings.metadata = container.entries();
+        (embeddings.numbers, embeddings.metadata) = (dtype.name(), container.entries());
         for own in [FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT] {
             embeddings.metadata.remove(own);
         }

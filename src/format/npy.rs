@@ -149,6 +149,26 @@ pub(super) enum Kind {
     Bool,
 }
 
+impl Kind {
+    /// How people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::Bool => "bool",
+        }
+    }
+}
+
 impl Number {
     /// The type that NumPy calls so: `<f4`.
     fn named(name: &str) -> Option<Self> {

@@ -101,7 +101,7 @@ impl Format for Npz {
         if let Some(texts) = texts {
             embeddings = embeddings.with_texts(texts)?;
         }
-        embeddings.warnings = warnings;
+        (embeddings.numbers, embeddings.warnings) = (number.kind.name(), warnings);
         care::sound(path, embeddings, Omitted::new(care), |row| Place::Byte(at, row))
     }
 

@@ -85,7 +85,7 @@ impl Format for Numpy {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
         }
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
-        embeddings.warnings = warnings;
+        (embeddings.numbers, embeddings.warnings) = (array.number.kind.name(), warnings);
         let (numbers, keys) = (|row| array.place(row), |row| Place::Line(row as u64 + 1));
         care::sound_apart((path, &numbers), (&beside, &keys), embeddings, Omitted::new(care))
     }

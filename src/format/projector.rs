@@ -94,6 +94,7 @@ impl Format for Projector {
         let kept = table.kept.unwrap_or_else(|| all.collect());
         let labels = read_metadata(&metadata, table.lines, &kept)?;
         let mut embeddings = Embeddings::new(labels.keys, table.vectors, labels.counts)?;
+        embeddings.numbers = numbers::TEXT;
         embeddings.warnings = [table.warnings, labels.warnings].concat();
         let place = |row: usize| Place::Line((labels.header + kept[row] + 1) as u64);
         care::sound(&metadata, embeddings, table.omitted, place)

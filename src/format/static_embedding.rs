@@ -185,6 +185,7 @@ impl Format for StaticEmbedding {
         let keys: Keys = pieces.iter().map(|(_, piece)| piece).collect();
         let unnamed = if mapping.is_none() { table.rows.saturating_sub(tokenizer.pieces().len()) } else { 0 };
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
+        embeddings.numbers = table.kind;
         if unnamed > 0 {
             embeddings.warnings.push(format!("{unnamed} rows that belong to no token were left out"));
         }
@@ -238,6 +239,8 @@ struct Table {
     rows: usize,
     dim: usize,
     numbers: Vec<f32>,
+    /// How the file keeps them.
+    kind: &'static str,
     /// Where the first row begins, and the bytes of each.
     bytes: (usize, usize),
 }
@@ -258,7 +261,8 @@ impl Table {
         let (rows, dim) =
             checks::shape(rows as u64, dim as u64, (dim as u64).saturating_mul(width), room).map_err(fault)?;
         let bytes = (container.start(name)?, dim * width as usize);
-        Ok(Self { rows, dim, numbers: floats(container, name)?, bytes })
+        let kind = if kind == Kind::BF16 { Dtype::Bf16.name() } else { number(container, name)?.kind.name() };
+        Ok(Self { rows, dim, numbers: floats(container, name)?, kind, bytes })
     }
 
     fn place(&self, row: usize) -> Place {

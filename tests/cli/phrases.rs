@@ -64,6 +64,11 @@ fn planted_phrases_are_found_pass_by_pass() {
             assert_eq!(has(&format!("{corpus}-{score}"), phrase), is_there, "{corpus} {phrase} {score}");
         }
     }
+    let info = folder.json("info two-npmi");
+    assert_eq!(info["phrases"], folder.json("corpus info two-npmi")["phrases"], "{info}");
+    let told = folder.firth("info two-npmi").stdout;
+    assert!(told.contains(&format!("\nphrases\t{} + {}\n", info["phrases"][0], info["phrases"][1])), "{told}");
+    assert!(folder.json("info none")["phrases"].is_null());
     let human = folder.firth("corpus info two-npmi");
     assert!(human.expect_code(0).stdout.contains("\nphrases\t"), "{}", human.stdout);
 }
@@ -132,8 +137,10 @@ fn an_earlier_runs_phrases_are_joined_in_what_it_is_trained_on_with() {
     folder.write("new.txt", "new york zebra ice cream\n".repeat(8));
     folder.firth("train skipgram new.txt -o new --from old --grow-vocabulary --epochs 1 --threads 1").expect_code(0);
     folder.firth("train skipgram new.txt -o no --from old --phrases 1").expect_error(2, &["--phrases", "--from"]);
+    let pairs = |path: &str| folder.json(&format!("info {path}"))["phrases"].as_array().map(Vec::len);
     for corpus in ["old", "new"] {
         assert!(phrases(&folder, corpus).contains(&"new_york".to_owned()), "{corpus}");
+        assert_eq!((pairs(corpus), pairs(&format!("{corpus}/vocabulary.safetensors"))), (Some(1), Some(1)));
     }
     assert_eq!(folder.json("corpus info new")["tokens_joined"], 16);
     folder.firth("corpus build new.txt -o given --vocabulary old").expect_code(0);

@@ -19,6 +19,24 @@ fn last_numbers(folder: &Folder, name: &str, count: usize) -> Vec<f32> {
 }
 
 #[test]
+fn info_tells_how_words_are_cut_and_how_many_buckets_are_in_use() {
+    let folder = folder();
+    folder.firth(&format!("train cbow a.txt -o run {SUBWORDS}")).expect_code(0);
+    folder.firth("convert run v.fifu").expect_code(0);
+    for (path, numbers) in [("run", "f32"), ("v.fifu", "f32")] {
+        let report = folder.json(&format!("info {path}"));
+        let found = &report["ngrams"];
+        assert_eq!((&found["min_n"], &found["max_n"], &found["buckets"]), (&3.into(), &4.into(), &5000.into()));
+        let used = found["used"].as_u64().expect("rows in use");
+        assert!((50..1000).contains(&used) && report["numbers"] == numbers, "{report}");
+        let told = folder.firth(&format!("info {path}")).stdout;
+        assert!(told.contains(&format!("\nn-grams\t3 to 4 characters, {used} of 5000 buckets in use\n")), "{told}");
+    }
+    folder.firth("convert run v.txt").expect_code(0);
+    assert!(folder.json("info v.txt")["ngrams"].is_null());
+}
+
+#[test]
 fn a_dry_run_counts_the_buckets_of_formats_that_have_them_all() {
     let folder = folder();
     let plan = |output: &str| folder.json(&format!("train skipgram a.txt -o {output} {SUBWORDS} --dry-run"));

@@ -251,17 +251,24 @@ pub fn task(run: &Path) -> Option<String> {
     Settings::read(run).ok().as_ref().and_then(Settings::task).map(str::to_owned)
 }
 
-/// Refuses a finished run of documents that lacks a file of its model: what is left of it would pass for something else.
+/// Refuses a run that lacks a file of its model and has no checkpoint to go on from: what is left of it would pass for
+/// something else.
 pub fn refuse_incomplete(run: &Path) -> Outcome {
-    let needed: &[&str] = match task(run).as_deref() {
-        Some("autoencoder") => &[firth::autoencoder::FILE, DOCUMENTS],
-        Some("pv-dbow" | "pv-dm") => &[DOCUMENTS, firth::train::COMMON],
-        Some("pooling") => &[DOCUMENTS, firth::embeddings::pooling::FILE],
+    let Ok(settings) = Settings::read(run) else { return Ok(()) };
+    let Some(task) = settings.task() else { return Ok(()) };
+    let mut needed = match task {
+        "skipgram" | "cbow" => Vec::new(),
+        "autoencoder" => vec![firth::autoencoder::FILE, DOCUMENTS],
+        "pv-dbow" | "pv-dm" => vec![DOCUMENTS, firth::train::COMMON],
+        "pooling" => vec![DOCUMENTS, pooling::FILE],
         _ => return Ok(()),
     };
-    match needed.iter().find(|name| is_finished(run) && !run.join(name).is_file()) {
+    if settings.matrix().is_none() {
+        needed.push(native::FILE);
+    }
+    match needed.iter().find(|name| !is_unfinished(run) && !run.join(name).is_file()) {
         Some(name) => {
-            let reason = format!("{name} is missing from the run {}; train it anew", run.display());
+            let reason = format!("{name} is missing from the run {} ({task}); train it anew", run.display());
             Err(Failure::Input(Error::data(reason)))
         }
         None => Ok(()),

@@ -129,6 +129,7 @@ impl Format for FastText {
         let (keys, warning) = keys.finish(|row| format!("row {}", row + 1));
         let ngrams = input.ngrams().map_err(|reason| start.fault(reason))?;
         let mut embeddings = Embeddings::new(keys, vectors, header.counts)?.with_ngrams(ngrams)?;
+        embeddings.numbers = input.rows.numbers();
         let arguments = serde_json::to_string(&header.arguments).expect("plain fields");
         embeddings.metadata.insert(ARGUMENTS.into(), arguments);
         embeddings.warnings.extend(warning);
@@ -199,6 +200,10 @@ impl<'a> Rows<'a> {
         let dim = cursor.u64("the dimension")?;
         let bytes = cursor.take(rows.saturating_mul(dim).saturating_mul(4), "a matrix")?;
         Ok(Self::Dense { rows, dim, bytes })
+    }
+
+    fn numbers(&self) -> &'static str {
+        if matches!(self, Self::Dense { .. }) { "f32" } else { numbers::CODES }
     }
 
     fn shape(&self) -> (u64, u64) {

@@ -97,6 +97,11 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
     let dim = entry(DIM).and_then(|dim| dim.parse().ok()).filter(|dim| (1..=1 << 20).contains(dim));
     let mut rows = Rows::new(path, care, dim, true);
     rows.has_counts = count.is_some();
+    rows.numbers = match vector.column.physical_type() {
+        Physical::FLOAT => "f32",
+        Physical::DOUBLE => "f64",
+        _ => "f16",
+    };
     let used = [Some(vector), Some(key), count, label, text];
     let is_used = |source: &&Source| used.iter().flatten().any(|used| used.leaf == source.leaf);
     let out: Vec<_> = sources.iter().filter(|source| !is_used(source)).map(Source::name).take(8).collect();

@@ -162,6 +162,7 @@ impl Format for Spacy {
         let keys: Keys = pairs.iter().map(|(number, _)| &strings[number]).collect();
         let place = |row: usize| array.place(pairs[row].1 as usize);
         let mut embeddings = Embeddings::new(keys, values, None)?;
+        embeddings.numbers = array.number.kind.name();
         if pairs.len() < known {
             let lost = known - pairs.len();
             embeddings.warnings.push(format!("{lost} vectors whose strings {STRINGS} does not hold were left out"));

@@ -14,10 +14,13 @@ use std::path::Path;
 use std::process::Command;
 
 use firth::Result;
+use firth::corpus::Corpus;
+use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::{self, Dtype, Format};
 use firth::math::{Matrix, Rng};
 use firth::tokenizer::Tokenizer;
+use firth::train::{Silent, Task, TrainConfig, Trainer};
 use firth::vocabulary::Subwords;
 use serde_json::json;
 
@@ -96,6 +99,73 @@ for name, vectors in expected.items():
             if word != '</s>' and (word in words or name != 'plain' and vector):
                 near(found[word], vector)
 print('fasttext-wheel 0.9.2, gensim', gensim.__version__)
+",
+    );
+    Ok(())
+}
+
+/// Words of two kinds, which stand beside words of their own kind only.
+const KINDS: [[&str; 6]; 2] = [
+    ["walking", "walked", "walker", "jumping", "jumped", "jumper"],
+    ["bakes", "baker", "bread", "fries", "fry", "oven"],
+];
+
+#[test]
+#[ignore = "needs Python with gensim; see the top of the file"]
+fn gensim_goes_on_training_from_the_context_vectors() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut rng = Rng::stream(11, &[]);
+    let line = |at: usize| (0..10).map(|_| KINDS[at % 2][rng.below(6) as usize]).collect::<Vec<_>>().join(" ");
+    let text: Vec<String> = (0..4000).map(line).collect();
+    let file = folder.path().join("text.txt");
+    std::fs::write(&file, text.join("\n")).expect("a file");
+    let corpus = Corpus::open(&[file], &Default::default())?;
+    let to = folder.path().join("corpus");
+    let words = Tokenizer::new("words", None)?;
+    let corpus = EncodedCorpus::build(&corpus, &words, &Default::default(), None, &to, &mut |_| {})?;
+    for task in [Task::SkipGram, Task::Cbow] {
+        let (min_n, max_n) = (Some(3), Some(5));
+        let config = TrainConfig {
+            task,
+            min_n,
+            max_n,
+            dim: 16,
+            buckets: 1000,
+            epochs: Some(5),
+            threads: 1,
+            sample: Some(0.0),
+            ..TrainConfig::default()
+        };
+        let mut trainer = Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
+        trainer.run(&mut Silent)?;
+        let contexts = trainer.contexts();
+        let name = folder.path().join(if task == Task::Cbow { "cbow" } else { "sg" });
+        format::fasttext::FastText.write(&trainer.finish()?.with_contexts(contexts)?, &name)?;
+    }
+    python(
+        folder.path(),
+        &json!(KINDS),
+        r"
+import gensim, fasttext
+from gensim.models.fasttext import load_facebook_model
+text = [line.split() for line in open('text.txt')]
+def margin(vectors, keys):
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    kinds = np.array([[word in kind for kind in expected] for word in keys])
+    same = kinds @ kinds.T
+    return (vectors @ vectors.T)[same].mean() - (vectors @ vectors.T)[~same].mean()
+for name in ['sg', 'cbow']:
+    outputs = fasttext.load_model(name).get_output_matrix()
+    model = load_facebook_model(name)
+    near(model.syn1neg, outputs, 0)
+    assert outputs.any(axis=1).all()
+    before = margin(model.wv.vectors, model.wv.index_to_key)
+    model.workers = 1
+    model.train(text, total_examples=len(text), epochs=1)
+    after = margin(model.wv.vectors, model.wv.index_to_key)
+    same = [near in kind for kind in expected for word in kind for near, _ in model.wv.most_similar(word, topn=5)]
+    assert all(same) and after > before - 0.02, (name, same, before, after)
+print('gensim', gensim.__version__)
 ",
     );
     Ok(())

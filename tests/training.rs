@@ -199,8 +199,13 @@ fn a_run_resumed_again_and_again_gives_the_same_bytes() -> Result<()> {
 #[test]
 fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
     let (folder, World { encoded, .. }) = (tempfile::tempdir().expect("a temporary folder"), &*WORLD);
-    let config =
-        TrainConfig { heldout: 0.05, dim: 8, epochs: 3, checkpoint_every: Every::Epochs(1), ..config(Task::Cbow) };
+    let config = TrainConfig {
+        heldout: 0.05,
+        dim: 8,
+        epochs: Some(3),
+        checkpoint_every: Every::Epochs(1),
+        ..config(Task::Cbow)
+    };
     let mut stopper = Stopper { folder: folder.path().into(), left: 1 };
     let stopped = Trainer::new(&config, &encoded.vocabulary, &encoded.dataset)?.run(&mut stopper);
     assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
@@ -218,7 +223,7 @@ fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
         std::fs::write(&state, damaged.to_string()).expect("written");
         let (checkpoint, _) = Checkpoint::newest(folder.path())?;
         let resumed = Trainer::resume(&checkpoint, 1, &encoded.vocabulary, &encoded.dataset);
-        let message = resumed.err().expect("no place in the run").to_string();
+        let message = resumed.expect_err("no place in the run").to_string();
         assert!(message.contains("is no place in its run") && message.contains(&*state.to_string_lossy()), "{message}");
     }
     Ok(())

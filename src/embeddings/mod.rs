@@ -29,6 +29,9 @@ pub struct Embeddings {
     labels: Option<Keys>,
     texts: Option<Keys>,
     ngrams: Option<Ngrams>,
+    contexts: Option<Matrix>,
+    /// How the file that they were read from keeps their numbers: `f32`, `i8`, `text`.
+    pub numbers: &'static str,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
     /// What a reader changed, guessed or left out, a sentence each, for the caller to show; no part of the product.
@@ -43,7 +46,18 @@ impl Embeddings {
             one_each("counts", &keys, counts.len())?;
         }
         let (metadata, warnings) = (BTreeMap::new(), Vec::new());
-        Ok(Self { keys, vectors, counts, labels: None, texts: None, ngrams: None, metadata, warnings })
+        Ok(Self {
+            keys,
+            vectors,
+            counts,
+            labels: None,
+            texts: None,
+            ngrams: None,
+            contexts: None,
+            numbers: "f32",
+            metadata,
+            warnings,
+        })
     }
 
     /// Adds the class of each key, as the input told it; they need not be distinct.
@@ -69,10 +83,23 @@ impl Embeddings {
         Ok(self)
     }
 
-    /// The same keys with other vectors, and all else that is known of them but the n-grams, which would not fit.
+    /// Adds the vectors of keys as what is predicted, from which training can go on; `None` takes them away.
+    pub fn with_contexts(mut self, contexts: Option<Matrix>) -> Result<Self> {
+        if let Some(contexts) = &contexts {
+            one_each("context vectors", &self.keys, contexts.rows())?;
+            if contexts.cols() != self.dim() {
+                return Err(Error::mismatch("dimension of the context vectors", self.dim(), contexts.cols()));
+            }
+        }
+        self.contexts = contexts;
+        Ok(self)
+    }
+
+    /// The same keys with other vectors, and all else that is known of them but the n-grams and the context vectors, which
+    /// would not fit.
     pub fn with_vectors(mut self, vectors: Matrix) -> Result<Self> {
         one_each("vectors", &self.keys, vectors.rows())?;
-        (self.vectors, self.ngrams) = (vectors, None);
+        (self.vectors, self.ngrams, self.contexts) = (vectors, None, None);
         Ok(self)
     }
 
@@ -81,6 +108,8 @@ impl Embeddings {
     pub fn centered(mut self) -> Result<Self> {
         let mean = self.vectors.mean();
         self.vectors = self.vectors.less(&mean);
+        // Vectors that were learnt beside others than these would not fit.
+        self.contexts = None;
         if let Some(ngrams) = self.ngrams.take() {
             let moved = ngrams.vectors().less(&mean);
             self.ngrams = Some(ngrams.with_vectors(moved)?);
@@ -94,46 +123,47 @@ impl Embeddings {
     /// If a position is not below [`Embeddings::len`].
     pub fn select(&self, positions: &[usize]) -> Result<Self> {
         let chosen = |strings: &Keys| positions.iter().map(|&position| strings.get(position)).collect::<Keys>();
-        let rows: Vec<f32> = positions.iter().flat_map(|&position| self.vectors.row(position)).copied().collect();
+        let rows = |matrix: &Matrix| {
+            let rows = positions.iter().flat_map(|&position| matrix.row(position)).copied().collect();
+            Matrix::from_vec(positions.len(), self.dim(), rows)
+        };
         Ok(Self {
             keys: chosen(&self.keys),
-            vectors: Matrix::from_vec(positions.len(), self.dim(), rows)?,
+            vectors: rows(&self.vectors)?,
             counts: self.counts.as_ref().map(|counts| positions.iter().map(|&position| counts[position]).collect()),
             labels: self.labels.as_ref().map(chosen),
             texts: self.texts.as_ref().map(chosen),
             ngrams: self.ngrams.clone(),
+            contexts: self.contexts.as_ref().map(rows).transpose()?,
+            numbers: self.numbers,
             metadata: self.metadata.clone(),
             warnings: Vec::new(),
         })
     }
 
-    /// The rows of some keys, in the order of this model, and those keys that have none.
-    ///
-    /// With subwords, vectors are made of keys that have no row; they stand behind the others, with a count of 0.
-    pub fn keep(&self, wanted: &Keys) -> Result<(Self, Vec<String>)> {
-        let mut known: Vec<usize> = wanted.iter().filter_map(|key| self.keys.find(key)).collect();
-        known.sort_unstable();
-        known.dedup();
-        let mut kept = self.select(&known)?;
-        let unseen: Keys = wanted.iter().filter(|key| self.keys.find(key).is_none()).collect();
-        let unseen = unseen.iter().enumerate().filter(|&(at, key)| unseen.find(key) == Some(at)).map(|(_, key)| key);
-        let (mut missing, mut rows) = (Vec::new(), Vec::new());
-        for key in unseen {
-            // n-grams across words are none that training met.
-            let Some(vector) = self.vector(key).filter(|_| !key.contains(char::is_whitespace)) else {
-                missing.push(key.to_owned());
-                continue;
-            };
-            kept.keys.push(key);
-            rows.extend_from_slice(&vector);
-            kept.counts.iter_mut().for_each(|counts| counts.push(0));
-            [&mut kept.labels, &mut kept.texts].into_iter().flatten().for_each(|strings| strings.push(""));
+    /// Adds keys that have no row, and vectors made for them, behind the others: with a count of 0 and nothing else known.
+    pub fn extended<'k>(mut self, unseen: impl IntoIterator<Item = (&'k str, &'k [f32])>) -> Result<Self> {
+        let (before, mut rows) = (self.len(), Vec::new());
+        for (key, vector) in unseen {
+            self.keys.push(key);
+            rows.extend_from_slice(vector);
         }
-        if !rows.is_empty() {
-            rows.splice(0..0, kept.vectors.as_slice().iter().copied());
-            kept.vectors = Matrix::from_vec(kept.keys.len(), self.dim(), rows)?;
+        let added = self.len() - before;
+        if added == 0 {
+            return Ok(self);
         }
-        Ok((kept, missing))
+        let dim = self.dim();
+        let with =
+            |matrix: &Matrix, rows: &[f32]| Matrix::from_vec(before + added, dim, [matrix.as_slice(), rows].concat());
+        self.vectors = with(&self.vectors, &rows)?;
+        if let Some(contexts) = &mut self.contexts {
+            *contexts = with(contexts, &vec![0.0; rows.len()])?;
+        }
+        self.counts.iter_mut().for_each(|counts| counts.resize(before + added, 0));
+        for strings in [&mut self.labels, &mut self.texts].into_iter().flatten() {
+            (0..added).for_each(|_| strings.push(""));
+        }
+        Ok(self)
     }
 
     /// The keys in order.
@@ -164,6 +194,11 @@ impl Embeddings {
     /// The vectors of n-grams, where the model was trained with subwords.
     pub fn ngrams(&self) -> Option<&Ngrams> {
         self.ngrams.as_ref()
+    }
+
+    /// The vectors of keys as what is predicted, a row for each, where they were kept with the model.
+    pub fn contexts(&self) -> Option<&Matrix> {
+        self.contexts.as_ref()
     }
 
     /// The number of keys.
@@ -228,12 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn kept_keys_stand_in_the_models_order_and_unseen_ones_are_composed() -> Result<()> {
-        let wanted: Keys = ["none", "y", "ab", "x", "ab", "y"].iter().collect();
-        let (kept, missing) = model()?.keep(&wanted)?;
-        assert_eq!(kept.keys().iter().collect::<Vec<_>>(), ["x", "y", "ab"]);
-        assert_eq!((kept.vectors().as_slice(), kept.counts()), (&[1.0, 3.0, 6.0][..], Some(&[9, 8, 0][..])));
-        assert_eq!(missing, ["none"]);
+    fn unseen_keys_stand_behind_with_a_count_of_zero() -> Result<()> {
+        let words = model()?.with_contexts(Some(Matrix::from_vec(2, 1, vec![2.0, 4.0])?))?;
+        let more = words.select(&[1])?.extended([("ab", &[6.0][..]), ("cd", &[8.0])])?;
+        assert_eq!(more.keys().iter().collect::<Vec<_>>(), ["y", "ab", "cd"]);
+        assert_eq!((more.vectors().as_slice(), more.counts()), (&[3.0, 6.0, 8.0][..], Some(&[8, 0, 0][..])));
+        assert_eq!(more.contexts().map(Matrix::as_slice), Some(&[4.0, 0.0, 0.0][..]));
+        assert!(words.centered()?.contexts().is_none());
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! NumPy's archives: a zip file of arrays, stored or deflated.
 //!
-//! No size is believed: of a member is read what the header of its array promises, and memory grows with what is really
-//! there. The numbers of a stored member stay where they lie. [`super::npz`] makes word vectors of them, [`super::matrix`]
+//! No size is believed: of a member is read what the header of its array promises, memory grows with what is really
+//! there, and all that is unpacked together has a bound in the size of the file, in which members may share their bytes.
+//! The numbers of a stored member stay where they lie. [`super::npz`] makes word vectors of them, [`super::matrix`]
 //! plain matrices; both ask for arrays by name.
 
 use std::borrow::Cow;
@@ -29,6 +30,8 @@ pub(super) struct Archive<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     /// The members' names, in order.
     pub names: Vec<String>,
+    /// How many bytes may still be unpacked.
+    room: u64,
 }
 
 /// An array of an archive, whole.
@@ -48,7 +51,7 @@ impl<'a> Archive<'a> {
             Error::byte(path, 0, reason)
         })?;
         let names = zip.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        Ok(Self { path, file: bytes, zip, names })
+        Ok(Self { path, file: bytes, zip, names, room: checks::unpacked_room(bytes.len() as u64) })
     }
 
     /// An error of the archive as such.
@@ -96,6 +99,9 @@ impl<'a> Archive<'a> {
             }
             return Ok(Member { path, name: name.into(), at, header, bytes: Cow::Borrowed(bytes) });
         }
+        let size = self.file.len() as u64;
+        let left = self.room.checked_sub(promised.saturating_add(start as u64));
+        self.room = left.ok_or_else(|| fault(format!("{}; write it anew", checks::packed_too_well(size))))?;
         // One byte more than there should be: whoever reads to the end learns whether the checksum is right.
         let missing = (promised as usize).saturating_add(start + 1).saturating_sub(bytes.len());
         take(&mut entry, missing, &mut bytes).map_err(fault)?;
@@ -234,5 +240,30 @@ impl Member<'_> {
             Some((at, _)) => Err((at, number.shown(bytes, at))),
             None => Ok(values),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::matrix::npz_archive;
+    use crate::format::npy::tests::array;
+
+    #[test]
+    fn all_that_is_unpacked_has_a_bound() -> Result<()> {
+        let zeros = array("<f4", false, "(512, 512)", &[0; 1 << 20]);
+        for (method, is_packed) in [(CompressionMethod::Deflated, true), (CompressionMethod::Stored, false)] {
+            let bytes = npz_archive(&[("x.npy", zeros.clone())], method);
+            let mut archive = Archive::open(Path::new("a.npz"), &bytes)?;
+            // Members may share their bytes: what is unpacked again counts again.
+            assert_eq!(archive.member("x")?.data().len(), 1 << 20);
+            let again = archive.member("x").err().map(|error| error.to_string());
+            assert_eq!(again.is_some(), is_packed);
+            if let Some(error) = again {
+                let told = format!("x.npy: its {} bytes become more than 1024 times as many", bytes.len());
+                assert!(error.contains(&told), "{error}");
+            }
+        }
+        Ok(())
     }
 }

@@ -75,13 +75,26 @@ impl Omitted {
     }
 }
 
+/// A file and the place of each row in it.
+pub(super) type Places<'a> = (&'a Path, &'a dyn Fn(usize) -> Place);
+
 /// Refuses, or leaves out, rows with a number that is not finite and rows whose key stands earlier; `place` says where a
 /// row is. What was left out, here and before, is added to the warnings.
 pub(super) fn sound(
     path: &Path,
     embeddings: Embeddings,
-    mut omitted: Omitted,
+    omitted: Omitted,
     place: impl Fn(usize) -> Place,
+) -> Result<Embeddings> {
+    sound_apart((path, &place), (path, &place), embeddings, omitted)
+}
+
+/// [`sound`], of numbers in one file and keys in another.
+pub(super) fn sound_apart(
+    (numbers_file, number_at): Places<'_>,
+    (keys_file, key_at): Places<'_>,
+    embeddings: Embeddings,
+    mut omitted: Omitted,
 ) -> Result<Embeddings> {
     let (keys, vectors) = (embeddings.keys(), embeddings.vectors());
     let broken = |row: usize| vectors.row(row).iter().position(|value| !value.is_finite());
@@ -90,7 +103,7 @@ pub(super) fn sound(
     let faults = |row: usize, omitted: &mut Omitted| -> Result<bool> {
         if let Some(column) = broken(row) {
             let value = vectors.row(row)[column];
-            omitted.row(path, &place(row), NOT_FINITE, || {
+            omitted.row(numbers_file, &number_at(row), NOT_FINITE, || {
                 let key = keys.get(row);
                 format!("number {} of the vector of {key:?} is {value}; remove the row or mend it", column + 1)
             })?;
@@ -99,8 +112,8 @@ pub(super) fn sound(
         Ok(false)
     };
     if let Some((first, again)) = repeated.filter(|_| !omitted.is_lenient()) {
-        omitted.row(path, &place(again), REPEATED, || {
-            let first = place(first);
+        omitted.row(keys_file, &key_at(again), REPEATED, || {
+            let first = key_at(first);
             format!("{:?} stands here and on {first}; every key must stand once, remove one", keys.get(again))
         })?;
     }
@@ -116,7 +129,8 @@ pub(super) fn sound(
                 continue;
             }
             if let Some(&first) = known.get(key) {
-                omitted.row(path, &place(row), REPEATED, || format!("{key:?} stands here and on {}", place(first)))?;
+                let reason = || format!("{key:?} stands here and on {}", key_at(first));
+                omitted.row(keys_file, &key_at(row), REPEATED, reason)?;
                 continue;
             }
             known.insert(key, row);

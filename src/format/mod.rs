@@ -120,6 +120,16 @@ pub trait Format: Sync {
         self.write_as(embeddings, path, Dtype::F32)
     }
 
+    /// Does it have a row for each bucket of n-grams, whether some word meets it or not?
+    fn has_all_buckets(&self) -> bool {
+        false
+    }
+
+    /// Does it hold [`Embeddings::contexts`]? All other formats have no use for them.
+    fn keeps_contexts(&self) -> bool {
+        false
+    }
+
     /// The kinds of numbers that it can hold.
     fn dtypes(&self) -> &'static [Dtype] {
         &[Dtype::F32]

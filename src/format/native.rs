@@ -88,16 +88,17 @@ impl Format for Native {
         let &[rows, dim] = shape.as_slice() else {
             return Err(fault(format!("vectors of shape {shape:?}, expected [keys, dimension]")));
         };
-        let vectors = match Numbers::ALL.into_iter().find(|&known| tensor_type(known) == kind) {
-            Some(Numbers::F32) => {
+        let dtype = Numbers::ALL.into_iter().find(|&known| tensor_type(known) == kind);
+        let dtype = dtype.ok_or_else(|| fault(format!("vectors of type {kind:?}, expected F32, F16, BF16 or I8")))?;
+        let vectors = match dtype {
+            Numbers::F32 => {
                 let numbers = container.slice::<f32>("vectors")?;
                 // The container has checked that the numbers are in the file; this refuses odd shapes of no numbers.
                 let row_bytes = (dim as u64).saturating_mul(4);
                 checks::shape(rows as u64, dim as u64, row_bytes, 4 * numbers.len() as u64).map_err(&fault)?;
                 Matrix::from_mapped(rows, dim, numbers)?
             }
-            Some(narrow) => narrow_vectors(&container, rows, dim, narrow)?,
-            None => return Err(fault(format!("vectors of type {kind:?}, expected F32, F16, BF16 or I8"))),
+            narrow => narrow_vectors(&container, rows, dim, narrow)?,
         };
 
         let strings = |name: &str, ends: &str| -> Result<Keys> {
@@ -133,8 +134,8 @@ impl Format for Native {
             let vectors = Matrix::from_mapped(buckets.len(), dim, numbers)?;
             embeddings = embeddings.with_ngrams(Some(Ngrams::new(subwords, buckets.to_vec(), vectors)?))?;
         }
-        embeddings.metadata = container.entries();
-        for own in ["firth.version", "firth.kind", "firth.schema", FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT] {
+        (embeddings.numbers, embeddings.metadata) = (dtype.name(), container.entries());
+        for own in [FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT] {
             embeddings.metadata.remove(own);
         }
         // What firth wrote was checked then, and [`verify`] finds what has changed since; to read all rows here would
@@ -142,8 +143,9 @@ impl Format for Native {
         if container.entry(FINGERPRINT).is_some() && care == Care::Strict {
             return Ok(embeddings);
         }
-        // Rows have no bytes of their own to point at: the offset is that within the file's numbers.
-        care::sound(path, embeddings, Omitted::new(care), |row| Place::Byte((row * dim * 4) as u64, row))
+        let start = container.start("vectors")?;
+        let place = |row: usize| Place::Byte((start + row * dim * dtype.bytes()) as u64, row);
+        care::sound(path, embeddings, Omitted::new(care), place)
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {

@@ -58,6 +58,23 @@ impl Header {
         })
     }
 
+    /// Of an array of vectors, in `room` bytes: the numbers' type, how many rows there are, and how many numbers in each.
+    pub fn vectors(&self, room: u64) -> Result<(Number, usize, usize), String> {
+        let is_vector = |number: &Number| matches!(number.kind, Kind::F16 | Kind::F32 | Kind::F64 | Kind::I8);
+        let found = self.number.filter(is_vector).zip(self.shape.as_deref());
+        let Some((number, &[rows, dim])) = found else {
+            let [kind, shape] = [&self.kind, &self.shown].map(|text| checks::excerpt(text.as_bytes()));
+            let reason = format!("numbers of type {kind} and shape {shape}, expected floats (keys, dimension)");
+            return Err(format!("{reason}; save array.astype('<f4')"));
+        };
+        if self.fortran {
+            let reason = "the array is stored column by column (fortran_order), expected row by row";
+            return Err(format!("{reason}; save numpy.ascontiguousarray(array)"));
+        }
+        let (rows, dim) = checks::shape(rows, dim, dim.saturating_mul(number.bytes() as u64), room)?;
+        Ok((number, rows, dim))
+    }
+
     /// How many numbers the shape promises; `None` if there is no shape or memory has no such number.
     pub fn count(&self) -> Option<u64> {
         self.shape.as_ref()?.iter().try_fold(1u64, |count, &axis| count.checked_mul(axis))
@@ -130,6 +147,26 @@ pub(super) enum Kind {
     U32,
     U64,
     Bool,
+}
+
+impl Kind {
+    /// How people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::Bool => "bool",
+        }
+    }
 }
 
 impl Number {

@@ -13,7 +13,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::archive::{self, Archive, Member};
 use super::care::{self, Omitted};
-use super::checks::{self, Place};
+use super::checks::Place;
 use super::npy::{self, Kind};
 use super::{Candidate, Care, Dtype, Format, numbers, text};
 use crate::embeddings::Embeddings;
@@ -65,8 +65,8 @@ impl Format for Npz {
         file.advise_sequential();
         let mut archive = Archive::open(path, file.bytes())?;
         let vectors = archive.member("vectors")?;
-        let (rows, dim) = shape(&vectors)?;
-        let number = vectors.header.number.expect("the shape was read");
+        let shape = vectors.header.vectors(vectors.data().len() as u64);
+        let (number, rows, dim) = shape.map_err(|reason| vectors.fault(reason))?;
         let mut values = number.floats(vectors.data());
         let at = vectors.at;
         if number.kind == Kind::I8 && archive.has("scales") {
@@ -101,7 +101,7 @@ impl Format for Npz {
         if let Some(texts) = texts {
             embeddings = embeddings.with_texts(texts)?;
         }
-        embeddings.warnings = warnings;
+        (embeddings.numbers, embeddings.warnings) = (number.kind.name(), warnings);
         care::sound(path, embeddings, Omitted::new(care), |row| Place::Byte(at, row))
     }
 
@@ -114,24 +114,6 @@ impl Format for Npz {
 
 fn has_strings(archive: &Archive, name: &str) -> bool {
     archive.has(name) || archive.has(&format!("{name}_utf8"))
-}
-
-/// Rows and numbers of a row.
-fn shape(vectors: &Member) -> Result<(usize, usize)> {
-    let found = &vectors.header;
-    let is_number = |kind| matches!(kind, Kind::F16 | Kind::F32 | Kind::F64 | Kind::I8);
-    let (Some(number), Some(&[rows, dim])) =
-        (found.number.filter(|number| is_number(number.kind)), found.shape.as_deref())
-    else {
-        let kind = checks::excerpt(found.kind.as_bytes());
-        let reason = format!("numbers of type {kind} and shape {}, expected floats (keys, dimension)", found.shown);
-        return Err(vectors.fault(format!("{reason}; save array.astype('<f4')")));
-    };
-    if found.fortran {
-        return Err(vectors.fault("the array is stored column by column; save numpy.ascontiguousarray(array)"));
-    }
-    let row_bytes = dim.saturating_mul(number.bytes() as u64);
-    checks::shape(rows, dim, row_bytes, vectors.data().len() as u64).map_err(|reason| vectors.fault(reason))
 }
 
 /// Texts, one for each row.

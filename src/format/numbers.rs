@@ -10,6 +10,11 @@ use super::{Dtype, FORMATS, Format, checks};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 
+/// What numbers are called that text spells out.
+pub(super) const TEXT: &str = "text";
+/// What numbers are called that codes stand for, several to a code.
+pub(super) const CODES: &str = "codes";
+
 impl Dtype {
     /// All kinds.
     pub const ALL: [Self; 4] = [Self::F32, Self::F16, Self::Bf16, Self::I8];

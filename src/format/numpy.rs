@@ -2,7 +2,7 @@
 //!
 //! `NAME.npy`: `\x93NUMPY`, version 1 0, `u16` length of a header that is a Python dictionary padded to 64 bytes, then
 //! the rows as little-endian `f32`. `NAME.vocab`: one key per line, UTF-8; `NAME.keys` is read too. Of other programs'
-//! files, `<f2`, `<f4` and `<f8` in C order are read, and headers of versions 1 to 3.
+//! files, `f2`, `f4`, `f8` and `i1` in C order are read, and headers of versions 1 to 3.
 
 use std::path::{Path, PathBuf};
 
@@ -85,9 +85,9 @@ impl Format for Numpy {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
         }
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
-        embeddings.warnings = warnings;
-        // Keys have lines, numbers only bytes.
-        care::sound(&beside, embeddings, Omitted::new(care), |row| Place::Line(row as u64 + 1))
+        (embeddings.numbers, embeddings.warnings) = (array.number.kind.name(), warnings);
+        let (numbers, keys) = (|row| array.place(row), |row| Place::Line(row as u64 + 1));
+        care::sound_apart((path, &numbers), (&beside, &keys), embeddings, Omitted::new(care))
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {
@@ -123,7 +123,7 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
 
 /// An array that may be word vectors.
 pub(super) struct Array {
-    number: Number,
+    pub number: Number,
     pub rows: usize,
     pub dim: usize,
     start: usize,
@@ -133,34 +133,19 @@ impl Array {
     pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |reason: String| Error::byte(path, 0, reason);
         let header = Header::read(bytes).map_err(fault)?;
-        let number = header
-            .number
-            .filter(|number| matches!(number.kind, Kind::F16 | Kind::F32 | Kind::F64) && !number.big_endian);
-        let number = number.ok_or_else(|| {
-            let found = checks::excerpt(header.kind.as_bytes());
-            let reason = format!("numbers of type {found}, expected '<f2', '<f4' or '<f8'");
-            fault(format!("{reason}; save array.astype('<f4')"))
-        })?;
-        if header.fortran {
-            return Err(fault(
-                "the array is stored column by column (fortran_order), expected row by row; \
-                 save numpy.ascontiguousarray(array)"
-                    .into(),
-            ));
-        }
-        let &[rows, dim] = header.shape.as_deref().unwrap_or_default() else {
-            let found = checks::excerpt(header.shown.as_bytes());
-            return Err(fault(format!("an array of shape {found}, expected (keys, dimension)")));
-        };
         let room = (bytes.len() - header.start) as u64;
-        let row_bytes = dim.saturating_mul(number.bytes() as u64);
-        let (rows, dim) = checks::shape(rows, dim, row_bytes, room).map_err(fault)?;
-        let found = room - rows as u64 * row_bytes;
+        let (number, rows, dim) = header.vectors(room).map_err(fault)?;
+        let found = room - (rows * dim * number.bytes()) as u64;
         if found > 0 {
             let reason = format!("{found} bytes follow {rows} x {dim} numbers; the header's shape is wrong");
             return Err(Error::byte(path, bytes.len() as u64 - found, reason));
         }
         Ok(Self { number, rows, dim, start: header.start })
+    }
+
+    /// Where a row lies.
+    pub(super) fn place(&self, row: usize) -> Place {
+        Place::Byte((self.start + row * self.dim * self.number.bytes()) as u64, row)
     }
 
     /// Its numbers, row after row.
@@ -207,6 +192,8 @@ mod tests {
         let narrow = [0x3c01u16.to_le_bytes(), 0x8001u16.to_le_bytes()].concat();
         let read = array(folder.path(), &header("<f2"), &narrow, "a\nb")?;
         assert_eq!(read.vectors().as_slice(), [1.0 + 1.0 / 1024.0, -(2f32.powi(-24))]);
+        let turned = [1.5f32, -2.0].map(f32::to_be_bytes).concat();
+        assert_eq!(array(folder.path(), &header(">f4"), &turned, "a\nb")?.vectors().as_slice(), [1.5, -2.0]);
         Ok(())
     }
 
@@ -221,9 +208,9 @@ mod tests {
         assert_eq!(with("'<f4'", "False", "(1, 2)", "a\n"), "read");
         for (found, message) in [
             (with("'<f4'", "True", "(1, 2)", "a\n"), "numpy.ascontiguousarray"),
-            (with("'>f4'", "False", "(1, 2)", "a\n"), "numbers of type \"'>f4'\""),
+            (with("'<i4'", "False", "(1, 2)", "a\n"), "numbers of type \"'<i4'\""),
             (with("[('x', '<f4')]", "False", "(1, 2)", "a\n"), "astype"),
-            (with("'<f4'", "False", "(2,)", "a\n"), "shape \"(2,)\", expected (keys, dimension)"),
+            (with("'<f4'", "False", "(2,)", "a\n"), "shape \"(2,)\", expected floats (keys, dimension)"),
             (with("'<f4'", "False", "(2, 2)", "a\nb\n"), "2 keys with 2 numbers each need at least 16 bytes, but 8"),
             (with("'<f4'", "False", "(99999999999, 99999999999)", "a\n"), "byte 0: vectors of 99999999999 numbers"),
             (with("'<f4'", "False", "(1, 1)", "a\n"), "4 bytes follow 1 x 1 numbers"),
@@ -233,6 +220,10 @@ mod tests {
         ] {
             assert!(found.contains(message), "{found} holds {message}");
         }
+        let (header, halves) = ("{'descr': '<f2', 'fortran_order': False, 'shape': (2, 1), }", [0, 0x3c, 0, 0x7e]);
+        let error = array(folder.path(), header, &halves, "a\nb\n").expect_err("not a number").to_string();
+        let place = format!("a.npy, byte {}: row 2: number 1 of the vector of \"b\" is NaN", 10 + header.len() + 2);
+        assert!(error.contains(&place), "{error} holds {place}");
         std::fs::remove_file(folder.path().join("a.vocab")).expect("the file");
         let error = Numpy.read(&folder.path().join("a.npy")).expect_err("no keys").to_string();
         assert!(error.contains("the keys are missing") && error.contains("a.keys"), "{error}");

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::checks::{self, Place};
+use super::folder::Folder;
 use super::rows::Columns;
 use super::{Candidate, Care, Dtype, Format, care, numbers, text};
 use crate::embeddings::Embeddings;
@@ -66,13 +67,13 @@ impl Format for Projector {
                 feature: "no keys at all, since nothing would tell the dimension; write word2vec instead".into(),
             });
         }
-        let is_new = !path.exists();
-        let written = write_files(embeddings, path);
-        if written.is_err() && is_new {
-            // Only succeeds if nothing was committed to it.
-            let _ = std::fs::remove_dir(path);
-        }
-        written
+        let mut folder = Folder::create(path);
+        write_metadata(folder.file(METADATA)?, embeddings)?;
+        text::write(folder.file(VECTORS)?, None, embeddings.vectors(), b'\t')?;
+        let entry = format!("embeddings {{\n  tensor_path: \"{VECTORS}\"\n  metadata_path: \"{METADATA}\"\n}}\n");
+        // The projector looks for the last.
+        folder.file(CONFIG)?.write(entry.as_bytes())?;
+        folder.commit()
     }
 
     fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
@@ -93,6 +94,7 @@ impl Format for Projector {
         let kept = table.kept.unwrap_or_else(|| all.collect());
         let labels = read_metadata(&metadata, table.lines, &kept)?;
         let mut embeddings = Embeddings::new(labels.keys, table.vectors, labels.counts)?;
+        embeddings.numbers = numbers::TEXT;
         embeddings.warnings = [table.warnings, labels.warnings].concat();
         let place = |row: usize| Place::Line((labels.header + kept[row] + 1) as u64);
         care::sound(&metadata, embeddings, table.omitted, place)
@@ -112,31 +114,14 @@ impl Format for Projector {
     }
 }
 
-fn write_files(embeddings: &Embeddings, path: &Path) -> Result<()> {
-    let mut metadata = AtomicFile::create(&path.join(METADATA))?;
-    match embeddings.counts() {
-        None => {
-            for key in embeddings.keys().iter() {
-                metadata.write(key.as_bytes())?;
-                metadata.write(b"\n")?;
-            }
-        }
-        Some(counts) => {
-            metadata.write(b"word\tcount\n")?;
-            for (key, count) in embeddings.keys().iter().zip(counts) {
-                metadata.write(format!("{key}\t{count}\n").as_bytes())?;
-            }
-        }
-    }
-    let mut vectors = AtomicFile::create(&path.join(VECTORS))?;
-    text::write(&mut vectors, None, embeddings.vectors(), b'\t')?;
-    let mut config = AtomicFile::create(&path.join(CONFIG))?;
-    let entry = format!("embeddings {{\n  tensor_path: \"{VECTORS}\"\n  metadata_path: \"{METADATA}\"\n}}\n");
-    config.write(entry.as_bytes())?;
-    // All three are whole by now; the projector looks for the last.
-    metadata.commit()?;
-    vectors.commit()?;
-    config.commit()
+/// Writes a key a line, with counts where they are known.
+fn write_metadata(file: &mut AtomicFile, embeddings: &Embeddings) -> Result<()> {
+    let Some(counts) = embeddings.counts() else {
+        return embeddings.keys().iter().try_for_each(|key| file.write(format!("{key}\n").as_bytes()));
+    };
+    file.write(b"word\tcount\n")?;
+    let rows = embeddings.keys().iter().zip(counts);
+    rows.into_iter().try_for_each(|(key, count)| file.write(format!("{key}\t{count}\n").as_bytes()))
 }
 
 /// Where the numbers and the keys are.

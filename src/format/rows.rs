@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::care::{self, Omitted};
 use super::checks::{self, Place};
-use super::{Care, text};
+use super::{Care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
 use crate::math::Matrix;
@@ -85,6 +85,8 @@ pub(super) struct Rows<'a> {
     lines: Vec<u64>,
     by_byte: bool,
     pub warnings: Vec<String>,
+    /// How the file keeps the numbers.
+    pub numbers: &'static str,
 }
 
 impl<'a> Rows<'a> {
@@ -106,6 +108,7 @@ impl<'a> Rows<'a> {
             lines: Vec::new(),
             by_byte,
             warnings: Vec::new(),
+            numbers: numbers::TEXT,
         }
     }
 
@@ -168,6 +171,7 @@ impl<'a> Rows<'a> {
             lines,
             by_byte,
             mut warnings,
+            numbers,
             ..
         } = self;
         let Some(dim) = dim else { return Ok(None) };
@@ -187,7 +191,7 @@ impl<'a> Rows<'a> {
         if beside.1 > 0 {
             embeddings = embeddings.with_texts(strings(texts).0)?;
         }
-        embeddings.warnings = warnings;
+        (embeddings.numbers, embeddings.warnings) = (numbers, warnings);
         care::sound(path, embeddings, omitted, place).map(Some)
     }
 }

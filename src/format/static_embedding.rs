@@ -181,16 +181,16 @@ impl Format for StaticEmbedding {
             found.map_err(|id| Error::byte(container.path(), 0, format!("no count for the token of number {id}")))
         });
         let counts = counts.transpose()?;
-        let place = |row: usize| Place::Byte(u64::from(pieces[row].0) * table.dim as u64 * 4, row);
+        let place = |piece: usize| table.place(row_of(pieces[piece].0).expect("checked above"));
         let keys: Keys = pieces.iter().map(|(_, piece)| piece).collect();
         let unnamed = if mapping.is_none() { table.rows.saturating_sub(tokenizer.pieces().len()) } else { 0 };
         let mut embeddings = Embeddings::new(keys, vectors, counts)?;
+        embeddings.numbers = table.kind;
         if unnamed > 0 {
             embeddings.warnings.push(format!("{unnamed} rows that belong to no token were left out"));
         }
         if container.kind() == Some(KIND) {
             embeddings.metadata = container.entries();
-            embeddings.metadata.retain(|name, _| !["firth.version", "firth.kind", "firth.schema"].contains(&&name[..]));
         }
         care::sound(container.path(), embeddings, Omitted::new(care), place)
     }
@@ -239,6 +239,10 @@ struct Table {
     rows: usize,
     dim: usize,
     numbers: Vec<f32>,
+    /// How the file keeps them.
+    kind: &'static str,
+    /// Where the first row begins, and the bytes of each.
+    bytes: (usize, usize),
 }
 
 impl Table {
@@ -256,7 +260,13 @@ impl Table {
         let room = container.bytes(name)?.len() as u64;
         let (rows, dim) =
             checks::shape(rows as u64, dim as u64, (dim as u64).saturating_mul(width), room).map_err(fault)?;
-        Ok(Self { rows, dim, numbers: floats(container, name)? })
+        let bytes = (container.start(name)?, dim * width as usize);
+        let kind = if kind == Kind::BF16 { Dtype::Bf16.name() } else { number(container, name)?.kind.name() };
+        Ok(Self { rows, dim, numbers: floats(container, name)?, kind, bytes })
+    }
+
+    fn place(&self, row: usize) -> Place {
+        Place::Byte((self.bytes.0 + row * self.bytes.1) as u64, row)
     }
 
     fn row(&self, row: usize) -> &[f32] {

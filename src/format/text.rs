@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use super::Care;
 use super::care::{self, Omitted};
 use super::checks::{self, Place};
+use super::numbers;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::AtomicFile;
@@ -61,7 +62,7 @@ impl Table {
     pub fn embeddings(self, path: &Path) -> Result<Embeddings> {
         let Self { keys, vectors, kept, omitted, warnings, first, .. } = self;
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
-        embeddings.warnings = warnings;
+        (embeddings.numbers, embeddings.warnings) = (numbers::TEXT, warnings);
         let line = |row: usize| first + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
         care::sound(path, embeddings, omitted, |row| Place::Line(line(row)))
     }

@@ -173,9 +173,11 @@ impl Container {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    /// All text entries of the header, sorted by name.
+    /// The text entries of the header that not every file of firth's has, sorted by name.
     pub fn entries(&self) -> BTreeMap<String, String> {
-        self.metadata.metadata().iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
+        let own = |key: &str| [VERSION_KEY, KIND_KEY, SCHEMA_KEY].contains(&key);
+        let entries = self.metadata.metadata().iter().flatten().filter(|(key, _)| !own(key));
+        entries.map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 
     /// The tensors' names, sorted.
@@ -208,6 +210,11 @@ impl Container {
             .ok_or_else(|| Error::byte(self.path(), at, format!("tensor {name:?} is not aligned to its type")))
     }
 
+    /// Where a tensor begins in the file.
+    pub fn start(&self, name: &str) -> Result<usize> {
+        Ok(self.data + self.info(name)?.data_offsets.0)
+    }
+
     /// A tensor's bytes, whatever its type and wherever they begin.
     pub fn bytes(&self, name: &str) -> Result<&[u8]> {
         let (start, end) = self.info(name)?.data_offsets;
@@ -237,9 +244,12 @@ mod tests {
         writer.write(&[4f32, 5.0, 6.0])?;
         writer.commit()?;
         let container = Container::open_kind(&path, "test")?;
-        assert_eq!(container.entry("who"), Some("Firth"));
+        assert_eq!((container.entry("who"), container.kind()), (Some("Firth"), Some("test")));
+        assert_eq!(container.entries(), metadata);
         assert_eq!(container.shape("rows")?, (Dtype::F32, vec![2, 3]));
         assert_eq!(&*container.slice::<u64>("wide")?, &[7, 8]);
+        let file = std::fs::read(&path).expect("the file");
+        assert_eq!(file[container.start("rows")?..][..4], 1f32.to_le_bytes());
         assert_eq!(container.slice::<f32>("rows")?.iter().sum::<f32>(), 21.0);
         assert!(container.slice::<f32>("wide").is_err());
         assert!(Container::open_kind(&path, "vocabulary").is_err());

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Trainer;
 use super::common::COMMON;
-use super::layout::{DOCUMENTS, NGRAMS, Part};
+use super::layout::{CONTEXT, DOCUMENTS, NGRAMS, Part};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::format::{Dtype, native};
@@ -97,6 +97,14 @@ impl Trainer<'_> {
         Some(subwords.compose(input.as_rows(), self.config.dim))
     }
 
+    /// The vectors of words as what is predicted, in the order of the vocabulary; `None` where other rows than theirs are
+    /// predicted, or where these are the words' only vectors.
+    pub fn contexts(&mut self) -> Option<Matrix> {
+        let part = self.parts().into_iter().find(|part| part.file == CONTEXT)?;
+        let [_, output] = self.tables.parts_mut();
+        Some(output.as_rows().range(part.rows).to_matrix())
+    }
+
     /// The word vectors, in the order of the vocabulary, with the configuration that made them.
     pub fn finish(mut self) -> Result<Embeddings> {
         let (keys, counts) = (self.vocabulary.keys().clone(), self.vocabulary.counts().to_vec());
@@ -107,9 +115,7 @@ impl Trainer<'_> {
                 let subwords = self.step.subwords.take().expect("what was composed");
                 let (mut input, output) = self.tables.into_parts();
                 drop(output);
-                let mut rows = Vec::with_capacity(subwords.buckets.len() * self.config.dim);
-                subwords.ngrams(input.as_rows()).iter().for_each(|row| rows.extend_from_slice(row));
-                let rows = Matrix::from_vec(subwords.buckets.len(), self.config.dim, rows)?;
+                let rows = subwords.ngrams(input.as_rows()).to_matrix();
                 let ngrams = Ngrams::new(subwords.subwords(), subwords.buckets, rows)?;
                 Embeddings::new(keys, vectors, Some(counts))?.with_ngrams(Some(ngrams))?
             }
@@ -141,10 +147,7 @@ impl Trainer<'_> {
         let part = part.ok_or_else(|| Error::data("the task has no vectors for documents"))?;
         let (input, output) = self.tables.into_parts();
         let mut table = if part.table == 0 { input } else { output };
-        let mut numbers = Vec::with_capacity(part.rows.len() * self.config.dim);
-        let count = part.rows.len();
-        table.as_rows().range(part.rows).iter().for_each(|row| numbers.extend_from_slice(row));
-        Matrix::from_vec(count, self.config.dim, numbers)
+        Ok(table.as_rows().range(part.rows).to_matrix())
     }
 
     fn metadata(&self) -> BTreeMap<String, String> {

@@ -174,7 +174,7 @@ fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
         std::fs::write(&state, damaged.to_string()).expect("written");
         let (checkpoint, _) = Checkpoint::newest(folder.path())?;
         let resumed = Trainer::resume(checkpoint, 1, &rows, None, None);
-        let message = resumed.err().expect("no place in the run").to_string();
+        let message = resumed.expect_err("no place in the run").to_string();
         assert!(message.contains("is no place in its run") && message.contains(&*state.to_string_lossy()), "{message}");
     }
     Ok(())

@@ -114,6 +114,10 @@ fn numbers_of_fewer_bits_are_written_where_the_format_can() {
     let folder = folder();
     assert_eq!(folder.json("convert v.txt a.safetensors --dtype bf16")["dtype"], "bf16");
     folder.firth("convert v.txt b.npz --dtype i8").expect_code(0);
+    for (path, numbers) in [("v.txt", "text"), ("a.safetensors", "bf16"), ("b.npz", "i8")] {
+        assert_eq!(folder.json(&format!("info {path}"))["numbers"], numbers, "{path}");
+    }
+    assert!(folder.firth("info b.npz").stdout.contains("\nnumbers\ti8\n"));
     assert_eq!(folder.firth("nearest a.safetensors king --top 1").stdout, "king\tman\t0.707107\n");
     assert!(folder.firth("info a.safetensors --check").expect_code(0).stdout.contains("fingerprint"));
     folder

@@ -139,3 +139,17 @@ fn a_damaged_corpus_is_refused() -> Tested {
     folder.firth("info c --check").expect_error(3, &["dataset.safetensors", "checksum", "damaged"]);
     Ok(())
 }
+
+#[test]
+fn a_run_without_its_words_passes_for_nothing_else() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt -o run --dim 4 --epochs 1 --checkpoint-every never").expect_code(0);
+    std::fs::remove_file(folder.join("run/words.safetensors")).expect("the words");
+    folder
+        .firth("info run")
+        .expect_error(3, &["words.safetensors is missing from the run run (cbow)", "train it anew"]);
+    folder.firth("corpus info run").expect_code(0);
+    folder.firth("corpus build a.txt -o corpus").expect_code(0);
+    assert_eq!(folder.json("info corpus")["kind"], "corpus");
+}

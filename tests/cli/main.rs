@@ -27,6 +27,7 @@ mod retrieval;
 mod rules;
 mod search;
 mod signals;
+mod subwords;
 mod support;
 mod train;
 mod usage;

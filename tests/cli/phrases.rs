@@ -64,6 +64,11 @@ fn planted_phrases_are_found_pass_by_pass() {
             assert_eq!(has(&format!("{corpus}-{score}"), phrase), is_there, "{corpus} {phrase} {score}");
         }
     }
+    let info = folder.json("info two-npmi");
+    assert_eq!(info["phrases"], folder.json("corpus info two-npmi")["phrases"], "{info}");
+    let told = folder.firth("info two-npmi").stdout;
+    assert!(told.contains(&format!("\nphrases\t{} + {}\n", info["phrases"][0], info["phrases"][1])), "{told}");
+    assert!(folder.json("info none")["phrases"].is_null());
     let human = folder.firth("corpus info two-npmi");
     assert!(human.expect_code(0).stdout.contains("\nphrases\t"), "{}", human.stdout);
 }
@@ -84,6 +89,13 @@ fn queries_and_new_documents_are_joined_alike() {
     folder
         .firth_with(&["nearest", "run", "dead line"], "")
         .expect_error(2, &["\"dead line\" is not in the vocabulary"]);
+    folder.write("keys.txt", "New York Times\nnew_york_times\nIce cream\ndead line\nW1\n");
+    let ran = folder.firth("convert run few.csv --keys keys.txt");
+    assert!(ran.expect_code(0).stderr.contains("1 of 5 keys have no vector (\"dead line\")"), "{}", ran.stderr);
+    let mut keys: Vec<String> =
+        folder.read("few.csv").lines().skip(1).map(|line| line.split(',').next().unwrap().into()).collect();
+    keys.sort();
+    assert_eq!(keys, ["ice_cream", "new_york_times", "w1"]);
     let word = folder.firth_with(&["embed", "run", "--words", "ice cream"], "").stdout;
     folder.write("new.txt", "Ice cream\nIce\ncream times\n");
     let pooled = folder.firth("embed run new.txt --pool mean");
@@ -125,8 +137,10 @@ fn an_earlier_runs_phrases_are_joined_in_what_it_is_trained_on_with() {
     folder.write("new.txt", "new york zebra ice cream\n".repeat(8));
     folder.firth("train skipgram new.txt -o new --from old --grow-vocabulary --epochs 1 --threads 1").expect_code(0);
     folder.firth("train skipgram new.txt -o no --from old --phrases 1").expect_error(2, &["--phrases", "--from"]);
+    let pairs = |path: &str| folder.json(&format!("info {path}"))["phrases"].as_array().map(Vec::len);
     for corpus in ["old", "new"] {
         assert!(phrases(&folder, corpus).contains(&"new_york".to_owned()), "{corpus}");
+        assert_eq!((pairs(corpus), pairs(&format!("{corpus}/vocabulary.safetensors"))), (Some(1), Some(1)));
     }
     assert_eq!(folder.json("corpus info new")["tokens_joined"], 16);
     folder.firth("corpus build new.txt -o given --vocabulary old").expect_code(0);

@@ -1,6 +1,6 @@
 //! `firth convert`: a vector file in another format.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use firth::format::{self, Care, Dtype};
@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
+use crate::model::Finder;
 use crate::output::{self, Force};
 use crate::progress::warn;
 use crate::staged::Staged;
@@ -33,7 +34,8 @@ pub struct Flags {
     /// The run's documents instead of its words
     #[arg(long)]
     documents: bool,
-    /// Keep only the keys of FILE, one per line, in the model's order; a model with subwords makes vectors of others
+    /// Keep only the keys of FILE, one per line and treated as in queries, in the model's order; a model with subwords makes
+    /// vectors of others
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Keep only the first N vectors, those of the commonest words, from 1 [default: all]
@@ -64,12 +66,27 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let keys = flags.keys.as_deref().map(read_keys).transpose()?;
     let care = if flags.lenient { Care::Lenient } else { Care::Strict };
     let mut vectors = model::read_as(&input, care)?;
+    if format.keeps_contexts() && !flags.documents {
+        let contexts = model::contexts(&flags.input, &vectors)?;
+        vectors = vectors.with_contexts(contexts)?;
+    }
     let total = vectors.len();
     let mut missing = Vec::new();
     let mut stay = total;
     if let Some(keys) = &keys {
-        stay = keys.iter().filter_map(|key| vectors.keys().find(key)).collect::<BTreeSet<_>>().len();
-        (vectors, missing) = vectors.keep(keys)?;
+        let finder = Finder::new(&vectors, if flags.documents { &input } else { &flags.input });
+        let (mut found, mut before) = (Vec::new(), HashSet::new());
+        for key in keys.iter().enumerate().filter(|&(at, key)| keys.find(key) == Some(at)).map(|(_, key)| key) {
+            match finder.look(key)? {
+                // Two keys may be ways to spell one.
+                Some(one) if before.insert(one.key.clone()) => found.push(one),
+                Some(_) => {}
+                None => missing.push(key),
+            }
+        }
+        found.sort_by_key(|found| found.position.unwrap_or(total));
+        stay = found.iter().filter(|found| found.position.is_some()).count();
+        vectors = model::chosen(&vectors, &found)?;
         let place = flags.keys.as_deref().unwrap_or(Path::new("")).display();
         if vectors.is_empty() && total > 0 {
             let reason = format!("{place}: none of its {} keys is in {}", keys.len(), flags.input.display());

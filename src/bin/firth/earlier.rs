@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use firth::Error;
 use firth::embeddings::Embeddings;
-use firth::format::{Format, native};
-use firth::train::{Loss, Trainer, output_file};
+use firth::train::Trainer;
 use firth::vocabulary::{Segmenter, Vocabulary};
 
-use crate::failure::{Failure, Outcome, Reading};
+use crate::failure::{Failure, Outcome};
 use crate::progress::warn;
 use crate::{model, run_folder};
 
@@ -29,8 +28,7 @@ impl Earlier {
     /// Reads it.
     pub fn read(path: &Path) -> Outcome<Self> {
         let words = model::read(path)?;
-        let context = path.join(output_file(Loss::of(&words.metadata)));
-        let context = if context.is_file() { Some(native::Native.read(&context).reading()?) } else { None };
+        let context = run_folder::outputs(path, &words)?;
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use firth::corpus::DocumentOptions;
 use firth::embeddings::Embeddings;
 use firth::format::Format;
-use firth::math::Matrix;
 use firth::{Error, format};
 use serde_json::json;
 
@@ -105,13 +104,7 @@ fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: 
 fn chosen(all: &Embeddings, words: &[String], path: &Path) -> Outcome<Embeddings> {
     let finder = Finder::new(all, path);
     let found = words.iter().map(|word| finder.find(word)).collect::<Outcome<Vec<_>>>()?;
-    if let Some(positions) = found.iter().map(|found| found.position).collect::<Option<Vec<_>>>() {
-        return Ok(all.select(&positions)?);
-    }
-    let vectors = found.iter().flat_map(|found| found.vector.iter()).copied().collect();
-    let vectors = Matrix::from_vec(found.len(), all.dim(), vectors)?;
-    Ok(Embeddings::new(found.into_iter().map(|found| found.key).collect(), vectors, None)?
-        .with_ngrams(all.ngrams().cloned())?)
+    model::chosen(all, &found)
 }
 
 /// Writes vectors and tells where; `noun` is what they are of.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use firth::autoencoder::{self, Autoencoder};
 use firth::dataset::EncodedCorpus;
-use firth::embeddings::Embeddings;
+use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::{self, Format};
 use firth::io::Container;
 use firth::train::{self, Checkpoint};
-use firth::vocabulary::Vocabulary;
+use firth::vocabulary::{Subwords, Vocabulary};
 use serde::Serialize;
 
 use crate::embedder::Embedder;
@@ -62,6 +62,14 @@ struct Report {
     keys: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dim: Option<usize>,
+    /// How the vectors' numbers are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    numbers: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ngrams: Option<NgramsFound>,
+    /// Pairs of words that are joined, for each pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    phrases: Vec<usize>,
     /// Numbers of an autoencoder's code.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<usize>,
@@ -83,6 +91,24 @@ struct Report {
     checked: bool,
 }
 
+/// How words are cut, and how many of the buckets have a row; unknown of a run that is unfinished.
+#[derive(Debug, Serialize)]
+struct NgramsFound {
+    #[serde(flatten)]
+    cut: Subwords,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    used: Option<usize>,
+}
+
+impl std::fmt::Display for NgramsFound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Subwords { min_n, max_n, buckets } = self.cut;
+        let used = self.used.map(|used| format!("{} of ", thousands(used as u64))).unwrap_or_default();
+        write!(f, "{min_n} to {max_n} characters, {used}{} buckets", thousands(buckets.into()))?;
+        if used.is_empty() { Ok(()) } else { f.write_str(" in use") }
+    }
+}
+
 /// Looks, and prints.
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if flags.latents {
@@ -94,6 +120,8 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         return output::json(&report);
     }
     let number = |name: &str, number: Option<u64>| number.map(|number| (name.to_owned(), thousands(number)));
+    let passes: Vec<String> = report.phrases.iter().map(|&pairs| thousands(pairs as u64)).collect();
+    let phrases = (!passes.is_empty()).then(|| passes.join(" + "));
     let lines = [
         Some(("kind".to_owned(), report.kind.to_owned())),
         report.task.map(|task| ("task".into(), task)),
@@ -101,6 +129,9 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         report.format.map(|format| ("format".into(), format.into())),
         number("keys", report.keys.map(|keys| keys as u64)),
         number("dim", report.dim.map(|dim| dim as u64)),
+        report.numbers.map(|numbers| ("numbers".into(), numbers.into())),
+        report.ngrams.map(|ngrams| ("n-grams".into(), ngrams.to_string())),
+        phrases.map(|phrases| ("phrases".into(), phrases)),
         number("code", report.code.map(|code| code as u64)),
         number("columns", report.columns.map(|columns| columns as u64)),
         number("documents", report.documents),
@@ -130,6 +161,9 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     if run_folder::is_unfinished(path) {
         add_unfinished(&mut report, path, check)?;
         return Ok(report);
+    }
+    if !is_run {
+        run_folder::refuse_incomplete(path)?;
     }
     if path.is_dir() && !is_run && EncodedCorpus::is_encoded(path) {
         report.kind = "corpus";
@@ -163,6 +197,7 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     if kind.as_deref() == Some("vocabulary") {
         let vocabulary = Vocabulary::open(path).reading()?;
         report.kind = "vocabulary";
+        add_phrases(&mut report, &vocabulary);
         (report.keys, report.tokens) = (Some(vocabulary.len()), Some(vocabulary.tokens()));
         report.check = check.then_some("all of it was read; it has no checksum of its own");
         return Ok(report);
@@ -204,6 +239,8 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     }
     if is_run && EncodedCorpus::is_encoded(path) {
         add_corpus(&mut report, path, check)?;
+    } else if is_run && has(run_folder::VOCABULARY) {
+        add_phrases(&mut report, &Vocabulary::open(&path.join(run_folder::VOCABULARY)).reading()?);
     }
     Ok(report)
 }
@@ -224,6 +261,7 @@ fn add_unfinished(report: &mut Report, path: &Path, check: bool) -> Outcome {
         damaged.into_iter().for_each(warn);
         let config = checkpoint.config();
         report.dim = Some(config.dim);
+        report.ngrams = config.subwords().map(|cut| NgramsFound { cut, used: None });
         add_epochs(report, checkpoint.epochs(), config.epochs());
         report.metadata.extend([
             ("checkpoint".to_owned(), checkpoint.path().display().to_string()),
@@ -292,7 +330,14 @@ fn settings(path: &Path) -> Outcome<BTreeMap<String, String>> {
 
 fn add_vectors(report: &mut Report, vectors: Embeddings) {
     (report.keys, report.dim) = (Some(vectors.len()), Some(vectors.dim()));
+    report.numbers = Some(vectors.numbers);
+    let found = |ngrams: &Ngrams| NgramsFound { cut: ngrams.subwords(), used: Some(ngrams.buckets().len()) };
+    report.ngrams = vectors.ngrams().map(found);
     report.metadata.extend(vectors.metadata);
+}
+
+fn add_phrases(report: &mut Report, vocabulary: &Vocabulary) {
+    report.phrases = vocabulary.phrases().passes().iter().map(Vec::len).collect();
 }
 
 fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
@@ -302,6 +347,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     report.documents = report.documents.or(Some(counted.documents));
     report.tokens = Some(counted.tokens_kept);
     report.checksum = Some(counted.checksum.clone());
+    add_phrases(report, &corpus.vocabulary);
     if check {
         corpus.dataset.verify().reading()?;
         report.check = report.check.or(Some(VERIFIED));

@@ -8,11 +8,13 @@ use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::embeddings::pooling::has_capitals;
 use firth::format::{self, Care, Dtype};
-use firth::vocabulary::{Segmenter, Segments};
+use firth::math::Matrix;
+use firth::vocabulary::{Segmenter, Segments, Subwords};
+use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Globals;
-use crate::progress::{note, warn};
+use crate::progress::{note, size, thousands, warn};
 use crate::run_folder;
 use crate::staged::Staged;
 
@@ -57,21 +59,59 @@ pub fn write_as(
             // The user has chosen the format: a note, not a warning.
             note(globals, format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
         }
-        if let Some(ngrams) = embeddings.ngrams().filter(|_| matches!(format.name(), "fasttext" | "finalfusion")) {
-            let (used, all) = (ngrams.buckets().len(), ngrams.subwords().buckets);
-            let megabytes = (u64::from(all) * 4 * embeddings.dim() as u64) >> 20;
-            note(
-                globals,
-                format_args!(
-                    "{}: {} has a row for each of {all} buckets, {megabytes} MB, of which {used} are in use; \
-                     train with fewer --buckets for a smaller file",
-                    target.display(),
-                    format.name()
-                ),
-            );
+        if let Some(ngrams) = embeddings.ngrams()
+            && let Some(buckets) = Buckets::of(format, ngrams.subwords(), embeddings.dim())
+        {
+            let used = ngrams.buckets().len();
+            note(globals, format_args!("{}: {buckets}; {used} of them are in use", target.display()));
         }
     }
     Ok(format.write_as(embeddings, &staged.path(), dtype)?)
+}
+
+/// The rows of n-grams in a file that has one for each bucket.
+#[derive(Debug, Serialize)]
+pub struct Buckets {
+    format: &'static str,
+    buckets: u32,
+    /// Bytes of the file, and of memory where another program loads it.
+    pub bytes: u64,
+}
+
+impl Buckets {
+    /// Those of a format that has such rows.
+    pub fn of(format: &dyn format::Format, subwords: Subwords, dim: usize) -> Option<Self> {
+        let buckets = subwords.buckets;
+        let bytes = u64::from(buckets) * 4 * dim as u64;
+        format.has_all_buckets().then(|| Self { format: format.name(), buckets, bytes })
+    }
+}
+
+impl std::fmt::Display for Buckets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (all, bytes) = (thousands(self.buckets.into()), size(self.bytes));
+        write!(f, "{} has a row for each of {all} buckets, {bytes} (train with fewer --buckets for less)", self.format)
+    }
+}
+
+/// The vectors of a run's words as what is predicted; of other vectors, and where hierarchical softmax predicts the nodes
+/// of a tree, there are none.
+pub fn contexts(path: &Path, words: &Embeddings) -> Outcome<Option<Matrix>> {
+    let outputs = run_folder::outputs(path, words)?;
+    Ok(outputs.filter(|outputs| outputs.keys() == words.keys()).map(|outputs| outputs.vectors().clone()))
+}
+
+/// Vectors that were found, in that order, with all that is known of their keys.
+pub fn chosen(model: &Embeddings, found: &[Found<'_>]) -> Outcome<Embeddings> {
+    let known: Vec<usize> = found.iter().filter_map(|found| found.position).collect();
+    let unseen = found.iter().filter(|found| found.position.is_none());
+    let (mut next_known, mut next_unseen) = (0..known.len(), known.len()..found.len());
+    let all = model.select(&known)?.extended(unseen.map(|found| (found.key.as_str(), &*found.vector)))?;
+    let order = found.iter().filter_map(|found| match found.position {
+        Some(_) => next_known.next(),
+        None => next_unseen.next(),
+    });
+    Ok(all.select(&order.collect::<Vec<_>>())?)
 }
 
 /// Finds the keys that queries are about.
@@ -87,25 +127,29 @@ impl<'a> Finder<'a> {
         Self { model, path, segmenter: OnceCell::new() }
     }
 
+    /// A key and its vector, or an error that suggests near spellings.
+    pub fn find(&self, key: &str) -> Outcome<Found<'a>> {
+        let unknown = || Error::UnknownKey { key: key.into(), nearest: self.model.keys().nearest(key, 3) };
+        Ok(self.look(key)?.ok_or_else(unknown)?)
+    }
+
     /// A key and its vector: as it stands, or as the model's text was treated (`New York` finds `new_york` if the run joins
     /// phrases, or if a file of vectors has it so), or else composed of n-grams where the model has such.
-    pub fn find(&self, key: &str) -> Outcome<Found<'a>> {
+    pub fn look(&self, key: &str) -> Outcome<Option<Found<'a>>> {
         let known = |at: usize| Found {
             key: self.model.keys().get(at).to_owned(),
             position: Some(at),
             vector: Cow::Borrowed(self.model.vectors().row(at)),
         };
         if let Some(at) = self.model.keys().find(key) {
-            return Ok(known(at));
+            return Ok(Some(known(at)));
         }
-        let unknown = || Error::UnknownKey { key: key.into(), nearest: self.model.keys().nearest(key, 3) };
-        let (spelling, position) = self.treated(key)?.ok_or_else(unknown)?;
+        let Some((spelling, position)) = self.treated(key)? else { return Ok(None) };
         if let Some(at) = position {
-            return Ok(known(at));
+            return Ok(Some(known(at)));
         }
         let composed = self.model.ngrams().and_then(|ngrams| ngrams.compose(&spelling));
-        let vector = Cow::Owned(composed.ok_or_else(unknown)?);
-        Ok(Found { key: spelling, position: None, vector })
+        Ok(composed.map(|vector| Found { key: spelling, position: None, vector: Cow::Owned(vector) }))
     }
 
     /// How the model would spell a key, and its position if it is one; `None` for several words that are no key together.

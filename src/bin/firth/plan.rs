@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use firth::dataset::EncodedCorpus;
-use firth::train::{Every, Needs, Observer, Progress, TrainConfig, Trainer};
+use firth::format::Format;
+use firth::train::{Every, Loss, Needs, Observer, Progress, TrainConfig, Trainer};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
+use crate::model::Buckets;
 use crate::output::{self, Results};
 use crate::progress::{clock, short, size};
 use crate::{process, signals};
@@ -26,6 +28,9 @@ pub struct Plan {
     /// The run and its checkpoints, without a corpus that is there already.
     disk_bytes: u64,
     available_disk_bytes: Option<u64>,
+    /// What of the disk a format takes that has a row for every bucket of n-grams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    all_buckets: Option<Buckets>,
     #[serde(flatten)]
     speed: Option<Speed>,
 }
@@ -46,10 +51,23 @@ struct Speed {
 }
 
 impl Plan {
-    /// What a run with these settings needs; fails if there is less. `is_built` says that the corpus was just encoded,
-    /// and lies in the run's folder.
-    pub fn of(config: &TrainConfig, corpus: &EncodedCorpus, target: &Path, is_built: bool) -> Outcome<Self> {
-        let needs = Needs::of(config, &corpus.vocabulary, &corpus.dataset);
+    /// What a run with these settings needs; fails if there is less. `vectors_only` is the format if vectors alone are to be
+    /// written; `is_built` says that the corpus was just encoded, and lies in the run's folder.
+    pub fn of(
+        config: &TrainConfig,
+        corpus: &EncodedCorpus,
+        target: &Path,
+        vectors_only: Option<&dyn Format>,
+        is_built: bool,
+    ) -> Outcome<Self> {
+        let mut needs = Needs::of(config, &corpus.vocabulary, &corpus.dataset);
+        if vectors_only.is_some_and(|format| format.keeps_contexts()) && config.loss != Loss::Hs {
+            // A copy of them, beside the tables.
+            needs.memory += (corpus.vocabulary.len() * config.dim * 4) as u64;
+        }
+        let all_buckets = vectors_only.zip(config.subwords());
+        let all_buckets = all_buckets.and_then(|(format, subwords)| Buckets::of(format, subwords, config.dim));
+        let disk = needs.tables_on_disk + needs.checkpoints + all_buckets.as_ref().map_or(0, |all| all.bytes);
         let (now, peak) = (process::memory().unwrap_or(0), process::peak_memory().unwrap_or(0));
         // A corpus that was opened has been read already, to check it.
         let to_come = needs.memory + if is_built { needs.mapped } else { 0 };
@@ -57,12 +75,13 @@ impl Plan {
             memory_bytes: peak.max(now + to_come),
             // What is held already does not have to be found.
             available_memory_bytes: process::available_memory().map(|left| left + now),
-            disk_bytes: needs.tables_on_disk + needs.checkpoints + if is_built { needs.mapped } else { 0 },
+            disk_bytes: disk + if is_built { needs.mapped } else { 0 },
             available_disk_bytes: process::available_disk(target),
+            all_buckets,
             speed: None,
         };
         let remedy = "lower --dim, raise --min-count or use fewer --replicas";
-        let needed = Needed { memory: needs.memory, disk: needs.tables_on_disk + needs.checkpoints, remedy };
+        let needed = Needed { memory: needs.memory, disk, remedy };
         plan.refuse(needed, now, target)?;
         Ok(plan)
     }
@@ -75,6 +94,7 @@ impl Plan {
             available_memory_bytes: process::available_memory().map(|left| left + now),
             disk_bytes: needed.disk,
             available_disk_bytes: process::available_disk(target),
+            all_buckets: None,
             speed: None,
         };
         plan.refuse(needed, now, target)?;
@@ -138,6 +158,7 @@ impl Plan {
             ["memory".to_owned(), size(self.memory_bytes) + &left(self.available_memory_bytes)],
             ["disk".to_owned(), size(self.disk_bytes) + &left(self.available_disk_bytes)],
         ];
+        lines.extend(self.all_buckets.as_ref().map(|all| ["n-grams".to_owned(), all.to_string()]));
         if let Some(speed) = &self.speed {
             lines.push(["speed".to_owned(), format!("{} words/s", short(speed.words_per_second))]);
             lines.push(["training".to_owned(), clock(speed.train_seconds)]);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use firth::Error;
 use firth::dataset::EncodedCorpus;
-use firth::embeddings::{PoolingModel, pooling};
-use firth::format::native;
+use firth::embeddings::{Embeddings, PoolingModel, pooling};
+use firth::format::{Format, native};
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
-use firth::train;
+use firth::train::{self, Loss, output_file};
 use firth::vocabulary::{Phrases, Segmenter, Vocabulary};
 use serde::Serialize;
 
@@ -251,21 +251,34 @@ pub fn task(run: &Path) -> Option<String> {
     Settings::read(run).ok().as_ref().and_then(Settings::task).map(str::to_owned)
 }
 
-/// Refuses a finished run of documents that lacks a file of its model: what is left of it would pass for something else.
+/// Refuses a run that lacks a file of its model and has no checkpoint to go on from: what is left of it would pass for
+/// something else.
 pub fn refuse_incomplete(run: &Path) -> Outcome {
-    let needed: &[&str] = match task(run).as_deref() {
-        Some("autoencoder") => &[firth::autoencoder::FILE, DOCUMENTS],
-        Some("pv-dbow" | "pv-dm") => &[DOCUMENTS, firth::train::COMMON],
-        Some("pooling") => &[DOCUMENTS, firth::embeddings::pooling::FILE],
+    let Ok(settings) = Settings::read(run) else { return Ok(()) };
+    let Some(task) = settings.task() else { return Ok(()) };
+    let mut needed = match task {
+        "skipgram" | "cbow" => Vec::new(),
+        "autoencoder" => vec![firth::autoencoder::FILE, DOCUMENTS],
+        "pv-dbow" | "pv-dm" => vec![DOCUMENTS, firth::train::COMMON],
+        "pooling" => vec![DOCUMENTS, pooling::FILE],
         _ => return Ok(()),
     };
-    match needed.iter().find(|name| is_finished(run) && !run.join(name).is_file()) {
+    if settings.matrix().is_none() {
+        needed.push(native::FILE);
+    }
+    match needed.iter().find(|name| !is_unfinished(run) && !run.join(name).is_file()) {
         Some(name) => {
-            let reason = format!("{name} is missing from the run {}; train it anew", run.display());
+            let reason = format!("{name} is missing from the run {} ({task}); train it anew", run.display());
             Err(Failure::Input(Error::data(reason)))
         }
         None => Ok(()),
     }
+}
+
+/// The output table of a run whose words are these, if it keeps one.
+pub fn outputs(run: &Path, words: &Embeddings) -> Outcome<Option<Embeddings>> {
+    let file = run.join(output_file(Loss::of(&words.metadata)));
+    if file.is_file() { native::Native.read(&file).reading().map(Some) } else { Ok(None) }
 }
 
 /// The corpus of a run that stopped: its own, or the one that its settings name.

@@ -161,7 +161,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         earlier.check(path, &corpus.vocabulary, flags.grow_vocabulary)?;
     }
     let config = config.with_epochs_for(corpus.dataset.tokens()).resolved()?;
-    let plan = Plan::of(&config, &corpus, target, encoded_input.is_none())?;
+    let plan = Plan::of(&config, &corpus, target, vectors_only, encoded_input.is_none())?;
     if flags.dry_run {
         return plan.calibrated(&config, &corpus)?.print(globals);
     }
@@ -206,7 +206,10 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         (Some(format), Some(staged)) => {
             let vectors = match names {
                 Some(names) => trainer.finish_documents(names)?,
-                None => trainer.finish()?,
+                None => {
+                    let contexts = if format.keeps_contexts() { trainer.contexts() } else { None };
+                    trainer.finish()?.with_contexts(contexts)?
+                }
             };
             model::write(&vectors, format, staged, target, globals)?;
         }

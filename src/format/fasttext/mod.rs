@@ -2,8 +2,9 @@
 //!
 //! Magic number and version, settings, dictionary, a matrix with a row for each word and then for each bucket, and a
 //! matrix of what is predicted. The vector of a word is the mean of its own row and of those of its n-grams: readers
-//! here make it, as fastText does when asked, and the writer takes the n-grams off again. What is predicted, firth does
-//! not keep; the second matrix is written as zeros, so that fastText loads the file but cannot go on with its training.
+//! here make it, as fastText does when asked, and the writer takes the n-grams off again. The second matrix is that of the
+//! context vectors, where a run kept them and its loss was not hierarchical softmax (the nodes of whose tree fastText and
+//! gensim each number in another way); else it is written as zeros, and what goes on training from it spoils the vectors.
 //!
 //! Read are models with and without n-grams, supervised ones (their words, not their labels), and quantised ones
 //! (`.ftz`), also thinned out. There, n-grams without a row do not count in fastText's mean, and vectors of unseen
@@ -65,10 +66,21 @@ impl Format for FastText {
             0 => {}
             cut => losses.push(format!("that {cut} keys occurred other than 1 to 2^63-1 times")),
         }
+        if embeddings.contexts().is_none() {
+            losses.push("what training would go on from (the vectors of what is predicted are zeros)".into());
+        }
         if embeddings.ngrams().is_some() {
             losses.push("the last digits (a word's own row is its vector less its n-grams)".into());
         }
         losses
+    }
+
+    fn has_all_buckets(&self) -> bool {
+        true
+    }
+
+    fn keeps_contexts(&self) -> bool {
+        true
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -92,7 +104,10 @@ impl Format for FastText {
             }
         }
         start_matrix(&mut file, embeddings.len(), dim)?;
-        buckets::write_zeros(&mut file, embeddings.len() * dim)?;
+        match embeddings.contexts() {
+            Some(contexts) => file.write(as_bytes(contexts.as_slice()))?,
+            None => buckets::write_zeros(&mut file, embeddings.len() * dim)?,
+        }
         file.commit()
     }
 
@@ -114,6 +129,7 @@ impl Format for FastText {
         let (keys, warning) = keys.finish(|row| format!("row {}", row + 1));
         let ngrams = input.ngrams().map_err(|reason| start.fault(reason))?;
         let mut embeddings = Embeddings::new(keys, vectors, header.counts)?.with_ngrams(ngrams)?;
+        embeddings.numbers = input.rows.numbers();
         let arguments = serde_json::to_string(&header.arguments).expect("plain fields");
         embeddings.metadata.insert(ARGUMENTS.into(), arguments);
         embeddings.warnings.extend(warning);
@@ -184,6 +200,10 @@ impl<'a> Rows<'a> {
         let dim = cursor.u64("the dimension")?;
         let bytes = cursor.take(rows.saturating_mul(dim).saturating_mul(4), "a matrix")?;
         Ok(Self::Dense { rows, dim, bytes })
+    }
+
+    fn numbers(&self) -> &'static str {
+        if matches!(self, Self::Dense { .. }) { "f32" } else { numbers::CODES }
     }
 
     fn shape(&self) -> (u64, u64) {

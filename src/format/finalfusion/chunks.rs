@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::cursor::{Cursor, floats};
+use super::super::numbers::CODES;
 use super::super::{checks, text};
 use crate::error::{Error, Result};
 use crate::math::dot;
@@ -239,6 +240,11 @@ impl Storage<'_> {
             Self::Dense(dense) => dense.dim,
             Self::Quantized(quantized) => quantized.dim,
         }
+    }
+
+    /// How they keep numbers.
+    pub(super) fn numbers(&self) -> &'static str {
+        if matches!(self, Self::Dense(_)) { "f32" } else { CODES }
     }
 
     /// Copies a row.

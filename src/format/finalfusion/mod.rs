@@ -61,6 +61,10 @@ impl Format for FinalFusion {
         losses
     }
 
+    fn has_all_buckets(&self) -> bool {
+        true
+    }
+
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         numbers::writable(self, embeddings, dtype)?;
         let norms = norms(embeddings)?;
@@ -107,6 +111,7 @@ impl Format for FinalFusion {
         let ngrams = found.subwords.map(all).transpose();
         let ngrams = ngrams.map_err(|reason| Error::byte(path, found.start as u64, reason))?;
         let mut embeddings = Embeddings::new(found.keys, vectors, None)?.with_ngrams(ngrams)?;
+        embeddings.numbers = found.storage.numbers();
         embeddings.metadata = found.metadata;
         embeddings.warnings = found.warnings;
         care::sound(path, embeddings, Omitted::new(care), place)

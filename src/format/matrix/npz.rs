@@ -1,8 +1,7 @@
 //! NumPy's archives: a zip file of arrays, stored or deflated; one dense array, or a sparse matrix of SciPy.
 //!
 //! `scipy.sparse.save_npz` writes `format` (`csr`, `csc`, ...), `shape`, `data`, `indices` and `indptr`; other formats
-//! hold other arrays and are refused. No size is believed: of a member is read what the header of its array promises,
-//! and memory grows with what is really there.
+//! hold other arrays and are refused. [`super::archive`] says what is believed of its sizes.
 
 use std::path::Path;
 

@@ -57,7 +57,8 @@ impl Compressed {
     fn read(archive: &mut Archive, rows: usize, cols: usize, is_csr: bool) -> Result<Self> {
         let (lines, places) = if is_csr { (rows, cols) } else { (cols, rows) };
         let (line_name, place_name) = if is_csr { ("row", "column") } else { ("column", "row") };
-        let entries = archive.member("indices")?.len()?;
+        let indices = archive.member("indices")?;
+        let entries = indices.len()?;
         let member = archive.member("indptr")?;
         let mut ends = member.integers()?;
         if ends.len() != lines + 1 {
@@ -85,8 +86,7 @@ impl Compressed {
         let count = before;
         let line_of = |entry: usize| ends.partition_point(|&end| end <= entry) + 1;
 
-        let member = archive.member("indices")?;
-        let indices: Vec<u32> = member
+        let indices: Vec<u32> = indices
             .integers()?
             .take(count)
             .enumerate()
@@ -94,7 +94,7 @@ impl Compressed {
                 u32::try_from(place).ok().filter(|&place| (place as usize) < places).ok_or_else(|| {
                     let line = line_of(entry);
                     let expected = format!("expected a {place_name} from 0 to {}", places - 1);
-                    member.fault(format!("{line_name} {line} has an entry at {place}, {expected}; write it anew"))
+                    indices.fault(format!("{line_name} {line} has an entry at {place}, {expected}; write it anew"))
                 })
             })
             .collect::<Result<_>>()?;

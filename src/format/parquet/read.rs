@@ -15,12 +15,8 @@ use super::{BATCH, DIM, OWN};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::rows::{Columns, Row, Rows};
-use crate::format::{Care, care};
+use crate::format::{Care, care, checks};
 use crate::io::MappedFile;
-
-/// Bytes that a byte of the file may become, packed and as a dictionary as it is; nothing that is worth learning from gets
-/// that small.
-const MOST: usize = 1024;
 
 /// A mapped file as the library takes it.
 struct Mapped(MappedFile);
@@ -101,6 +97,11 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
     let dim = entry(DIM).and_then(|dim| dim.parse().ok()).filter(|dim| (1..=1 << 20).contains(dim));
     let mut rows = Rows::new(path, care, dim, true);
     rows.has_counts = count.is_some();
+    rows.numbers = match vector.column.physical_type() {
+        Physical::FLOAT => "f32",
+        Physical::DOUBLE => "f64",
+        _ => "f16",
+    };
     let used = [Some(vector), Some(key), count, label, text];
     let is_used = |source: &&Source| used.iter().flatten().any(|used| used.leaf == source.leaf);
     let out: Vec<_> = sources.iter().filter(|source| !is_used(source)).map(Source::name).take(8).collect();
@@ -116,7 +117,7 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
             |error| match error {
                 Fault::Library(error) => library(error),
                 Fault::Row(error) => error,
-                Fault::Large => fault(path, format!("its {size} bytes become more than {MOST} times as many")),
+                Fault::Large => fault(path, checks::packed_too_well(size as u64)),
             },
         )?;
     }
@@ -172,7 +173,9 @@ fn read_group(
             return Ok(());
         }
         done += count;
-        let room = size.saturating_mul(MOST).checked_sub(rows.held()).ok_or(Fault::Large)?;
+        // Texts that are a dictionary are packed once more.
+        let room = usize::try_from(checks::unpacked_room(size as u64)).unwrap_or(usize::MAX);
+        let room = room.checked_sub(rows.held()).ok_or(Fault::Large)?;
         let mut values: Vec<Vec<Value>> = Vec::new();
         for reader in flat.iter_mut() {
             let found = reader.as_mut().map_or(Ok(Vec::new()), |reader| flat_values(reader, count, room))?;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks;
 use super::cursor::Cursor;
 use super::folder::{self, Folder};
 use super::numpy::Array;
@@ -160,8 +160,9 @@ impl Format for Spacy {
         pairs.iter().for_each(|&(_, row)| values.extend_from_slice(&numbers[row as usize * array.dim..][..array.dim]));
         let values = Matrix::from_vec(pairs.len(), array.dim, values)?;
         let keys: Keys = pairs.iter().map(|(number, _)| &strings[number]).collect();
-        let place = |row: usize| Place::Byte(pairs[row].1 * array.dim as u64 * 4, row);
+        let place = |row: usize| array.place(pairs[row].1 as usize);
         let mut embeddings = Embeddings::new(keys, values, None)?;
+        embeddings.numbers = array.number.kind.name();
         if pairs.len() < known {
             let lost = known - pairs.len();
             embeddings.warnings.push(format!("{lost} vectors whose strings {STRINGS} does not hold were left out"));

@@ -144,6 +144,14 @@ impl<'a> Rows<'a> {
         Self { numbers: &self.numbers[rows.start * self.stride..rows.end * self.stride], ..self }
     }
 
+    /// A copy of them.
+    pub fn to_matrix(self) -> Matrix {
+        let count = self.numbers.len() / self.stride.max(1);
+        let mut numbers = Vec::with_capacity(count * self.dim);
+        self.iter().for_each(|row| numbers.extend_from_slice(row));
+        Matrix::from_vec(count, self.dim, numbers).expect("as many numbers")
+    }
+
     /// Are all numbers finite?
     pub fn are_finite(self) -> bool {
         // Without branches within a part, so that compilers vectorise it.

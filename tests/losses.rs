@@ -19,9 +19,9 @@ use firth::vocabulary::VocabularyConfig;
 use firth::vocabulary::{Phrases, Segmenter};
 use firth::{Error, Result};
 
-mod common;
+mod stopper;
 
-use common::Stopper;
+use stopper::Stopper;
 
 const GROUPS: u32 = 10;
 

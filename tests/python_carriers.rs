@@ -7,7 +7,8 @@
 //! FIRTH_PYTHON=venv/bin/python cargo test --release --test python_carriers -- --ignored
 //! ```
 //!
-//! With sentence-transformers (5 GB with torch), that one, too. Without `FIRTH_PYTHON`, `python3` is taken. Files that these tools wrote are read in `tests/golden.rs`.
+//! With sentence-transformers (5 GB with torch), that one, too. Without `FIRTH_PYTHON`, `python3` is taken. Files that
+//! these tools wrote are read in `tests/golden.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -11,9 +11,9 @@ use firth::tokenizer::Tokenizer;
 use firth::train::{Checkpoint, Every, Silent, Strategy, Task, TrainConfig, Trainer};
 use firth::{Error, Result};
 
-mod common;
+mod stopper;
 
-use common::Stopper;
+use stopper::Stopper;
 
 /// Stems of two kinds with endings: what stands beside a word tells its stem's kind and its ending.
 const STEMS: [[&str; 6]; 2] =

@@ -19,6 +19,11 @@ use firth::train::{self, Every, Observer, ParagraphVectors, Progress, Silent, Ta
 use firth::vocabulary::{DocId, Segmenter};
 use firth::{Error, Result};
 
+#[path = "../../tests/forge/mod.rs"]
+mod forge;
+
+use forge::forge;
+
 /// One kind of input.
 pub struct Input {
     /// The target's name.
@@ -297,7 +302,7 @@ fn encode(folder: &Path) -> Result<EncodedCorpus> {
 
 /// Every word counts in so small a corpus.
 fn small_run() -> TrainConfig {
-    TrainConfig { dim: 2, epochs: 1, sample: Some(0.0), threads: 1, ..TrainConfig::default() }
+    TrainConfig { dim: 2, epochs: Some(1), sample: Some(0.0), threads: 1, ..TrainConfig::default() }
 }
 
 fn read_encoded(folder: &Path) -> Result<()> {
@@ -305,7 +310,8 @@ fn read_encoded(folder: &Path) -> Result<()> {
     let dataset = &corpus.dataset;
     for document in 0..dataset.documents_len() as u32 {
         let document = DocId(document);
-        (dataset.document_id(document), dataset.document_label(document), corpus.first_words(document, 3));
+        let (id, label) = (dataset.document_id(document), dataset.document_label(document));
+        std::hint::black_box((id, label, corpus.first_words(document, 3)));
     }
     for shard in dataset.shards(3) {
         dataset.sentences(shard).for_each(drop);
@@ -361,7 +367,7 @@ fn checkpoint_seed(checkpoints: &Path, folder: &Path) {
     fs::remove_dir_all(checkpoints).expect("removed");
 }
 
-/// Puts the files of an input where a checkpoint is looked for.
+/// Puts the files of an input where a checkpoint is looked for; the fuzzer cannot guess the checksum of its state.
 fn as_checkpoint(folder: &Path) -> PathBuf {
     let checkpoints = folder.join("checkpoints");
     let checkpoint = checkpoints.join("epoch-0001-turn-000001");
@@ -370,6 +376,11 @@ fn as_checkpoint(folder: &Path) -> PathBuf {
         if entry.path() != checkpoints {
             fs::rename(entry.path(), checkpoint.join(entry.file_name())).expect("renamed");
         }
+    }
+    let state = checkpoint.join("state.json");
+    if serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&fs::read(&state).expect("a state")).is_ok()
+    {
+        forge(&state, |_| ());
     }
     checkpoints
 }
@@ -387,7 +398,7 @@ fn read_checkpoint(folder: &Path) -> Result<()> {
 fn checkpoint_seeds(folder: &Path) -> Result<()> {
     let corpus = &CORPUS.1;
     for (name, task, heldout) in [("skipgram", Task::SkipGram, 0.0), ("cbow", Task::Cbow, 0.3)] {
-        let config = TrainConfig { task, heldout, epochs: 3, checkpoint_every: Every::Epochs(1), ..small_run() };
+        let config = TrainConfig { task, heldout, epochs: Some(3), checkpoint_every: Every::Epochs(1), ..small_run() };
         let checkpoints = folder.join("checkpoints");
         let mut trainer = train::Trainer::new(&config, &corpus.vocabulary, &corpus.dataset)?;
         let stopped = trainer.run(&mut Brief { checkpoints: checkpoints.clone(), is_first_enough: true });

@@ -70,6 +70,11 @@ struct UnitRows<'a> {
 }
 
 impl UnitRows<'_> {
+    /// Their number, which [`Hnsw::build`] has checked.
+    fn len(&self) -> u32 {
+        self.inverse_norms.len() as u32
+    }
+
     /// The cosine of a row with a vector of length one; of any other vector, in proportion to it.
     fn to_vector(&self, vector: &[f32], row: u32) -> f32 {
         let row = row as usize;
@@ -108,12 +113,12 @@ impl Hnsw {
         }
         let vectors = embeddings.vectors();
         check_finite(vectors)?;
-        let n = u32::try_from(vectors.rows())
+        u32::try_from(vectors.rows())
             .map_err(|_| Error::data(format!("{} rows are too many for an index", vectors.rows())))?;
-        let inverse_norms = (0..n as usize).into_par_iter().map(|row| inverse_norm(vectors.row(row))).collect();
+        let inverse_norms = (0..vectors.rows()).into_par_iter().map(|row| inverse_norm(vectors.row(row))).collect();
         let rows = UnitRows { vectors, inverse_norms };
-        let mut graph = Graph::new(self.links, &self.levels(n));
-        let order = self.order(n, graph.entry());
+        let mut graph = Graph::new(self.links, &self.levels(&rows));
+        let order = self.order(&rows, graph.entry());
         let mut done = order.len().min(1);
         while done < order.len() {
             if stop() {
@@ -127,20 +132,23 @@ impl Hnsw {
         Ok(HnswIndex { embeddings, rows, graph, effort: self.effort })
     }
 
-    /// The highest layer of each row: geometric, so that each layer has one row of `links` of that below.
-    fn levels(&self, n: u32) -> Vec<u8> {
+    /// The highest layer of each row: geometric, so that each layer has one row of `links` of that below. Rows of zeros, which
+    /// are near to nothing, stay on the ground, where nothing leads to them.
+    fn levels(&self, rows: &UnitRows<'_>) -> Vec<u8> {
         let scale = 1.0 / (self.links as f64).ln();
         let level = |row| {
             let uniform = 1.0 - f64::from(Rng::stream(self.seed, &[u64::from(row), 0]).uniform());
             (-uniform.ln() * scale) as u8
         };
-        (0..n).map(level).collect()
+        let is_zero = |row: u32| rows.inverse_norms[row as usize] == 0.0;
+        (0..rows.len()).map(|row| if is_zero(row) { 0 } else { level(row) }).collect()
     }
 
-    /// Rows in an order by chance, since neighbours in a file are often alike; the entry comes first.
-    fn order(&self, n: u32, entry: Option<u32>) -> Vec<u32> {
-        let mut order: Vec<(bool, u64, u32)> =
-            (0..n).map(|row| (Some(row) != entry, Rng::stream(self.seed, &[u64::from(row), 1]).next(), row)).collect();
+    /// Rows that are not zeros in an order by chance, since neighbours in a file are often alike; the entry comes first.
+    fn order(&self, rows: &UnitRows<'_>, entry: Option<u32>) -> Vec<u32> {
+        let is_in = |&row: &u32| rows.inverse_norms[row as usize] > 0.0 || Some(row) == entry;
+        let key = |row| (Some(row) != entry, Rng::stream(self.seed, &[u64::from(row), 1]).next(), row);
+        let mut order: Vec<(bool, u64, u32)> = (0..rows.len()).filter(is_in).map(key).collect();
         order.par_sort_unstable();
         order.into_iter().map(|(_, _, row)| row).collect()
     }
@@ -346,6 +354,18 @@ mod tests {
         let found = index.nearest(&query, usize::MAX, &[])?;
         assert!(found[0].len() > 1000 && found[0].iter().all(|neighbor| neighbor.position < 2000));
         assert!(found[1].is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn rows_of_zeros_take_no_room_in_the_graph() -> Result<()> {
+        let mut numbers = mixture(40, 6, 5)?.vectors().as_slice().to_vec();
+        numbers.extend([0.0; 3000 * 6]);
+        let keys = (0..3040).map(|row| row.to_string()).collect();
+        let all = Embeddings::new(keys, Matrix::from_vec(3040, 6, numbers)?, None)?;
+        let query = Matrix::from_vec(1, 6, all.vectors().row(7).to_vec())?;
+        let found = built(&Hnsw::default(), &all)?.nearest(&query, 30, &[])?;
+        assert_eq!(found, Neighbors::new(&all).nearest(&query, 30, &[])?);
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 use faer::{MatRef, Side};
 use rayon::prelude::*;
 
-use crate::autoencoder::{Preparation, Weighting};
+use crate::autoencoder::Preparation;
 use crate::error::{Error, Result};
 use crate::estimator::Fit;
 use crate::math::{Matrix, Rng, SparseMatrix, SparseRow, View, multiply};
@@ -52,7 +52,8 @@ impl Fit<SparseMatrix> for Lsa {
                 format!("{} directions of {rows} rows of {cols}: give 1 to {}", self.components, rows.min(cols));
             return Err(Error::config("components", reason));
         }
-        let weights = Preparation::of_input(Weighting::Tfidf, &counts.clone().into());
+        let with: Vec<f64> = counts.entries_by_column().into_iter().map(f64::from).collect();
+        let weights = Preparation::tfidf(rows, &with);
         let x = weighted(counts, &weights);
         let width = (self.components + SPARE).min(rows.min(cols));
         let mut rng = Rng::stream(self.seed, &[]);

@@ -436,7 +436,7 @@ impl<'a> Trainer<'a> {
         cause.map_or(Ok(()), |cause| Err(self.diverged(cause)))
     }
 
-    /// Is a mean loss far worse than that of no learning?
+    /// What a mean loss far worse than that of no learning tells.
     fn divergence(&self, loss: f64) -> Option<Divergence> {
         let chance = self.chance.max(self.state.first.unwrap_or(0.0));
         // Where the target never changes, anything is worse than its mean.

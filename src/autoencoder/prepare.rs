@@ -18,13 +18,18 @@ pub(crate) struct Preparation {
 impl Preparation {
     /// The input's. Rows of tf-idf have the length √(mean number of entries), at which `tanh` works in its middle range.
     pub fn of_input(weighting: Weighting, samples: &Samples) -> Self {
-        let mut this = Self { weighting, factors: Vec::new(), length: None };
-        if weighting == Weighting::Tfidf {
-            let (rows, entries) = (samples.rows().max(1) as f64, documents_with(samples));
-            this.length = Some((entries.iter().sum::<f64>() / rows).sqrt() as f32);
-            this.factors = entries.iter().map(|&with| (((1.0 + rows) / (1.0 + with)).ln() + 1.0) as f32).collect();
+        match weighting {
+            Weighting::Tfidf => Self::tfidf(samples.rows(), &documents_with(samples)),
+            _ => Self { weighting, factors: Vec::new(), length: None },
         }
-        this
+    }
+
+    /// Tf-idf over so many rows, `with` of which have something in each column.
+    pub fn tfidf(rows: usize, with: &[f64]) -> Self {
+        let rows = rows.max(1) as f64;
+        let length = (with.iter().sum::<f64>() / rows).sqrt() as f32;
+        let factors = with.iter().map(|&with| (((1.0 + rows) / (1.0 + with)).ln() + 1.0) as f32).collect();
+        Self { weighting: Weighting::Tfidf, factors, length: Some(length) }
     }
 
     /// The target's: columns of frequency p weigh a / (a + p), if a is above 0 (Arora et al., 2017).

@@ -101,7 +101,9 @@ impl<'a> Archive<'a> {
         }
         let size = self.file.len() as u64;
         let left = self.room.checked_sub(promised.saturating_add(start as u64));
-        self.room = left.ok_or_else(|| fault(format!("{}; write it anew", checks::packed_too_well(size))))?;
+        self.room = left.ok_or_else(|| {
+            fault(format!("{}; write it anew without packing (numpy.savez)", checks::packed_too_well(size)))
+        })?;
         // One byte more than there should be: whoever reads to the end learns whether the checksum is right.
         let missing = (promised as usize).saturating_add(start + 1).saturating_sub(bytes.len());
         take(&mut entry, missing, &mut bytes).map_err(fault)?;

@@ -45,8 +45,8 @@ const TURN: &str = "-turn-";
 const UNFINISHED: &str = ".tmp";
 /// The entry of `state.json` with the checksum of all others.
 const CHECKSUM: &str = "checksum";
-/// The newest layout of `state.json` that this version reads and the one it writes.
-pub(crate) const SCHEMA: u32 = 1;
+/// The layout of `state.json` that this version reads and writes.
+pub(crate) const SCHEMA: u32 = 2;
 
 /// How often a checkpoint is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -271,8 +271,9 @@ pub(crate) fn read_state<T: serde::de::DeserializeOwned>(checkpoint: &Path) -> R
         Error::line(&file, error.line() as u64, format!("the checkpoint is damaged ({error})"))
     };
     let mut state: Value = serde_json::from_str(&text).map_err(damaged)?;
-    if let Some(schema) = state["schema"].as_u64().filter(|&schema| schema > SCHEMA.into()) {
-        return Err(Error::mismatch(format!("{}: schema", file.display()), format!("at most {SCHEMA}"), schema));
+    if let Some(schema) = state["schema"].as_u64().filter(|&schema| schema != u64::from(SCHEMA)) {
+        let reason = format!("a checkpoint of layout {schema}, where this version of firth has {SCHEMA}");
+        return Err(Error::data(format!("{}: {reason}; resume it with the version that wrote it", file.display())));
     }
     let expected = state.as_object_mut().and_then(|state| state.remove(CHECKSUM));
     let expected = expected.as_ref().and_then(Value::as_str).unwrap_or("none");

@@ -1,9 +1,11 @@
 //! The family of autoencoders, trained: each variant does what it is for, and runs can be repeated and resumed.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod data;
+#[path = "../forge/mod.rs"]
+mod forge;
 mod measures;
 mod real;
 mod runs;
+#[path = "../stopper/mod.rs"]
+mod stopper;
 mod variants;

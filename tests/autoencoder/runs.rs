@@ -11,8 +11,9 @@ use firth::math::{Matrix, Samples};
 use firth::train::{Every, Observer, Progress, STATE, checkpoints};
 use firth::{Error, Result};
 
-use crate::common::Stopper;
 use crate::data::{bags, dense, images};
+use crate::forge::forge;
+use crate::stopper::Stopper;
 use crate::variants::train;
 
 /// More columns than are scored all at once.
@@ -158,8 +159,7 @@ fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
     let folder = tempfile::tempdir().expect("a folder");
     stop_after(1, &config, &rows, folder.path())?;
     let state = checkpoints(folder.path())?.pop().expect("a checkpoint").join(STATE);
-    let whole: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&state).expect("the state")).expect("what was written");
+    let whole = std::fs::read(&state).expect("the state");
     for (field, value) in [
         ("restart", serde_json::json!(1)),
         ("epoch", serde_json::json!(4)),
@@ -169,9 +169,8 @@ fn a_checkpoint_of_no_place_in_its_run_is_refused() -> Result<()> {
         ("best", serde_json::json!(null)),
         ("all_epochs", serde_json::json!(u64::MAX)),
     ] {
-        let mut damaged = whole.clone();
-        damaged["state"][field] = value;
-        std::fs::write(&state, damaged.to_string()).expect("written");
+        std::fs::write(&state, &whole).expect("written");
+        forge(&state, |all| all["state"][field] = value);
         let (checkpoint, _) = Checkpoint::newest(folder.path())?;
         let resumed = Trainer::resume(checkpoint, 1, &rows, None, None);
         let message = resumed.expect_err("no place in the run").to_string();

@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::process::Child;
 
-use firth::io::checksum;
-
+use crate::forge::forge;
 use crate::support::{Folder, Ran, Tested};
 
 fn folder() -> Folder {
@@ -121,12 +120,7 @@ fn a_run_that_diverges_later_keeps_its_last_good_checkpoint() -> Tested {
     std::fs::remove_file(folder.join("run/words.safetensors"))?;
     let before = checkpoints(&folder);
     let file = format!("run/checkpoints/{}/state.json", before[0]);
-    let mut state: serde_json::Value = serde_json::from_str(&folder.read(&file))?;
-    state.as_object_mut().and_then(|state| state.remove("checksum")).ok_or("a checksum")?;
-    state["config"]["lr"] = 10000.0.into();
-    let sum = checksum::part(state.to_string().as_bytes(), 0, u64::from);
-    state["checksum"] = format!("{sum:016x}").into();
-    folder.write(&file, state.to_string());
+    forge(&folder.join(&file), |state| state["config"]["lr"] = 10000.0.into());
     let ran = folder.firth("resume run");
     ran.expect_error(4, &["diverged in epoch 3", "lower --lr"]);
     assert!(ran.stderr.contains("what was saved is kept: run/checkpoints, for firth resume run"), "{}", ran.stderr);

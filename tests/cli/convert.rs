@@ -211,6 +211,11 @@ fn the_documents_of_a_run_are_converted_on_demand() {
         text.lines().skip(1).filter_map(|line| Some(line.split(' ').next()?.to_owned())).collect()
     };
     assert_eq!(keys("d.txt"), ["one", "two"]);
+    // An id has no other spelling.
+    folder.write("keys.txt", "ONE\ntwo\n");
+    let ran = folder.firth("convert run k.txt --documents --keys keys.txt");
+    assert!(ran.expect_code(0).stderr.contains("1 of 2 keys have no vector (\"ONE\")"), "{}", ran.stderr);
+    assert_eq!(keys("k.txt"), ["two"]);
     folder.firth("convert run w.txt").expect_code(0);
     assert_eq!(keys("w.txt").len(), 6);
     folder.firth("convert run/documents.safetensors same.txt --documents").expect_code(0);

@@ -34,6 +34,21 @@ fn folders_of_others_survive() -> Tested {
 }
 
 #[test]
+fn what_has_the_name_of_an_unfinished_run_and_is_none_survives() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth(&format!("train cbow a.txt -o run {QUICK}")).expect_code(0);
+    folder.firth(&format!("train cbow a.txt -o run.unfinished {QUICK}")).expect_code(0);
+    let train = format!("train cbow a.txt -o run --checkpoint-every epoch {QUICK}");
+    folder.firth(&train).expect_error(2, &["run.unfinished", "rename it or remove it"]);
+    assert!(folder.join("run.unfinished/words.safetensors").is_file());
+    std::fs::remove_dir_all(folder.join("run.unfinished")).expect("a folder");
+    folder.write("run.unfinished", "years");
+    folder.firth(&train).expect_error(2, &["run.unfinished", "rename it or remove it"]);
+    assert_eq!(folder.read("run.unfinished"), "years");
+}
+
+#[test]
 fn what_firth_made_is_replaced() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

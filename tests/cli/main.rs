@@ -10,6 +10,8 @@ mod eval_documents;
 mod faults;
 mod force;
 mod foreign;
+#[path = "../forge/mod.rs"]
+mod forge;
 mod heldout;
 mod losses;
 mod paragraphs;

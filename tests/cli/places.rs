@@ -78,6 +78,13 @@ fn a_log_takes_the_place_of_nothing_but_a_log() {
         folder.firth(&format!("{train} --force --log-json log")).expect_code(0);
         assert!(folder.read("log").ends_with('\n'));
     }
+    let log = folder.read("run/log.jsonl");
+    let ran = folder.firth("train cbow a.txt -o other --dim 4 --log-json run/log.jsonl");
+    ran.expect_error(2, &["run/log.jsonl", "folder of a run", "another file"]);
+    assert_eq!(folder.read("run/log.jsonl"), log);
+    // Lines of somebody else's.
+    folder.write("events", "{\"event\":\"click\",\"time\":3}\n");
+    folder.firth(&format!("{train} --force --log-json events")).expect_error(2, &["events", "no log"]);
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
     place::check_vectors(&flags.output, format)?;
     let staged = Staged::new(&flags.output, flags.force.force)?;
+    run_folder::refuse_unfinished(&flags.input)?;
     let input = if flags.documents { documents::of_model(&flags.input)? } else { run_folder::vectors(&flags.input) };
     let from = format::detect(&input).reading()?.name();
     let keys = flags.keys.as_deref().map(read_keys).transpose()?;
@@ -74,10 +75,11 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let mut missing = Vec::new();
     let mut stay = total;
     if let Some(keys) = &keys {
-        let finder = Finder::new(&vectors, if flags.documents { &input } else { &flags.input });
+        let finder = Finder::new(&vectors, &flags.input);
         let (mut found, mut before) = (Vec::new(), HashSet::new());
         for key in keys.iter().enumerate().filter(|&(at, key)| keys.find(key) == Some(at)).map(|(_, key)| key) {
-            match finder.look(key)? {
+            // Only words have ways of being spelt.
+            match if flags.documents { finder.known(key) } else { finder.look(key)? } {
                 // Two keys may be ways to spell one.
                 Some(one) if before.insert(one.key.clone()) => found.push(one),
                 Some(_) => {}

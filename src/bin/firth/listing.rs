@@ -66,7 +66,10 @@ impl<'a> Listing<'a> {
         let content = if path.extension().is_some_and(|ending| ending == "json") {
             serde_json::to_string(answers).map_err(|error| Error::Backend { source: Box::new(error) })?
         } else {
-            rows.iter().map(|row| row.join("\t") + "\n").collect()
+            // A tab or the end of a line in a key would be one of the list's own.
+            let line =
+                |row: &Vec<String>| row.iter().map(|cell| output::plain(cell)).collect::<Vec<_>>().join("\t") + "\n";
+            rows.iter().map(line).collect()
         };
         std::fs::write(staged.path(), content).map_err(|source| Error::io(path, source))?;
         staged.commit()?;

@@ -133,20 +133,25 @@ impl<'a> Finder<'a> {
         Ok(self.look(key)?.ok_or_else(unknown)?)
     }
 
+    /// A key as it stands, and its vector.
+    pub fn known(&self, key: &str) -> Option<Found<'a>> {
+        self.model.keys().find(key).map(|at| self.at(at))
+    }
+
+    fn at(&self, at: usize) -> Found<'a> {
+        let (keys, vectors) = (self.model.keys(), self.model.vectors());
+        Found { key: keys.get(at).to_owned(), position: Some(at), vector: Cow::Borrowed(vectors.row(at)) }
+    }
+
     /// A key and its vector: as it stands, or as the model's text was treated (`New York` finds `new_york` if the run joins
     /// phrases, or if a file of vectors has it so), or else composed of n-grams where the model has such.
     pub fn look(&self, key: &str) -> Outcome<Option<Found<'a>>> {
-        let known = |at: usize| Found {
-            key: self.model.keys().get(at).to_owned(),
-            position: Some(at),
-            vector: Cow::Borrowed(self.model.vectors().row(at)),
-        };
-        if let Some(at) = self.model.keys().find(key) {
-            return Ok(Some(known(at)));
+        if let Some(known) = self.known(key) {
+            return Ok(Some(known));
         }
         let Some((spelling, position)) = self.treated(key)? else { return Ok(None) };
         if let Some(at) = position {
-            return Ok(Some(known(at)));
+            return Ok(Some(self.at(at)));
         }
         let composed = self.model.ngrams().and_then(|ngrams| ngrams.compose(&spelling));
         Ok(composed.map(|vector| Found { key: spelling, position: None, vector: Cow::Owned(vector) }))

@@ -61,7 +61,8 @@ impl Plan {
         is_built: bool,
     ) -> Outcome<Self> {
         let mut needs = Needs::of(config, &corpus.vocabulary, &corpus.dataset);
-        if vectors_only.is_some_and(|format| format.keeps_contexts()) && config.loss != Loss::Hs {
+        let is_of_words = !config.task.has_documents();
+        if vectors_only.is_some_and(|format| format.keeps_contexts()) && is_of_words && config.loss != Loss::Hs {
             // A copy of them, beside the tables.
             needs.memory += (corpus.vocabulary.len() * config.dim * 4) as u64;
         }

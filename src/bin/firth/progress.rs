@@ -1,6 +1,6 @@
 //! Reports while a command works: one line on standard error, one JSON line in each log.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::output::plain;
-use crate::process;
+use crate::{process, run_folder};
 
 /// How often a terminal's line is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -84,7 +84,17 @@ impl Log {
         for path in paths {
             let is_new = path.symlink_metadata().is_err();
             refuse_foreign(path)?;
-            let file = File::create(path).map_err(|source| Error::io(path, source))?;
+            let failed = |source| Error::io(path, source);
+            let file = File::options().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Err(Failure::usage(format!(
+                    "{}: another firth is writing this log; name another",
+                    path.display()
+                )));
+            }
+            if path.is_file() {
+                file.set_len(0).map_err(failed)?;
+            }
             log.files.push((path.to_owned(), BufWriter::new(file)));
             log.is_new.push(is_new);
         }
@@ -132,15 +142,19 @@ fn refuse_foreign(path: &Path) -> Outcome {
     if !path.is_file() {
         return Ok(());
     }
+    let shown = path.display();
+    if path.with_file_name(run_folder::CONFIG).is_file() {
+        let reason = "is in the folder of a run, which keeps its own log; name another file for --log-json";
+        return Err(Failure::usage(format!("{shown}: {reason}")));
+    }
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST_LINE).read_to_end(&mut start));
     read.map_err(|source| Error::io(path, source))?;
     let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let line: serde_json::Value = serde_json::from_slice(line).unwrap_or_default();
-    if start.is_empty() || line["event"].is_string() && line["time"].is_number() {
+    if start.is_empty() || line["event"].is_string() && line["memory_bytes"].is_number() {
         return Ok(());
     }
-    let shown = path.display();
     Err(Failure::usage(format!("{shown}: is no log of firth's, which --log-json would replace; name another file")))
 }
 

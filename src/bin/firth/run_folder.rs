@@ -20,7 +20,7 @@ use crate::staged::{self, Staged};
 use crate::{config, signals, text};
 
 /// The file with a run's settings.
-const CONFIG: &str = "config.toml";
+pub const CONFIG: &str = "config.toml";
 /// The file with a run's reports.
 pub const LOG: &str = "log.jsonl";
 /// The file with the vectors of a run's documents, or of the rows of its matrix.
@@ -37,6 +37,8 @@ pub struct RunFolder {
     staged: Option<Staged>,
     /// The name until the run is finished, if it is to replace something finished.
     interim: Option<PathBuf>,
+    /// Has the run its name already?
+    is_published: bool,
     /// Are only vectors wanted, beside which a corpus, a log and checkpoints have no place?
     is_bare: bool,
 }
@@ -46,26 +48,29 @@ impl RunFolder {
     pub fn new(target: &Path, force: bool) -> Outcome<Self> {
         refuse_running(target, force)?;
         let interim = interim(target);
-        if force && target.exists() && !is_unfinished(target) && interim.exists() {
-            staged::refuse_existing(&interim, force)?;
-            refuse_running(&interim, force)?;
+        if force && target.exists() && !is_unfinished(target) && interim.symlink_metadata().is_ok() {
             let shown = interim.display();
+            if !is_unfinished(&interim) {
+                let reason = "has the name under which this run is kept until it is finished; rename it or remove it";
+                return Err(Failure::usage(format!("{shown}: {reason}")));
+            }
+            refuse_running(&interim, force)?;
             warn(format_args!("{shown}: an earlier run, which the first checkpoint of this one will replace"));
         }
         let staged = Staged::folder(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: false })
+        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_published: false, is_bare: false })
     }
 
     /// No folder: vectors alone will be named `target`.
     pub fn bare(target: &Path, force: bool) -> Outcome<Self> {
         refuse_running(target, force)?;
         let staged = Staged::new(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_bare: true })
+        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_published: false, is_bare: true })
     }
 
     /// The folder of a run that stopped.
     pub fn stopped(target: &Path) -> Self {
-        Self { target: target.into(), staged: None, interim: None, is_bare: false }
+        Self { target: target.into(), staged: None, interim: None, is_published: true, is_bare: false }
     }
 
     /// Where the run's files are now.
@@ -97,7 +102,7 @@ impl RunFolder {
     /// If that place is to be taken from something finished (`--force`), the run gets a name beside it until it is finished
     /// itself, so that stopping it costs nobody anything.
     pub fn saved(&mut self) -> Outcome {
-        if let Some(staged) = self.staged.take() {
+        if let Some(staged) = &self.staged {
             // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
             let corpus = File::open(staged.path().join("dataset.safetensors"));
             let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
@@ -105,8 +110,11 @@ impl RunFolder {
             let place = if is_taken { interim(&self.target) } else { self.target.clone() };
             // Another process may have begun to go on with the run that is replaced.
             let _lock = is_unfinished(&place).then(|| Lock::take(&place)).transpose()?;
-            staged.commit_as(Path::new(place.file_name().unwrap_or_default()))?;
+            if let Some(staged) = self.staged.take() {
+                staged.commit_as(Path::new(place.file_name().unwrap_or_default()))?;
+            }
             self.interim = is_taken.then_some(place);
+            self.is_published = true;
         }
         signals::can_be_resumed(self.place());
         Ok(())
@@ -127,7 +135,7 @@ impl RunFolder {
 
     /// Has the run its name already?
     pub fn is_published(&self) -> bool {
-        self.staged.is_none()
+        self.is_published
     }
 }
 

@@ -172,7 +172,10 @@ fn remove_abandoned(parent: &Path) {
         let name = entry.file_name();
         let is_ours = name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
         let path = entry.path().join(LOCK);
-        if !is_ours || fs::read_to_string(&path).ok().as_ref() != Some(&machine) {
+        // A pipe of that name would never end, and a large file is not ours.
+        let is_small =
+            path.symlink_metadata().is_ok_and(|about| about.is_file() && about.len() == machine.len() as u64);
+        if !is_ours || !is_small || fs::read_to_string(&path).ok().as_ref() != Some(&machine) {
             continue;
         }
         if File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {

@@ -192,6 +192,7 @@ fn labelled(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<Report> 
 
 /// The documents that a run keeps, by their ids, and what embeds the queries.
 fn kept(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<(Embedder, Side)> {
+    run_folder::refuse_unfinished(&flags.model)?;
     let (shown, file) = (flags.model.display(), flags.model.join(run_folder::DOCUMENTS));
     if !file.is_file() {
         return Err(Failure::usage(format!("--documents: is missing, and {shown} keeps no vectors of documents")));

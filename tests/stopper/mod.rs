@@ -1,4 +1,4 @@
-//! What tests of runs share.
+//! An observer that stops runs.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;

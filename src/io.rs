@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 
 pub mod checksum;
 mod container;
+pub mod quotes;
 
 pub use container::{Container, ContainerWriter, OpenContainer};
 

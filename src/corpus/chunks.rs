@@ -8,13 +8,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use memchr::{memchr, memchr_iter, memchr2, memrchr};
+use memchr::{memchr_iter, memrchr};
 
 use super::decode::{Compression, Decoder};
 use super::records::Columns;
 use super::{Corpus, DocumentFormat, Source};
 use crate::error::{Error, Result};
 use crate::io::MappedFile;
+use crate::io::quotes::QuotedRows;
 
 /// The length of a piece in bytes, if it can be cut there.
 const LENGTH: usize = 1 << 20;
@@ -226,7 +227,7 @@ fn cut(seen: &[u8], format: DocumentFormat, last: bool) -> Option<Cut> {
         return Some(Cut { at: seen.len(), ends_document: true, last });
     }
     let line = match format {
-        DocumentFormat::Csv => last_row_end(seen),
+        DocumentFormat::Csv => QuotedRows::of(seen).end,
         _ => memrchr(b'\n', seen).map(|at| at + 1),
     };
     if let Some(at) = line {
@@ -238,30 +239,6 @@ fn cut(seen: &[u8], format: DocumentFormat, last: bool) -> Option<Cut> {
         return Some(Cut { at, ends_document: false, last });
     }
     None
-}
-
-/// The end of the last whole row: the last line end outside quotes. A quote opens a field only at its start.
-fn last_row_end(seen: &[u8]) -> Option<usize> {
-    let mut end = None;
-    let mut at = 0;
-    while let Some(next) = memchr2(b'"', b'\n', &seen[at..]).map(|next| at + next) {
-        let opens = next == 0 || matches!(seen[next - 1], b',' | b'\n' | b'\r');
-        at = next + 1;
-        if seen[next] == b'\n' {
-            end = Some(at);
-        } else if opens {
-            // Inside quotes a doubled quote stands for one.
-            loop {
-                let Some(close) = memchr(b'"', &seen[at..]) else { return end };
-                at += close + 1;
-                if seen.get(at) != Some(&b'"') {
-                    break;
-                }
-                at += 1;
-            }
-        }
-    }
-    end
 }
 
 /// How many lines end in a text.

@@ -5,6 +5,7 @@ use memchr::memchr;
 use super::chunks::{Chunk, line_ends};
 use super::{DocumentFormat, DocumentOptions};
 use crate::error::{Error, Result};
+use crate::io::quotes::{OPEN_QUOTE, QuotedRows};
 
 /// Where a document's texts are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +74,7 @@ impl Columns {
                     return Err(Error::line(
                         &chunk.name,
                         1,
-                        format!("no column {name:?} ({option}); the columns are {}", names.join(", ")),
+                        format!("no column {name:?} ({option}); the columns are {}", shown(&names)),
                     ));
                 }
             }
@@ -85,6 +86,16 @@ impl Columns {
         chunk.skip(length);
         Ok(Some(columns))
     }
+}
+
+/// Names of columns, or what stands in their place where the first row is no header.
+fn shown(names: &[String]) -> String {
+    const LONGEST: usize = 40;
+    let short = |name: &String| match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.clone(),
+    };
+    names.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
 /// The names in the first row, and the row's length in bytes.
@@ -205,6 +216,12 @@ impl Chunk {
             let more = reader.read_record(&mut row).map_err(|error| self.fault(&text[..at], error.to_string()))?;
             if !more {
                 return Ok(());
+            }
+            // Only the last row can be open.
+            if reader.position().byte() as usize == text.len()
+                && let Some(open) = QuotedRows::of(&text.as_bytes()[at..]).open
+            {
+                return Err(self.fault(&text[..at + open], OPEN_QUOTE));
             }
             fields.clear();
             // The fields borrow from the row, which the next turn fills anew.

@@ -224,11 +224,14 @@ pub(super) fn dropped_with_ngrams(embeddings: &Embeddings, counts: bool, metadat
     if embeddings.texts().is_some() {
         losses.push(TEXTS.into());
     }
-    if metadata && !embeddings.metadata.is_empty() {
-        let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).collect();
-        losses.push(format!("the metadata ({})", names.join(", ")));
-    }
+    losses.extend(dropped_metadata(embeddings, &[]).filter(|_| metadata));
     losses
+}
+
+/// What of the metadata a format drops that keeps some entries only.
+pub(super) fn dropped_metadata(embeddings: &Embeddings, kept: &[&str]) -> Option<String> {
+    let names: Vec<_> = embeddings.metadata.keys().map(String::as_str).filter(|name| !kept.contains(name)).collect();
+    (!names.is_empty()).then(|| format!("the metadata ({})", names.join(", ")))
 }
 
 #[cfg(test)]

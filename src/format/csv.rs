@@ -12,6 +12,7 @@ use super::rows::{self, Columns, Row, Rows};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::io::quotes::{OPEN_QUOTE, QuotedRows};
 use crate::io::{AtomicFile, MappedFile};
 
 /// So much of a file is looked at to tell what it is.
@@ -87,7 +88,15 @@ impl Format for Csv {
         if !table.has_header {
             table.add(&first, 1, &mut rows)?;
         }
+        let text = file.bytes().strip_prefix(text::BOM).unwrap_or(file.bytes());
+        if !any {
+            no_open_quote(path, text, first.position())?;
+        }
         while any {
+            // Only the last row can be open.
+            if reader.position().byte() as usize == text.len() {
+                no_open_quote(path, text, record.position())?;
+            }
             let line = record.position().map_or(0, csv::Position::line);
             table.add(&record, line, &mut rows)?;
             any = next(&mut reader, &mut record);
@@ -112,6 +121,18 @@ impl Format for Csv {
 fn records(bytes: &[u8]) -> Reader<&[u8]> {
     let bytes = bytes.strip_prefix(text::BOM).unwrap_or(bytes);
     ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes)
+}
+
+/// Refuses a row, at the end of a text, that holds all of its rest in one field.
+fn no_open_quote(path: &Path, text: &[u8], row: Option<&csv::Position>) -> Result<()> {
+    let start = row.map_or(0, |row| row.byte() as usize);
+    match QuotedRows::of(&text[start..]).open {
+        None => Ok(()),
+        Some(open) => {
+            let before = memchr::memchr_iter(b'\n', &text[..start + open]).count() as u64;
+            Err(Error::line(path, before + 1, OPEN_QUOTE))
+        }
+    }
 }
 
 /// Reads on; `false` at the end.

@@ -27,6 +27,7 @@ use std::path::Path;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
 mod archive;
@@ -128,6 +129,12 @@ pub trait Format: Sync {
     /// Does it hold [`Embeddings::contexts`]? All other formats have no use for them.
     fn keeps_contexts(&self) -> bool {
         false
+    }
+
+    /// The rows of a file for [`Embeddings::with_contexts`], in the order of its keys, which [`Format::read`] leaves alone;
+    /// `None` if it has none, or they are not those of keys.
+    fn read_contexts(&self, _: &Path) -> Result<Option<Matrix>> {
+        Ok(None)
     }
 
     /// The kinds of numbers that it can hold.

@@ -153,3 +153,18 @@ fn a_run_without_its_words_passes_for_nothing_else() {
     folder.firth("corpus build a.txt -o corpus").expect_code(0);
     assert_eq!(folder.json("info corpus")["kind"], "corpus");
 }
+
+#[test]
+fn a_quote_that_nothing_closes_is_named() {
+    let folder = Folder::new();
+    folder.write("d.csv", "id,text\n1,a b\n2,\"c d\n3,e f\n");
+    folder.write("v.csv", "word,v0,v1\na,1,2\n\"b,3,4\nc,5,6\n");
+    for command in
+        ["corpus build d.csv --text-field text -o out", "convert v.csv out.txt", "convert v.csv out.txt --lenient"]
+    {
+        let file = if command.contains("d.csv") { "d.csv, line 3" } else { "v.csv, line 3" };
+        folder.firth(command).expect_error(3, &[file, "never closed"]);
+    }
+    folder.write("d.csv", "id,text\n1,a b\n2,\"c \"\"d\n\"\n3,\"e f\"");
+    assert_eq!(folder.json("corpus build d.csv --text-field text -o out --min-count 1")["documents"], 3);
+}

@@ -49,6 +49,23 @@ fn what_has_the_name_of_an_unfinished_run_and_is_none_survives() {
 }
 
 #[test]
+fn a_folder_does_not_take_the_place_of_a_file() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_vectors("v.txt");
+    folder.write("note", "years");
+    let commands = [
+        &format!("train cbow a.txt -o note {QUICK}"),
+        "corpus build a.txt -o note --force",
+        "convert v.txt note --to spacy --force",
+    ];
+    for command in commands {
+        folder.firth(command).expect_error(2, &["note: is a file", "another output"]);
+        assert_eq!(folder.read("note"), "years");
+    }
+}
+
+#[test]
 fn what_firth_made_is_replaced() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

@@ -88,6 +88,13 @@ fn a_fasttext_model_holds_what_training_goes_on_from() {
             std::fs::read(folder.join(&format!("{run}-2.bin"))).expect("a file")
         );
     }
+    // Out of a model again, and on from it.
+    folder.firth("convert ns.bin again.bin --to fasttext").expect_code(0);
+    let bytes = |name: &str| std::fs::read(folder.join(name)).expect("a file");
+    assert_eq!(last_numbers(&folder, "again.bin", 60), last_numbers(&folder, "ns.bin", 60));
+    assert_eq!(bytes("again.bin").len(), bytes("ns.bin").len());
+    let ran = folder.firth(&format!("train skipgram a.txt -o on --from ns.bin {SUBWORDS}"));
+    assert!(!ran.expect_code(0).stderr.contains("not taken over"), "{}", ran.stderr);
     // Rows stay with their words, and a word that was never predicted has zeros.
     folder.write("keys.txt", "horses\ncow\nhorse\n");
     folder.firth("convert ns few.bin --to fasttext --keys keys.txt").expect_code(0);

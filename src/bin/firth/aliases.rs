@@ -125,7 +125,9 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
         let is_autoencoder = trains && out.get(command + 1).is_some_and(|task| task == "autoencoder");
         let is_words = trains && !is_autoencoder;
         let autoencoder = if is_autoencoder { AUTOENCODER } else { &[] };
-        if is_words && let Some(switch) = switches::find(&name) {
+        let next =
+            || value.map(str::to_owned).or_else(|| Some(arguments.clone().next()?.to_string_lossy().into_owned()));
+        if is_words && let Some(switch) = switches::find(&name).filter(|switch| switch.takes(next().as_deref())) {
             let value = match value {
                 Some(value) => value.to_owned(),
                 None => arguments.next().unwrap_or_default().to_string_lossy().into_owned(),
@@ -238,7 +240,8 @@ mod tests {
             "train cbow text.txt --output run --dim 50 --window 8 --epochs 3 --lr 0.05 --threads 2 --min-count 1";
         let word2vec =
             "train cbow -train text.txt -output run -size 50 -window 8 -iter 3 -alpha 0.05 -threads 2 -min-count 1";
-        let fasttext = "cbow -input text.txt -output run -dim 50 -ws 8 -epoch 3 -lr 0.05 -thread 2 -minCount 1";
+        let fasttext =
+            "cbow -input text.txt -output run -verbose 2 -dim 50 -ws 8 -epoch 3 -lr 0.05 -thread 2 -minCount 1";
         assert_eq!(translated(word2vec), ours);
         assert_eq!(translated(fasttext), ours);
         assert_eq!(

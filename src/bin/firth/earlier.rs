@@ -16,7 +16,7 @@ pub struct Earlier {
     path: PathBuf,
     /// Its word vectors.
     pub words: Embeddings,
-    /// Its output table, which only a run keeps.
+    /// Its output table, which a run and a fastText model keep.
     context: Option<Embeddings>,
     /// Its words and counts, and its phrases.
     pub vocabulary: Vocabulary,
@@ -28,7 +28,11 @@ impl Earlier {
     /// Reads it.
     pub fn read(path: &Path) -> Outcome<Self> {
         let words = model::read(path)?;
-        let context = run_folder::outputs(path, &words)?;
+        let of_words = |contexts| Embeddings::new(words.keys().clone(), contexts, None);
+        let context = match run_folder::outputs(path, &words)? {
+            None => model::contexts(path, &words)?.map(of_words).transpose()?,
+            outputs => outputs,
+        };
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));

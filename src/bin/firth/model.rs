@@ -94,9 +94,13 @@ impl std::fmt::Display for Buckets {
     }
 }
 
-/// The vectors of a run's words as what is predicted; of other vectors, and where hierarchical softmax predicts the nodes
-/// of a tree, there are none.
+/// The vectors of words as what is predicted, which a run and a fastText model keep; where hierarchical softmax predicts the
+/// nodes of a tree, there are none.
 pub fn contexts(path: &Path, words: &Embeddings) -> Outcome<Option<Matrix>> {
+    if path.is_file() {
+        let contexts = format::detect(path).and_then(|format| format.read_contexts(path)).reading()?;
+        return Ok(contexts.filter(|contexts| contexts.rows() == words.len()));
+    }
     let outputs = run_folder::outputs(path, words)?;
     Ok(outputs.filter(|outputs| outputs.keys() == words.keys()).map(|outputs| outputs.vectors().clone()))
 }

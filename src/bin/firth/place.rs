@@ -7,8 +7,8 @@ use firth::format::{self, Format};
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
-use crate::ownership;
 use crate::progress::note;
+use crate::{ownership, staged};
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
 const FILE_ENDINGS: [&str; 10] = ["gz", "zst", "bz2", "xz", "zip", "arrow", "json", "pkl", "model", "h5"];
@@ -30,10 +30,14 @@ pub fn check_log(log: Option<&Path>, inputs: &[PathBuf]) -> Outcome {
     log.map_or(Ok(()), |log| ownership::refuse_inputs(inputs, log))
 }
 
-/// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost.
+/// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost, or a folder in that
+/// of a file.
 pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
+    if format.is_folder() {
+        return staged::refuse_file(target);
+    }
     let ours = ["words.safetensors", "dataset.safetensors", autoencoder::FILE, ownership::DEMO_REPORT];
-    if !format.is_folder() && ours.iter().any(|name| target.join(name).is_file()) {
+    if ours.iter().any(|name| target.join(name).is_file()) {
         let (shown, name) = (target.display(), format.name());
         let message =
             format!("{shown}: is a folder of firth's, which a vector file ({name}) does not replace; name a file");

@@ -46,6 +46,9 @@ pub fn install() {
             let _ = signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&impatient));
             let _ = signal_hook::flag::register(signal, Arc::clone(flag));
         }
+        // A file larger than a limit is an error of the write, not the process's end.
+        #[cfg(unix)]
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
         std::thread::spawn(move || watch(&impatient));
         #[cfg(unix)]
         expect_cut_files();

@@ -38,6 +38,7 @@ const ASIDE: &str = ".aside";
 impl Staged {
     /// A folder that will be named `target`; [`Staged::path`] is its future content.
     pub fn folder(target: &Path, force: bool) -> Outcome<Self> {
+        refuse_file(target)?;
         let staged = Self::new(target, force)?;
         fs::create_dir(staged.path()).map_err(|source| Error::io(target, source))?;
         Ok(staged)
@@ -192,6 +193,15 @@ fn replace(new: &Path, target: &Path, aside: &Path) -> io::Result<()> {
     }
     fs::rename(target, aside)?;
     fs::rename(new, target).or_else(|error| fs::rename(aside, target).and(Err(error)))
+}
+
+/// Refuses to put a folder in the place of a file.
+pub fn refuse_file(target: &Path) -> Outcome {
+    if target.symlink_metadata().is_ok() && !target.is_dir() {
+        let reason = "is a file, which a folder does not replace; name another output, or remove it";
+        return Err(Failure::usage(format!("{}: {reason}", target.display())));
+    }
+    Ok(())
 }
 
 /// Refuses what is there already or, with `force`, only what is not firth's to replace.

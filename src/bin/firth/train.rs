@@ -123,8 +123,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     };
     let started = Instant::now();
     let target = flags.output.as_path();
-    place::check(target, "a run", &flags.inputs)?;
     let read: Vec<PathBuf> = flags.inputs.iter().chain(&flags.from).cloned().collect();
+    place::check(target, "a run", &read)?;
     place::check_log(globals.log_json.as_deref(), &read)?;
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {

@@ -216,7 +216,7 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    if report.documents.is_none() && report.epoch_losses.windows(2).any(|pair| pair[1] > pair[0]) {
+    if report.documents.is_none() && report.epoch_losses.last() > report.epoch_losses.first() {
         let look = if report.heldout_losses.is_empty() { "--heldout 1%" } else { "the held-out loss" };
         let why = "a high rate adapts to the text at hand, and as it falls that help fades";
         progress::note(

@@ -41,18 +41,26 @@ pub(super) struct Arguments {
     pub t: f64,
 }
 
+/// How fastText notes hierarchical softmax.
+pub(super) const HIERARCHICAL_SOFTMAX: i32 = 1;
+
 /// The entry of the metadata that keeps the settings of a file.
 pub(super) const ARGUMENTS: &str = "fasttext.args";
 
 impl Arguments {
     /// The settings of a run, as far as it was firth or fastText that noted them; of the rest fastText's defaults.
+    ///
+    /// `minCount` is the least count of a word, since a run does not note the one that was asked for.
     pub(super) fn of(embeddings: &Embeddings) -> Self {
+        // Words that are rarer were left out, as far as can be told.
+        let least = embeddings.counts().and_then(|counts| counts.iter().min()).copied().unwrap_or(1);
+        let least = i32::try_from(least).unwrap_or(i32::MAX).max(1);
         let earlier = embeddings.metadata.get(ARGUMENTS).and_then(|text| serde_json::from_str(text).ok());
         let mut arguments = earlier.unwrap_or(Self {
             dim: 0,
             ws: 5,
             epoch: 5,
-            min_count: 1,
+            min_count: least,
             neg: 5,
             word_ngrams: 1,
             loss: 2,
@@ -78,7 +86,7 @@ impl Arguments {
             None => {}
         }
         match config["loss"].as_str() {
-            Some("hs") => arguments.loss = 1,
+            Some("hs") => arguments.loss = HIERARCHICAL_SOFTMAX,
             Some("ns") => arguments.loss = 2,
             Some("softmax") => arguments.loss = 3,
             _ => {}

@@ -59,7 +59,8 @@ impl Format for FastText {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let mut losses = checks::dropped_with_ngrams(embeddings, false, true);
+        let mut losses = checks::dropped_with_ngrams(embeddings, false, false);
+        losses.extend(checks::dropped_metadata(embeddings, &[header::ARGUMENTS]));
         let cut =
             embeddings.counts().unwrap_or_default().iter().filter(|&&count| count == 0 || count > i64::MAX as u64);
         match cut.count() {
@@ -81,6 +82,22 @@ impl Format for FastText {
 
     fn keeps_contexts(&self) -> bool {
         true
+    }
+
+    fn read_contexts(&self, path: &Path) -> Result<Option<Matrix>> {
+        let file = MappedFile::open(path)?;
+        let mut cursor = Cursor::new(path, file.bytes());
+        let header = Header::read(&mut cursor)?;
+        Rows::read(&mut cursor)?;
+        // Codes are too coarse to train on; hierarchical softmax has rows for the nodes of its tree.
+        let Rows::Dense { rows, dim, bytes } = Rows::read(&mut cursor)? else { return Ok(None) };
+        let is_of_words = header.arguments.loss != header::HIERARCHICAL_SOFTMAX && rows == header.words.len() as u64;
+        if !is_of_words || dim != header.arguments.dim as u64 {
+            return Ok(None);
+        }
+        let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
+        let is_learnt = numbers.iter().any(|&value| value != 0.0) && numbers.iter().all(|value| value.is_finite());
+        is_learnt.then(|| Matrix::from_vec(rows as usize, dim as usize, numbers)).transpose()
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

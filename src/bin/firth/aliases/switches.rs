@@ -16,6 +16,8 @@ pub enum Switch {
     Hierarchical,
     /// word2vec.c's binary or text.
     Binary,
+    /// word2vec.c's `-debug 2` and fastText's `-verbose 2`: how much is said.
+    Verbosity,
 }
 
 /// The switch of that name.
@@ -25,15 +27,22 @@ pub fn find(name: &str) -> Option<Switch> {
         "sg" => Switch::SkipGram,
         "hs" => Switch::Hierarchical,
         "binary" => Switch::Binary,
+        "debug" | "verbose" => Switch::Verbosity,
         _ => return None,
     })
 }
 
 impl Switch {
+    /// Is it one with this value? Our own `--verbose` has none.
+    pub fn takes(self, value: Option<&str>) -> bool {
+        !matches!(self, Self::Verbosity) || value.is_some_and(|value| value.parse::<u32>().is_ok())
+    }
+
     /// The flag of ours that does the same, if one is needed; `flag` and `value` as typed, `task` of the command.
     pub fn ours(self, flag: &str, value: &str, task: &str) -> Outcome<Option<String>> {
         let refuse = |why: &str| Err(Failure::usage(format!("{flag} {value}: {why}")));
         let is_on = match value {
+            _ if matches!(self, Self::Verbosity) => value != "0",
             "0" => false,
             "1" => true,
             _ => return Err(Failure::usage(format!("{flag}: expected 0 or 1, found '{value}'"))),
@@ -41,6 +50,7 @@ impl Switch {
         let asked = match (self, is_on) {
             (Self::Hierarchical, true) => return Ok(Some(HIERARCHICAL.into())),
             (Self::Hierarchical, false) => return Ok(None),
+            (Self::Verbosity, is_on) => return Ok((!is_on).then(|| "--quiet".into())),
             (Self::Binary, true) => return Ok(Some("--to=word2vec-bin".into())),
             (Self::Binary, false) => return Ok(Some("--to=word2vec".into())),
             (Self::Cbow, true) | (Self::SkipGram, false) => "cbow",

@@ -13,7 +13,7 @@ mod inputs;
 use damage::damage;
 
 /// Damaged files for each seed; `FIRTH_FUZZ_ROUNDS` asks for another number.
-const ROUNDS: u64 = 40;
+const ROUNDS: u64 = 300;
 /// A case that takes longer hangs; the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(10);
 

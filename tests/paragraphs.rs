@@ -94,14 +94,18 @@ fn same_label(documents: &Embeddings) -> Result<f64> {
     let asked: Vec<usize> = (0..documents.len()).step_by(7).collect();
     let exclude: Vec<Vec<usize>> = asked.iter().map(|&at| vec![at]).collect();
     let found = Neighbors::new(documents).nearest(documents.select(&asked)?.vectors(), 1, &exclude)?;
-    let same = asked.iter().zip(&found).filter(|(at, found)| labels.get(**at) == labels.get(found[0].position));
+    let same = asked.iter().zip(&found).filter(|(at, found)| {
+        // What has no word lies near to nothing.
+        found.first().is_some_and(|nearest| labels.get(**at) == labels.get(nearest.position))
+    });
     Ok(same.count() as f64 / asked.len() as f64)
 }
 
 /// The share of documents that are nearest to what is inferred from their own words.
 fn find_themselves(documents: &Embeddings, inferred: &Matrix) -> Result<f64> {
     let found = Neighbors::new(documents).nearest(inferred, 1, &[])?;
-    let same = found.iter().enumerate().filter(|(at, found)| found[0].position == *at);
+    let same =
+        found.iter().enumerate().filter(|(at, found)| found.first().is_some_and(|nearest| nearest.position == *at));
     Ok(same.count() as f64 / found.len() as f64)
 }
 

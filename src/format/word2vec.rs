@@ -92,7 +92,9 @@ impl Format for Text {
         let numbers = text::numbers_at_end(row, true);
         // "5 1" may also be GloVe's: the key 5 with one number, if the next line has a key with one number too.
         let is_glove = header.dim != 1 && numbers == 1 && fields(row) == 2;
-        let is_binary = row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace());
+        // A key may hold anything; as many numbers in digits as were promised do not come about by chance.
+        let is_binary =
+            numbers as u64 != header.dim && row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace());
         !is_glove && !is_binary && (numbers > 0 || text::trimmed(&bytes[header.start..]).is_empty())
     }
 }
@@ -294,6 +296,15 @@ mod tests {
         for text in ["2 2\na 1 2\nb 3 4\n", "\u{feff}2 2 \r\na 1 2 \r\nb 3 4 \r\n\r\n", "2\t2\na\t1\t2\nb  3\t 4"] {
             assert_eq!(fault(&Text, text.as_bytes()), "read", "{text:?}");
         }
+    }
+
+    #[test]
+    fn control_characters_in_a_key_do_not_make_text_binary() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "2 2\na\u{1b}[31m 1 2\nb\u{2} 3 4\n").expect("a file");
+        assert_eq!(crate::format::detect(&path)?.name(), "word2vec");
+        Ok(())
     }
 
     #[test]

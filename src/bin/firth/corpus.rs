@@ -76,7 +76,7 @@ fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
     place::check(target, "a corpus", &flags.inputs)?;
     place::check_log(globals.log_json.as_deref(), &flags.inputs)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
-    let mut log = Log::create(globals.log_json.as_deref())?;
+    let mut log = Log::create(None, globals.log_json.as_deref())?;
     let text = flags.text.open(&flags.inputs, &staged, None)?;
     let corpus = flags.text.encode(&text, None, &staged.path(), globals, &mut log)?;
     log.report("done", corpus.report())?;

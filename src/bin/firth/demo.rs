@@ -124,7 +124,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let target = &flags.output;
     let staged = Staged::folder(target, flags.force.force || ownership::is_demo(target))?;
     let folder = staged.path();
-    let mut log = Log::create(globals.log_json.as_deref())?;
+    let mut log = Log::create(None, globals.log_json.as_deref())?;
 
     let planted = Planted::grow("world", globals.seed, DOCUMENTS)?;
     planted.write(&folder.join("planted"))?;

@@ -125,7 +125,7 @@ impl MapFlags {
         };
         let input = Samples::from(rows.clone());
         let mut trainer = Trainer::new(&config, &input, None, None)?;
-        let mut log = Log::create(globals.log_json.as_deref())?;
+        let mut log = Log::create(None, globals.log_json.as_deref())?;
         let work = Work { unit: "rows", threads: config.threads };
         training::learn(|observer| trainer.run(observer), work, None, globals, &mut log)?;
         Ok(trainer.finish().encode(&input)?)

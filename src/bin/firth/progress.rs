@@ -78,27 +78,32 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts the logs; one that exists is replaced, but nothing else is.
-    pub fn create<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Outcome<Self> {
+    /// Starts the log of a new run's own, and another one (`--log-json`), which may replace a log but nothing else.
+    pub fn create(own: Option<&Path>, other: Option<&Path>) -> Outcome<Self> {
         let mut log = Self { files: Vec::new(), is_new: Vec::new(), is_kept: false };
-        for path in paths {
+        if let Some(path) = own {
+            log.add(path, File::create(path).map_err(|source| Error::io(path, source))?, true);
+        }
+        if let Some(path) = other {
             let is_new = path.symlink_metadata().is_err();
             refuse_foreign(path)?;
             let failed = |source| Error::io(path, source);
             let file = File::options().write(true).create(true).truncate(false).open(path).map_err(failed)?;
             if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-                return Err(Failure::usage(format!(
-                    "{}: another firth is writing this log; name another",
-                    path.display()
-                )));
+                return Err(Failure::usage(format!("{}: another firth writes this log; name another", path.display())));
             }
+            // A device or a pipe has no length.
             if path.is_file() {
                 file.set_len(0).map_err(failed)?;
             }
-            log.files.push((path.to_owned(), BufWriter::new(file)));
-            log.is_new.push(is_new);
+            log.add(path, file, is_new);
         }
         Ok(log)
+    }
+
+    fn add(&mut self, path: &Path, file: File, is_new: bool) {
+        self.files.push((path.to_owned(), BufWriter::new(file)));
+        self.is_new.push(is_new);
     }
 
     /// Goes on with a run's own log, and starts another if one is wanted.
@@ -106,7 +111,7 @@ impl Log {
         // The run's own log, named as the other one, too, is not started anew.
         let is_own =
             |path: &&Path| own.canonicalize().is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own));
-        let mut log = Self::create(other.filter(|path| !is_own(path)))?;
+        let mut log = Self::create(None, other.filter(|path| !is_own(path)))?;
         let file = File::options().append(true).create(true).open(own).map_err(|source| Error::io(own, source))?;
         log.files.push((own.to_owned(), BufWriter::new(file)));
         log.is_new.push(false);

@@ -151,7 +151,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let force = flags.force.force;
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
-    let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
+    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
     let corpus = match (encoded_input, run.staged()) {
         (None, Some(staged)) => build(flags, earlier.as_ref(), staged, &folder, globals, &mut log)?,
         (Some(path), _) => EncodedCorpus::open(path).map_err(Failure::Input)?,

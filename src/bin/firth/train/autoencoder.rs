@@ -95,7 +95,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 
     let mut run = RunFolder::new(target, flags.force.force)?;
     let folder = run.path()?;
-    let mut log = Log::create([folder.join(LOG)].iter().chain(&globals.log_json).map(PathBuf::as_path))?;
+    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
     let rows = match input {
         Input::Text => {
             let staged = run.staged().expect("a new run is hidden until its first checkpoint");

@@ -87,7 +87,7 @@ fn an_existing_output_is_refused_before_any_work() -> Tested {
     std::fs::create_dir(folder.join("folder"))?;
     for output in ["out", "folder"] {
         for command in ["train skipgram a.txt", "corpus build a.txt", "corpus generate world"] {
-            folder.firth(&format!("{command} -o {output}")).expect_error(2, &[output, "--force"]);
+            folder.firth(&format!("{command} -o {output}")).expect_error(2, &[output, "another output"]);
         }
     }
     folder.firth("corpus build a.txt -o folder --force").expect_code(0);

@@ -39,7 +39,7 @@ fn what_other_tools_ask_for_and_firth_has_not_is_refused() {
         ("--sg 0", vec!["--sg 0", "firth train cbow"]),
         ("-cbow x", vec!["-cbow", "0 or 1"]),
         ("-loss ova", vec!["--loss", "ova", "softmax"]),
-        ("-debug 2", vec!["unknown flag '-debug'"]),
+        ("-debug much", vec!["unknown flag '-debug'"]),
         ("-windw 3", vec!["unknown flag '-windw'", "'--window'"]),
         ("-hs", vec!["-hs", "0 or 1"]),
     ] {

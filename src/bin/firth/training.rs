@@ -68,6 +68,9 @@ pub fn learn<S>(
     Ok(summary?)
 }
 
+/// A loss that ends so many times above its lowest is explained.
+const TOLD_RISE: f64 = 1.05;
+
 /// How often a log gets a line.
 const BETWEEN_LOGS: Duration = Duration::from_secs(1);
 
@@ -216,7 +219,8 @@ pub fn print(
     let mut results = Results::new();
     output::pairs(&mut results, text::summary(corpus.report()).into_iter().chain(trained))?;
     results.done()?;
-    if report.documents.is_none() && report.epoch_losses.last() > report.epoch_losses.first() {
+    let lowest = report.epoch_losses.iter().copied().fold(f64::INFINITY, f64::min);
+    if report.documents.is_none() && report.epoch_losses.last().is_some_and(|&last| last > TOLD_RISE * lowest) {
         let look = if report.heldout_losses.is_empty() { "--heldout 1%" } else { "the held-out loss" };
         let why = "a high rate adapts to the text at hand, and as it falls that help fades";
         progress::note(

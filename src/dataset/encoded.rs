@@ -18,7 +18,7 @@ use crate::io::{AtomicFile, Container, MappedFile, OpenContainer, as_bytes};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::choice::Choice;
 use crate::vocabulary::count::{Counted, check, map_run, merge_runs, merge_tables};
-use crate::vocabulary::{DocId, Given, Keys, PhraseConfig, Phrases, Vocabulary, VocabularyConfig};
+use crate::vocabulary::{DocId, Given, PhraseConfig, Phrases, Vocabulary, VocabularyConfig};
 
 const VOCABULARY: &str = "vocabulary.safetensors";
 const DATASET: &str = "dataset.safetensors";
@@ -227,8 +227,8 @@ impl Build<'_> {
         let min_count = collocation.min_count.min(self.config.min_count);
         let all = VocabularyConfig { min_count, max_vocabulary: None, phrases: PhraseConfig::default() };
         let known = given.as_ref().zip(brought).map(|(given, phrases)| {
-            let words = phrases.over(given.vocabulary.keys().clone());
-            let keys: Keys = (0..words.words()).map(|word| words.keys().get(word)).collect();
+            // A token may be spelt like a phrase, also like one that is only a part of others.
+            let keys = phrases.over(given.vocabulary.keys().clone()).keys().clone();
             let counts = vec![1; keys.len()];
             Given { vocabulary: Vocabulary::new(keys, counts), grows: given.grows }
         });

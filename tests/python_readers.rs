@@ -116,10 +116,9 @@ for name, array in [('narrow', vectors), ('wide', vectors.astype(np.float64)), (
         same(&read(name)?)?;
     }
     same(&read("wide.npy")?)?;
+    same(&read("big.npy")?)?;
     assert_eq!(read("half.npy")?.vectors().as_slice(), [1.5, -2.0, 1.0 / (1 << 24) as f32, 65504.0]);
-    for (name, message) in
-        [("fortran.npy", "ascontiguousarray"), ("big.npy", "astype"), ("pickle", "save_word2vec_format")]
-    {
+    for (name, message) in [("fortran.npy", "ascontiguousarray"), ("pickle", "save_word2vec_format")] {
         let error = read(name).expect_err(message).to_string();
         assert!(error.contains(message), "{error}");
     }

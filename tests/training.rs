@@ -169,7 +169,7 @@ fn train_and_resume(config: &TrainConfig, stops: bool) -> Result<(Embeddings, Su
     let EncodedCorpus { vocabulary, dataset, .. } = &WORLD.encoded;
     let mut trainer = Trainer::new(config, vocabulary, dataset)?;
     for stopped in 0.. {
-        let left = if stops { 5 } else { usize::MAX };
+        let left = if stops { 1 } else { usize::MAX };
         match trainer.run(&mut Stopper { folder: folder.path().into(), left }) {
             Err(Error::Interrupted) => {
                 let (checkpoint, damaged) = Checkpoint::newest(folder.path())?;

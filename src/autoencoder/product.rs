@@ -51,6 +51,7 @@ mod tests {
     use candle_core::{Device, Var};
 
     use super::*;
+    use crate::math::Rng;
 
     fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
         tensor.flatten_all()?.to_vec1()
@@ -58,7 +59,11 @@ mod tests {
 
     #[test]
     fn products_and_gradients_are_those_of_candle() -> Result<()> {
-        let random = |shape| Var::randn(0f32, 1.0, shape, &Device::Cpu);
+        let random = |shape: (usize, usize)| {
+            let mut rng = Rng::stream(1, &[shape.0 as u64, shape.1 as u64]);
+            let numbers: Vec<f32> = (0..shape.0 * shape.1).map(|_| 2.0 * rng.uniform() - 1.0).collect();
+            Var::from_tensor(&Tensor::from_vec(numbers, shape, &Device::Cpu)?)
+        };
         for (rows, inner, cols) in [(5, 7, 3), (1, 4, 4), (6, 1, 2), (3, 5, 1)] {
             let (a, b, weights) = (random((rows, inner))?, random((cols, inner))?, random((rows, cols))?);
             let ours = product(&a, &b.t()?)?;

@@ -24,7 +24,11 @@ const LONGEST: usize = 1 << 30;
 
 enum Bytes {
     Mapped(MappedFile, std::ops::Range<usize>),
-    Owned(Vec<u8>),
+    Unpacked {
+        bytes: Vec<u8>,
+        /// Line ends of the source before them, which cannot be seen again.
+        lines_before: u64,
+    },
 }
 
 /// A piece of a source.
@@ -35,8 +39,6 @@ pub struct Chunk {
     pub(super) format: DocumentFormat,
     /// Where it starts among the source's unpacked bytes.
     pub(super) offset: u64,
-    /// The number, from 1, of the source's line in which it starts.
-    pub(super) line: u64,
     /// Does it go on with a document that the piece before began?
     pub continues: bool,
     /// Is it the source's last?
@@ -49,20 +51,27 @@ impl Chunk {
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Mapped(file, range) => &file.bytes()[range.clone()],
-            Bytes::Owned(bytes) => bytes,
+            Bytes::Unpacked { bytes, .. } => bytes,
+        }
+    }
+
+    /// The number, from 1, of the source's line in which it starts: counted when something is wrong there.
+    pub(super) fn line(&self) -> u64 {
+        1 + match &self.bytes {
+            Bytes::Mapped(file, range) => line_ends(&file.bytes()[..range.start]),
+            Bytes::Unpacked { lines_before, .. } => *lines_before,
         }
     }
 }
 
 enum Reader {
     Mapped { file: MappedFile, at: usize },
-    Packed { decoder: Decoder, ahead: Vec<u8>, ended: bool },
+    Packed { decoder: Decoder, ahead: Vec<u8>, ended: bool, lines_before: u64 },
 }
 
 struct Open {
     reader: Reader,
     offset: u64,
-    line: u64,
     continues: bool,
     first: bool,
     columns: Arc<Columns>,
@@ -115,13 +124,11 @@ impl<'a> Chunks<'a> {
                             name: source.name.clone(),
                             format: source.format,
                             offset: open.offset,
-                            line: open.line,
                             continues: open.continues,
                             last: cut.last,
                             columns: open.columns.clone(),
                         };
                         open.offset += chunk.bytes().len() as u64;
-                        open.line += line_ends(chunk.bytes());
                         open.continues = !cut.ends_document && !cut.last;
                         if std::mem::take(&mut open.first) {
                             skip_mark(&mut chunk)?;
@@ -149,13 +156,21 @@ impl Open {
                 file.advise_sequential();
                 Reader::Mapped { file, at: 0 }
             }
-            Some(kind) => Reader::Packed { decoder: Decoder::new(&file, kind)?, ahead: Vec::new(), ended: false },
+            Some(kind) => {
+                let decoder = Decoder::new(&file, kind)?;
+                Reader::Packed { decoder, ahead: Vec::new(), ended: false, lines_before: 0 }
+            }
         };
-        Ok(Self { reader, offset: 0, line: 1, continues: false, first: true, columns: Arc::new(columns) })
+        Ok(Self { reader, offset: 0, continues: false, first: true, columns: Arc::new(columns) })
     }
 
     fn piece(&mut self, source: &Source, length: usize, longest: usize) -> Result<Option<(Bytes, Cut)>> {
-        let (format, offset) = (source.format, self.offset);
+        let (format, offset, is_first) = (source.format, self.offset, self.first);
+        let cut = |seen: &[u8], last| {
+            // Quotes open a field behind the mark, too.
+            let mark = if is_first { mark(seen) } else { 0 };
+            cut(&seen[mark..], format, last).map(|cut| Cut { at: mark + cut.at, ..cut })
+        };
         let more = |want: usize| {
             if want < longest { Ok(longest.min(want * 2)) } else { Err(too_long(source, offset, longest)) }
         };
@@ -168,7 +183,7 @@ impl Open {
                 let mut want = length;
                 loop {
                     let seen = &rest[..want.min(rest.len())];
-                    if let Some(cut) = cut(seen, format, seen.len() == rest.len()) {
+                    if let Some(cut) = cut(seen, seen.len() == rest.len()) {
                         let range = *at..*at + cut.at;
                         *at += cut.at;
                         return Ok(Some((Bytes::Mapped(file.clone(), range), cut)));
@@ -176,7 +191,7 @@ impl Open {
                     want = more(want)?;
                 }
             }
-            Reader::Packed { decoder, ahead, ended } => {
+            Reader::Packed { decoder, ahead, ended, lines_before: before } => {
                 let mut want = length;
                 loop {
                     // One byte more than wanted tells whether the end has come, as a mapped file knows at once.
@@ -188,9 +203,11 @@ impl Open {
                         return Ok(None);
                     }
                     let seen = &ahead[..want.min(ahead.len())];
-                    if let Some(cut) = cut(seen, format, *ended && seen.len() == ahead.len()) {
+                    if let Some(cut) = cut(seen, *ended && seen.len() == ahead.len()) {
                         let rest = ahead.split_off(cut.at);
-                        return Ok(Some((Bytes::Owned(std::mem::replace(ahead, rest)), cut)));
+                        let (bytes, lines_before) = (std::mem::replace(ahead, rest), *before);
+                        *before += line_ends(&bytes);
+                        return Ok(Some((Bytes::Unpacked { bytes, lines_before }, cut)));
                     }
                     want = more(want)?;
                 }
@@ -251,20 +268,25 @@ fn skip_mark(chunk: &mut Chunk) -> Result<()> {
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = chunk.bytes() {
         return Err(Error::byte(&chunk.name, 0, "text in UTF-16, expected UTF-8; convert it, for instance with iconv"));
     }
-    if chunk.bytes().starts_with(&[0xef, 0xbb, 0xbf]) {
-        chunk.skip(3);
-    }
+    chunk.skip(mark(chunk.bytes()));
     Ok(())
+}
+
+/// The length of the mark before UTF-8, if there is one.
+fn mark(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) { 3 } else { 0 }
 }
 
 impl Chunk {
     /// Leaves out bytes at the front.
     pub(super) fn skip(&mut self, count: usize) {
         self.offset += count as u64;
-        self.line += line_ends(&self.bytes()[..count]);
         match &mut self.bytes {
             Bytes::Mapped(_, range) => range.start += count,
-            Bytes::Owned(bytes) => drop(bytes.drain(..count)),
+            Bytes::Unpacked { bytes, lines_before } => {
+                *lines_before += line_ends(&bytes[..count]);
+                bytes.drain(..count);
+            }
         }
     }
 }

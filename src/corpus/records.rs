@@ -112,6 +112,11 @@ fn header(chunk: &Chunk) -> Result<(Vec<String>, usize)> {
     reader.read_byte_record(&mut row).map_err(|error| Error::line(&chunk.name, 1, error.to_string()))?;
     let names = row.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     let end = reader.position().byte() as usize;
+    if end == bytes.len()
+        && let Some(open) = QuotedRows::of(bytes).open
+    {
+        return Err(Error::line(&chunk.name, 1 + line_ends(&bytes[..open]), OPEN_QUOTE));
+    }
     let half = bytes[..end].ends_with(b"\r") && bytes[end..].starts_with(b"\n");
     Ok((names, end + usize::from(half)))
 }
@@ -233,7 +238,7 @@ impl Chunk {
 
     /// What is wrong with a record, at its line: the one after all of the piece's text that is before it.
     fn fault(&self, before: &str, reason: impl Into<String>) -> Error {
-        Error::line(&self.name, self.line + line_ends(before.as_bytes()), reason)
+        Error::line(&self.name, self.line() + line_ends(before.as_bytes()), reason)
     }
 
     fn row(&self, fields: &[&str], before: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {

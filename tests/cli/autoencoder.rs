@@ -249,10 +249,10 @@ fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bytes() -> Tested {
     let folder = folder();
-    let train =
-        |run| format!("train autoencoder a.txt -o {run} --max-documents 100% --code 16 --epochs 6000 --threads 1");
+    let flags = "--max-documents 100% --code 16 --epochs 6000 --threads 1 --checkpoint-every 0.02s";
+    let train = |run| format!("train autoencoder a.txt -o {run} {flags}");
     folder.firth(&train("whole")).expect_code(0);
-    let ran = folder.interrupt(&train("run"), "-INT")?;
+    let ran = folder.interrupt_saved(&train("run"), "-INT")?;
     ran.expect_code(130);
     assert!(ran.stderr.contains("firth resume run"), "{}", ran.stderr);
     folder.firth("resume run").expect_code(0);

@@ -52,7 +52,9 @@ fn a_run_without_checkpoints_has_none() {
 fn without_checkpoints_an_interruption_leaves_nothing() -> Tested {
     let folder = folder();
     for flags in ["", "--heldout 10%"] {
-        let train = format!("train cbow a.txt -o run --epochs 10000 --checkpoint-every never {flags}");
+        let train = format!(
+            "train cbow a.txt -o run --epochs 10000 --sample 0 --dim 300 --threads 1 --checkpoint-every never {flags}"
+        );
         let ran = folder.interrupt(&train, "-INT")?;
         ran.expect_code(130);
         assert!(ran.stderr.contains("interrupted; nothing was written"), "{}", ran.stderr);

@@ -165,6 +165,20 @@ fn a_quote_that_nothing_closes_is_named() {
         let file = if command.contains("d.csv") { "d.csv, line 3" } else { "v.csv, line 3" };
         folder.firth(command).expect_error(3, &[file, "never closed"]);
     }
+    folder.write("d.csv", "\"id,text\n1,a b\n2,c d\n");
+    for flags in ["--header", "--text-field text"] {
+        folder.firth(&format!("corpus build d.csv {flags} -o out")).expect_error(3, &["d.csv, line 1", "never closed"]);
+    }
     folder.write("d.csv", "id,text\n1,a b\n2,\"c \"\"d\n\"\n3,\"e f\"");
     assert_eq!(folder.json("corpus build d.csv --text-field text -o out --min-count 1")["documents"], 3);
+}
+
+#[test]
+fn quoted_rows_behind_a_mark_are_cut_between_rows() {
+    let folder = Folder::new();
+    let rows: String =
+        (0..30_000).map(|row| format!("\"text {row} goes\nover lines and ends so\n\",{row}\n")).collect();
+    // More than a piece; cut within quotes if the first one were passed over.
+    folder.write("d.csv", format!("\u{feff}{rows}"));
+    assert_eq!(folder.json("corpus build d.csv --text-field 1 -o out --min-count 1")["documents"], 30_000);
 }

@@ -63,6 +63,7 @@ impl Folder {
     pub fn firth_with(&self, arguments: &[&str], input: impl Into<Vec<u8>>) -> Ran {
         let mut command = assert_cmd::Command::cargo_bin("firth").expect("the binary");
         command.current_dir(self.path()).args(arguments).write_stdin(input);
+        LAYOUT.iter().for_each(|name| _ = command.env_remove(name));
         command.output().expect("firth runs").into()
     }
 
@@ -71,10 +72,12 @@ impl Folder {
         let mut command = Command::new(env!("CARGO_BIN_EXE_firth"));
         command.current_dir(self.path()).args(arguments.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        LAYOUT.iter().for_each(|name| _ = command.env_remove(name));
         command
     }
 
-    /// Sends a signal as soon as a line of progress has appeared, and waits for the end.
+    /// Sends a signal as soon as a line of progress has appeared, after half a second, and waits for the end: for trainings
+    /// that are far longer on any machine.
     #[cfg(unix)]
     pub fn interrupt(&self, arguments: &str, signal: &str) -> Tested<Ran> {
         let mut child = self.command(arguments).spawn()?;
@@ -84,11 +87,25 @@ impl Folder {
         while !said.contains("words/s") {
             assert!(stderr.read_line(&mut said)? > 0, "the command ended before it was interrupted: {said}");
         }
-        Command::new("kill").args([signal, &child.id().to_string()]).status()?;
+        kill(&child, signal)?;
         stderr.read_to_string(&mut said)?;
         let mut ran = Ran::from(child.wait_with_output()?);
         ran.stderr = said;
         Ok(ran)
+    }
+
+    /// Sends a signal as soon as the run named `run` has a new checkpoint, and waits for the end.
+    #[cfg(unix)]
+    pub fn interrupt_saved(&self, arguments: &str, signal: &str) -> Tested<Ran> {
+        let before = self.names_in("run/checkpoints");
+        let mut child = self.command(arguments).spawn()?;
+        let _watchdog = Watchdog::over(child.id());
+        while self.names_in("run/checkpoints") == before {
+            assert!(child.try_wait()?.is_none(), "the command ended before it was interrupted");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        kill(&child, signal)?;
+        Ok(child.wait_with_output()?.into())
     }
 
     /// Waits until something has this name, which a running command is about to make.
@@ -130,6 +147,16 @@ impl Folder {
     }
 }
 
+/// What changes the layout of help and messages.
+const LAYOUT: [&str; 3] = ["COLUMNS", "CLICOLOR_FORCE", "NO_COLOR"];
+
+/// Sends a signal, by the shell's own command: the program of that name is not everywhere.
+#[cfg(unix)]
+pub fn kill(child: &Child, signal: &str) -> Tested {
+    Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status()?;
+    Ok(())
+}
+
 /// Kills a process that has not been waited for in five minutes, so that a test which hangs fails and says where.
 #[cfg(unix)]
 struct Watchdog(#[allow(dead_code)] std::sync::mpsc::Sender<()>); // Held, not used.
@@ -141,7 +168,7 @@ impl Watchdog {
         std::thread::spawn(move || {
             let waited = watched.recv_timeout(std::time::Duration::from_secs(300));
             if waited == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                let _ = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+                let _ = Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status();
             }
         });
         Self(held)

@@ -115,7 +115,7 @@ fn every_kernel_learns_and_names_itself() {
 fn serial_training_tells_of_one_thread_whatever_was_typed() {
     let folder = folder();
     folder.write_text("a.txt", 4000);
-    let arguments = "train cbow a.txt -o run --strategy serial --threads 4 --sample 1 --epochs 25 --kernel scalar";
+    let arguments = "train cbow a.txt -o run --strategy serial --threads 4 --sample 1 --epochs 200 --kernel scalar";
     let ran = folder.firth(arguments);
     ran.expect_code(0);
     assert!(ran.stdout.contains("with 1 thread ("), "{}", ran.stdout);
@@ -210,7 +210,7 @@ fn a_hopeless_learning_rate_is_reported_as_divergence() {
 #[test]
 fn the_demo_learns_its_corpus_and_draws_it() {
     let folder = Folder::new();
-    let ran = folder.firth("demo --quiet");
+    let ran = folder.firth("demo --quiet --threads 2");
     ran.expect_code(0);
     assert!(ran.stdout.contains("firth-demo"), "{}", ran.stdout);
     let images = |name: &String| name.ends_with(".png");
@@ -224,7 +224,7 @@ fn the_demo_learns_its_corpus_and_draws_it() {
     assert!(folder.read("firth-demo/documents.html").contains("documents by t-SNE"));
     // Its own output may be replaced, nobody else's.
     folder.write("firth-demo/skipgram/mark", "");
-    let report = folder.json("demo");
+    let report = folder.json("demo --threads 2");
     assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let documents = &report["autoencoder"];
     assert!(documents["same_label"].as_f64() > documents["chance"].as_f64().map(|chance| 2.0 * chance), "{report}");

@@ -255,6 +255,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn what_a_killed_process_left_goes_and_what_a_living_one_makes_stays() -> Tested {
+        if machine().is_none() {
+            println!("skipped: the system does not name itself, so nothing is removed");
+            return Ok(());
+        }
         let folder = tempfile::tempdir()?;
         let paths = [".firth-a.tmp", ".firth-b.tmp", ".firth-c.tmp", "d"].map(|name| folder.path().join(name));
         paths.iter().try_for_each(fs::create_dir)?;

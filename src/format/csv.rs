@@ -41,7 +41,7 @@ impl Format for Csv {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        rows::dropped(embeddings)
+        checks::dropped(embeddings, rows::KEEPS)
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

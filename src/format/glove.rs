@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use super::{Candidate, Care, Dtype, Format, checks, numbers, text};
+use super::checks::Keeps;
+use super::{Candidate, Care, Dtype, Format, checks, detect, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, MappedFile};
@@ -35,7 +36,7 @@ impl Format for Glove {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

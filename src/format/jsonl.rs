@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::rows::{Columns, Row, Rows, dropped};
+use super::rows::{self, Columns, Row, Rows};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ impl Format for Jsonl {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        dropped(embeddings)
+        checks::dropped(embeddings, rows::KEEPS)
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

@@ -13,7 +13,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::archive::{self, Archive, Member};
 use super::care::{self, Omitted};
-use super::checks::Place;
+use super::checks::{self, Place};
 use super::npy::{self, Kind};
 use super::{Candidate, Care, Dtype, Format, numbers, text};
 use crate::embeddings::Embeddings;
@@ -46,7 +46,7 @@ impl Format for Npz {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        super::rows::dropped(embeddings)
+        checks::dropped(embeddings, super::rows::KEEPS)
     }
 
     fn dtypes(&self) -> &'static [Dtype] {

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::npy::{self, Header, Kind, Number};
 use super::{Candidate, Care, Dtype, Format, care, numbers, text};
 use crate::embeddings::Embeddings;
@@ -46,7 +46,7 @@ impl Format for Numpy {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::care::{self, Omitted};
-use super::checks::{self, Place};
+use super::checks::{Keeps, Place};
 use super::{Care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
@@ -49,11 +49,8 @@ pub(super) fn key_name(embeddings: &Embeddings) -> &'static str {
     if embeddings.labels().is_some() || embeddings.texts().is_some() { "key" } else { "word" }
 }
 
-/// What a table drops that holds counts, labels and texts.
-pub(super) fn dropped(embeddings: &Embeddings) -> Vec<String> {
-    let rows = checks::dropped(embeddings, false, true);
-    rows.into_iter().filter(|loss| loss != checks::LABELS && loss != checks::TEXTS).collect()
-}
+/// What a table keeps.
+pub(super) const KEEPS: Keeps = Keeps { counts: true, texts: true, ngrams: false, metadata: false };
 
 /// What stands beside a row's numbers.
 #[derive(Debug, Default, Clone, Copy)]

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Dtype as Kind;
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::folder::Folder;
 use super::npy::{self, Number};
 use super::{Candidate, Care, Dtype, Format, care, numbers};
@@ -69,7 +69,8 @@ impl Format for StaticEmbedding {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let mut losses = checks::dropped(embeddings, false, false);
+        let keeps = Keeps { counts: true, metadata: true, ..Keeps::default() };
+        let mut losses = checks::dropped(embeddings, keeps);
         let tokenizer = tokenizer(embeddings.keys());
         let mut lost = embeddings.keys().iter().filter(|key| !is_token(&tokenizer, key));
         if let Some(first) = lost.next() {

@@ -9,7 +9,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::care::Omitted;
-use super::checks::Place;
+use super::checks::{Keeps, Place};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ impl Format for Text {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -121,7 +121,7 @@ impl Format for Binary {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

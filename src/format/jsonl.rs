@@ -109,8 +109,9 @@ impl Format for Jsonl {
         let bytes = bytes.strip_prefix(text::BOM).unwrap_or(bytes).trim_ascii_start();
         let mut object = Object::default();
         let (line, mut numbers) = (text::line_at(bytes, 0), Vec::new());
-        // A line that is cut or damaged is told by how it begins.
-        line.starts_with(b"{") && (object.read(line, &mut numbers).is_err() || !numbers.is_empty())
+        let Some(inside) = line.strip_prefix(b"{").map(<[u8]>::trim_ascii_start) else { return false };
+        // A line that is cut or damaged is told by how it begins: other text may begin with a brace as well.
+        matches!(inside.first(), Some(b'"' | b'}')) && (object.read(line, &mut numbers).is_err() || !numbers.is_empty())
     }
 }
 

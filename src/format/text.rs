@@ -323,7 +323,7 @@ fn read_row<'a>(line: &'a [u8], values: &mut [f32], keyed: bool) -> Option<&'a [
     (keyed || rest.is_empty()).then_some(rest)
 }
 
-fn is_blank(byte: &u8) -> bool {
+pub(super) fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
@@ -370,16 +370,20 @@ pub(super) fn numbers_at_end(line: &[u8], keyed: bool) -> usize {
     if keyed && run == all && !has_empty_key { run.saturating_sub(1) } else { run }
 }
 
-/// The numbers that most rows have after their keys, as the first of them show; `said` if any of these agrees.
+/// The first lines, which tell how many numbers most rows have.
+pub(super) const ASKED: usize = 100;
+
+/// The numbers that most rows have after their keys, as the first of them show; what a header `said` (or 0) if any of
+/// these agrees, or none ends in a number. Of two that are as frequent it is what comes first.
 pub(super) fn usual_numbers(bytes: &[u8], said: u64) -> u64 {
-    const ASKED: usize = 100;
-    let mut found: Vec<u64> = split(bytes).take(ASKED).map(|line| numbers_at_end(line, true) as u64).collect();
-    if found.contains(&said) || found.is_empty() {
+    let counts = split(bytes).take(ASKED).map(|line| numbers_at_end(line, true) as u64);
+    let found: Vec<u64> = counts.filter(|&count| count > 0).collect();
+    if found.contains(&said) {
         return said;
     }
-    found.sort_unstable();
-    let runs = found.chunk_by(|a, b| a == b).filter(|run| run[0] > 0);
-    runs.max_by_key(|run| run.len()).map_or(said, |run| run[0])
+    let times = |count: u64| found.iter().filter(|&&other| other == count).count();
+    // The last of the most frequent is taken, hence backwards.
+    found.iter().copied().rev().max_by_key(|&count| times(count)).unwrap_or(said)
 }
 
 /// Does a key look as if a number of its vector had been left in it?
@@ -486,6 +490,20 @@ mod tests {
             assert_eq!(numbers_at_end(line.as_bytes(), true), count, "{line:?}");
         }
         assert_eq!(numbers_at_end(b"1\t2", false), 2);
+    }
+
+    #[test]
+    fn most_of_the_first_rows_tell_how_many_numbers_there_are() {
+        for (text, said, usual) in [
+            ("a 1\nb 1 2\nc 1 2\n", 0, 2),
+            ("a 1\nb 1 2\nc 1 2\n", 1, 1),
+            ("a 1 2\nb 1\n", 0, 2),
+            ("a 1\nb 1 2\n", 3, 1),
+            ("a\n\n", 0, 0),
+            ("", 7, 7),
+        ] {
+            assert_eq!(usual_numbers(text.as_bytes(), said), usual, "{text:?} {said}");
+        }
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Format for Spacy {
         }
         let file = MappedFile::open(&vectors)?;
         file.advise_sequential();
-        let array = Array::read(&vectors, file.bytes())?;
+        let array = Array::read(&vectors, file.bytes(), Care::Strict)?;
         let map = MappedFile::open(&rows)?;
         let mut cursor = Cursor::new(&rows, map.bytes());
         let mut pairs = msgpack::read(&mut cursor)?;

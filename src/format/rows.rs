@@ -177,16 +177,21 @@ impl<'a> Rows<'a> {
         if (1..rows).contains(&counted) {
             warnings.push(format!("only {counted} of {rows} rows have a count; the counts were left out"));
         }
-        let strings = |list: text::KeyList| list.finish(|row| place(row).to_string());
-        let (keys, escaped) = strings(keys);
-        warnings.extend(escaped);
+        let mut strings = |what: &str, list: text::KeyList| {
+            let (strings, escaped) = list.finish_as(what, |row| place(row).to_string());
+            warnings.extend(escaped);
+            strings
+        };
+        let keys = strings("keys", keys);
+        let [labels, texts] = [("labels", labels, beside.0), ("texts", texts, beside.1)]
+            .map(|(what, list, known)| (known > 0).then(|| strings(what, list)));
         let counts = Some(counts).filter(|_| counted == rows && (rows > 0 || has_counts));
         let mut embeddings = Embeddings::new(keys, Matrix::from_vec(rows, dim, vectors)?, counts)?;
-        if beside.0 > 0 {
-            embeddings = embeddings.with_labels(strings(labels).0)?;
+        if let Some(labels) = labels {
+            embeddings = embeddings.with_labels(labels)?;
         }
-        if beside.1 > 0 {
-            embeddings = embeddings.with_texts(strings(texts).0)?;
+        if let Some(texts) = texts {
+            embeddings = embeddings.with_texts(texts)?;
         }
         (embeddings.numbers, embeddings.warnings) = (numbers, warnings);
         care::sound(path, embeddings, omitted, place).map(Some)

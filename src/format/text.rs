@@ -185,7 +185,30 @@ impl KeyList {
     }
 
     pub(super) fn push(&mut self, key: &[u8]) {
-        if checks::push_key(&mut self.text, key) {
+        let is_escaped = checks::push_key(&mut self.text, key);
+        self.end(is_escaped);
+    }
+
+    /// Adds a key of Unicode's numbers, of which some may be no characters.
+    pub(super) fn push_codes(&mut self, codes: impl Iterator<Item = u32>) {
+        let mut is_escaped = false;
+        for code in codes {
+            if let Some(letter) = char::from_u32(code) {
+                self.text.push(letter);
+                continue;
+            }
+            is_escaped = true;
+            match code {
+                // What Python makes of a byte that is not UTF-8 (PEP 383).
+                0xdc80..=0xdcff => self.text.push_str(&format!("\\x{:02x}", code & 0xff)),
+                _ => code.to_be_bytes().iter().for_each(|byte| self.text.push_str(&format!("\\x{byte:02x}"))),
+            }
+        }
+        self.end(is_escaped);
+    }
+
+    fn end(&mut self, is_escaped: bool) {
+        if is_escaped {
             self.escaped = first_of(self.escaped, (1, self.ends.len()));
         }
         self.ends.push(self.text.len() as u64);
@@ -201,11 +224,16 @@ impl KeyList {
 
     /// The keys, and a warning if some were not UTF-8; `place` names a row: "line 3".
     pub(super) fn finish(self, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
+        self.finish_as("keys", place)
+    }
+
+    /// [`KeyList::finish`], of labels or texts.
+    pub(super) fn finish_as(self, what: &str, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
         let (count, first) = self.escaped;
         let keys = Keys::from_parts(self.text, self.ends).expect("each end was taken from the text");
         let warning = (count > 0).then(|| {
             format!(
-                "{count} keys are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {})",
+                "{count} {what} are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {})",
                 keys.get(first),
                 place(first)
             )

@@ -75,8 +75,6 @@ struct Block {
     kept: Vec<usize>,
     /// Keys that end in a number after a blank: how many, and the first.
     numeric: (u64, usize),
-    /// Keys that are empty.
-    empty: (u64, usize),
     omitted: Omitted,
 }
 
@@ -132,7 +130,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
         .collect();
 
     let mut keys = KeyList::with_capacity(rows);
-    let (mut numeric, mut empty, mut kept, mut omitted) = ((0, 0), (0, 0), Vec::new(), Omitted::new(layout.care));
+    let (mut numeric, mut kept, mut omitted) = ((0, 0), Vec::new(), Omitted::new(layout.care));
     let mut start = 0;
     for (block, room) in found.into_iter().zip(room) {
         let block = block?;
@@ -141,7 +139,6 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
         vectors.copy_within(start * dim..(start + here) * dim, before * dim);
         start += room;
         numeric = first_of(numeric, (block.numeric.0, before + block.numeric.1));
-        empty = first_of(empty, (block.empty.0, before + block.empty.1));
         keys.append(block.keys);
         kept.extend(block.kept);
         omitted.append(block.omitted);
@@ -159,9 +156,6 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
             keys.get(numeric.1),
             line(numeric.1)
         ));
-    }
-    if empty.0 > 0 {
-        warnings.push(format!("{} keys are empty (the first is in line {})", empty.0, line(empty.1)));
     }
     let vectors = Matrix::from_vec(keys.len(), dim, vectors)?;
     Ok(Table { keys, vectors, kept, lines, omitted, warnings, first: layout.line })
@@ -298,7 +292,6 @@ fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layou
         keys: KeyList::with_capacity(rows),
         kept: Vec::new(),
         numeric: (0, 0),
-        empty: (0, 0),
         omitted: Omitted::new(layout.care),
     };
     for (at, line) in (first..).zip(split(bytes)) {
@@ -324,9 +317,6 @@ fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layou
         }
         if keyed && has_numeric_end(key) {
             found.numeric = first_of(found.numeric, (1, row));
-        }
-        if keyed && key.is_empty() {
-            found.empty = first_of(found.empty, (1, row));
         }
         if found.omitted.is_lenient() {
             found.kept.push(at);

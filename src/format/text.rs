@@ -57,15 +57,34 @@ pub(super) struct Table {
     first: u64,
 }
 
+/// Blanks as they stand between fields.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 impl Table {
+    /// Takes the blanks off the ends of keys, for a format that cannot hold them.
+    pub fn trim_keys(&mut self) {
+        let is_loose = |&(_, key): &(usize, &str)| key.starts_with(BLANKS) || key.ends_with(BLANKS);
+        let mut loose = self.keys.iter().enumerate().filter(is_loose);
+        let Some((row, key)) = loose.next() else { return };
+        let (count, line) = (1 + loose.count(), line_of(row, self.first, self.kept.as_deref()));
+        self.warnings.push(format!(
+            "{count} keys stand between blanks, which were taken off (the first is {key:?}, line {line})"
+        ));
+        self.keys = self.keys.iter().map(|key| key.trim_matches(BLANKS)).collect();
+    }
+
     /// Keys and vectors, each key once.
     pub fn embeddings(self, path: &Path) -> Result<Embeddings> {
         let Self { keys, vectors, kept, omitted, warnings, first, .. } = self;
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
         (embeddings.numbers, embeddings.warnings) = (numbers::TEXT, warnings);
-        let line = |row: usize| first + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
-        care::sound(path, embeddings, omitted, |row| Place::Line(line(row)))
+        care::sound(path, embeddings, omitted, |row| Place::Line(line_of(row, first, kept.as_deref())))
     }
+}
+
+/// The number of a row's line: of lines from `first` on these are `kept`, or all.
+fn line_of(row: usize, first: u64, kept: Option<&[usize]>) -> u64 {
+    first + kept.map_or(row, |kept| kept[row]) as u64
 }
 
 /// What a task found in its block.
@@ -145,7 +164,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
     }
     vectors.truncate(keys.len() * dim);
     let kept = (keys.len() < lines).then_some(kept);
-    let line = |row: usize| layout.line + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
+    let line = |row: usize| line_of(row, layout.line, kept.as_deref());
     let (keys, escaped) = keys.finish(|row| format!("line {}", line(row)));
     warnings.extend(escaped);
     if numeric.0 > 0 {

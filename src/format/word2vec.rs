@@ -81,6 +81,7 @@ impl Format for Text {
         if dim != said {
             table.warnings.push(format!("the header says {said} numbers after the key, the rows have {dim}"));
         }
+        table.trim_keys();
         table.embeddings(path)
     }
 
@@ -296,6 +297,19 @@ mod tests {
         for text in ["2 2\na 1 2\nb 3 4\n", "\u{feff}2 2 \r\na 1 2 \r\nb 3 4 \r\n\r\n", "2\t2\na\t1\t2\nb  3\t 4"] {
             assert_eq!(fault(&Text, text.as_bytes()), "read", "{text:?}");
         }
+    }
+
+    #[test]
+    fn blanks_around_a_key_are_taken_off_and_told() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, "4 2\nnew york 1 2\na  1 2\n\u{a0} 5 6\n\tb 3 4\n").expect("a file");
+        let read = crate::format::read(&path)?;
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["new york", "a", "\u{a0}", "b"]);
+        let told = "2 keys stand between blanks, which were taken off (the first is \"a \", line 3)";
+        assert!(read.warnings.iter().any(|warning| warning == told), "{:?}", read.warnings);
+        assert!(fault(&Text, b"2 1\na 1\na  2\n").contains("line 3: \"a\" stands here and on line 2"));
+        Ok(())
     }
 
     #[test]

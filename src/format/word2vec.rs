@@ -234,10 +234,12 @@ fn find_rows(
     omitted: &mut Omitted,
 ) -> Result<Rows> {
     let (mut keys, mut starts) = (text::KeyList::with_capacity(most), Vec::with_capacity(most));
+    // From here on there are only blanks, of which some may be the last number's.
+    let end = start + text::trimmed(&bytes[start..]).len();
     let mut at = start;
     for row in 0..most {
         at += bytes[at..].iter().take_while(|&&byte| byte == b'\n').count();
-        if omitted.is_lenient() && text::trimmed(&bytes[at..]).is_empty() {
+        if omitted.is_lenient() && at >= end {
             break;
         }
         let space = memchr::memchr(b' ', &bytes[at..]).map(|length| at + length);
@@ -256,7 +258,7 @@ fn find_rows(
         starts.push(space + 1);
         at = space + 1 + 4 * dim;
     }
-    let left = text::trimmed(&bytes[at..]).len();
+    let left = end.saturating_sub(at);
     if left > 0 && !omitted.is_lenient() {
         let reason = format!("{left} bytes follow the last of {most} rows; the header's keys or dimension is wrong");
         return Err(Error::byte(path, at as u64, format!("{reason} (firth convert --lenient reads on)")));
@@ -379,6 +381,21 @@ mod tests {
         ] {
             assert!(found.contains(message), "{found} holds {message}");
         }
+    }
+
+    #[test]
+    fn a_long_end_of_blanks_is_looked_at_once() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.bin");
+        let row = |row: u32| [format!("k{row} ").as_bytes(), b"    "].concat();
+        let rows: Vec<u8> = (0..100_000).flat_map(row).collect();
+        // Once for each row it would take minutes; the last number is blanks as well.
+        std::fs::write(&path, [b"100000 1\n", &rows[..], &vec![b'\n'; 8 << 20]].concat()).expect("a file");
+        for care in [Care::Strict, Care::Lenient] {
+            let read = Binary.read_as(&path, care)?;
+            assert_eq!((read.len(), read.warnings.len()), (100_000, 0), "{:?}", read.warnings);
+        }
+        Ok(())
     }
 
     #[test]

@@ -91,11 +91,10 @@ impl Format for Text {
         };
         let row = text::line_at(bytes, header.start);
         let numbers = text::numbers_at_end(row, true);
+        // A key may hold anything; as many numbers in digits as were promised do not come about by chance.
+        let is_binary = numbers as u64 != header.dim && has_control(rows_begin(bytes, header.start));
         // "5 1" may also be GloVe's: the key 5 with one number, if the next line has a key with one number too.
         let is_glove = header.dim != 1 && numbers == 1 && fields(row) == 2;
-        // A key may hold anything; as many numbers in digits as were promised do not come about by chance.
-        let is_binary =
-            numbers as u64 != header.dim && row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace());
         !is_glove && !is_binary && (numbers > 0 || text::trimmed(&bytes[header.start..]).is_empty())
     }
 }
@@ -172,8 +171,18 @@ impl Format for Binary {
         };
         // The text format was asked before; what is left is GloVe with one number, or binary, perhaps truncated.
         let row = text::line_at(bytes, header.start);
-        row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace()) || text::numbers_at_end(row, true) == 0
+        has_control(rows_begin(bytes, header.start)) || text::numbers_at_end(row, true) == 0
     }
+}
+
+/// The first rows, of which a line says little: the first number of a binary file may hold a digit and a newline.
+fn rows_begin(bytes: &[u8], start: usize) -> &[u8] {
+    &bytes[start..bytes.len().min(start + 1024)]
+}
+
+/// Is there a byte that text other than keys does not have?
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace())
 }
 
 fn fields(line: &[u8]) -> usize {
@@ -362,6 +371,17 @@ mod tests {
         }
         std::fs::write(&path, &without).expect("a file");
         same(&words, &crate::format::read(&path)?, false);
+        Ok(())
+    }
+
+    #[test]
+    fn a_number_with_a_newline_does_not_make_a_binary_file_text() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let digit = f32::from_le_bytes(*b"4\n\x80?");
+        let words = Embeddings::new(["a"].iter().collect(), Matrix::from_vec(1, 2, vec![digit, 1e-3])?, None)?;
+        Binary.write(&words, &path)?;
+        assert_eq!(crate::format::detect(&path)?.name(), "word2vec-bin");
         Ok(())
     }
 

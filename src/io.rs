@@ -264,6 +264,12 @@ impl AtomicFile {
         write_at(self.writer.get_ref(), bytes, offset).map_err(|source| Error::io(&self.path, source))
     }
 
+    /// Where it lies until then, with all bytes that were written: to look at before [`AtomicFile::commit`].
+    pub fn written(&mut self) -> Result<&Path> {
+        self.writer.flush().map_err(|source| Error::io(&self.path, source))?;
+        Ok(&self.temporary)
+    }
+
     /// Makes it durable and gives it its name, replacing what had that name.
     pub fn commit(self) -> Result<()> {
         self.persist(true)

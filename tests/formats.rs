@@ -261,6 +261,34 @@ fn what_would_be_dropped_is_told_before() {
     }
 }
 
+/// Keys that no query finds are told, whatever the file is; what firth's own fingerprint vouches for was told before.
+#[test]
+fn blank_keys_are_told_by_every_reader() -> Result<()> {
+    let words = Embeddings::new(["a", "", "\u{3000}"].iter().collect(), Matrix::zeros(3, 2), None)?;
+    for format in FORMATS.iter().filter(|format| format.name() != "safetensors") {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        match format.write(&words, &path) {
+            Ok(()) => {
+                let warnings = format.read(&path)?.warnings;
+                let told =
+                    warnings.iter().filter(|warning| warning.starts_with("2 keys are blank (the first is \"\","));
+                assert_eq!(told.count(), 1, "{}: {warnings:?}", format.name());
+            }
+            Err(Error::Unsupported { .. }) => {}
+            Err(other) => panic!("{}: {other}", format.name()),
+        }
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, bytes) in [("a.txt", &b"2 1\n 1.5\nb 2\n"[..]), ("a.bin", b"2 1\n \0\0\0\0b \0\0\0\0")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        let warnings = format::read(&path)?.warnings;
+        assert!(warnings[0].starts_with("1 keys are blank (the first is \"\", "), "{name}: {warnings:?}");
+    }
+    Ok(())
+}
+
 /// What `tests/golden/make_tables.py` made, with the programs and versions that it names.
 #[test]
 fn tables_of_other_programs_are_read_bit_by_bit() -> Result<()> {

@@ -106,6 +106,15 @@ fn static_embeddings_are_read_in_all_layouts() -> Result<()> {
 }
 
 #[test]
+fn plain_vectors_of_gensim_and_numpy_are_read_exactly() -> Result<()> {
+    for (name, format) in [("gensim.txt", "word2vec"), ("gensim.bin", "word2vec-bin"), ("numpy.npy", "npy")] {
+        let (read, _) = read(name, format, 0.0)?;
+        assert!(read.warnings.is_empty(), "{name}: {:?}", read.warnings);
+    }
+    Ok(())
+}
+
+#[test]
 fn vectors_of_spacy_are_read_with_symbols_and_shared_rows() -> Result<()> {
     let (read, _) = read("spacy", "spacy", 0.0)?;
     assert_eq!((read.row("king"), read.row("mark").is_some()), (read.row("queen"), true));

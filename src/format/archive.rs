@@ -162,18 +162,15 @@ impl Letters {
         self.count * self.width
     }
 
-    /// Appends one text as UTF-8, without its padding; what is no character becomes U+FFFD.
-    fn push(self, bytes: &[u8], text: &mut Vec<u8>) {
+    /// Appends one text, without its padding.
+    fn push(self, bytes: &[u8], list: &mut text::KeyList) {
         let end = bytes.chunks_exact(self.width).rposition(|letter| letter.iter().any(|&byte| byte != 0));
         let bytes = &bytes[..end.map_or(0, |end| end + 1) * self.width];
         if self.width == 1 {
-            return text.extend_from_slice(bytes);
+            return list.push(bytes);
         }
-        for &four in bytes.as_chunks::<4>().0 {
-            let code = if self.big_endian { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) };
-            let letter = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-            text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-        }
+        let code = if self.big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
+        list.push_codes(bytes.as_chunks::<4>().0.iter().map(|&four| code(four)));
     }
 }
 
@@ -193,7 +190,7 @@ impl Member<'_> {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The texts of a list, each as UTF-8 or, from `|S`, as it is.
+    /// The texts of a list.
     pub fn strings(&self) -> Result<text::KeyList> {
         let found = Letters::of(&self.header).zip(self.header.shape.as_deref().filter(|shape| shape.len() == 1));
         let Some((letters, shape)) = found else {
@@ -201,12 +198,8 @@ impl Member<'_> {
             let reason = format!("an array of type {kind} and shape {}, expected a list of texts", self.header.shown);
             return Err(self.fault(format!("{reason}; save numpy.array(words, dtype=str)")));
         };
-        let (mut list, mut text) = (text::KeyList::with_capacity(shape[0] as usize), Vec::new());
-        for bytes in self.data().chunks_exact(letters.bytes()) {
-            text.clear();
-            letters.push(bytes, &mut text);
-            list.push(&text);
-        }
+        let mut list = text::KeyList::with_capacity(shape[0] as usize);
+        self.data().chunks_exact(letters.bytes()).for_each(|bytes| letters.push(bytes, &mut list));
         Ok(list)
     }
 

@@ -10,6 +10,7 @@ use super::Care;
 use super::checks::{self, Place};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
+use crate::vocabulary::Keys;
 
 /// What strict readers say at the end of an error about one row.
 const REMEDY: &str = "firth convert --lenient leaves such rows out";
@@ -79,7 +80,7 @@ impl Omitted {
 pub(super) type Places<'a> = (&'a Path, &'a dyn Fn(usize) -> Place);
 
 /// Refuses, or leaves out, rows with a number that is not finite and rows whose key stands earlier; `place` says where a
-/// row is. What was left out, here and before, is added to the warnings.
+/// row is. What was left out, here and before, is added to the warnings, and that keys are blank, which no query finds.
 pub(super) fn sound(
     path: &Path,
     embeddings: Embeddings,
@@ -137,11 +138,21 @@ pub(super) fn sound_apart(
             kept.push(row);
         }
     }
-    let warnings = [embeddings.warnings.clone(), omitted.warnings()].concat();
-    let mut embeddings =
-        if repeated.is_some() || not_finite.is_some() { embeddings.select(&kept)? } else { embeddings };
+    let is_whole = repeated.is_none() && not_finite.is_none();
+    let mut warnings = embeddings.warnings.clone();
+    let mut embeddings = if is_whole { embeddings } else { embeddings.select(&kept)? };
+    warnings.extend(blank_keys(embeddings.keys(), |row| key_at(if is_whole { row } else { kept[row] })));
+    warnings.extend(omitted.warnings());
     embeddings.warnings = warnings;
     Ok(embeddings)
+}
+
+/// That some keys are blank, if some are.
+fn blank_keys(keys: &Keys, place: impl Fn(usize) -> Place) -> Option<String> {
+    let is_blank = |&(_, key): &(usize, &str)| key.chars().all(char::is_whitespace);
+    let mut blank = keys.iter().enumerate().filter(is_blank);
+    let (row, key) = blank.next()?;
+    Some(format!("{} keys are blank (the first is {key:?}, {})", 1 + blank.count(), place(row)))
 }
 
 #[cfg(test)]

@@ -199,32 +199,32 @@ pub(super) fn excerpt(bytes: &[u8]) -> String {
     format!("{short:?}{more}")
 }
 
-/// What a format without labels, and without texts, drops.
-pub(super) const LABELS: &str = "the labels";
-pub(super) const TEXTS: &str = "the first words of the documents";
-
-/// What a format without labels, texts, n-grams, counts or metadata drops.
-pub(super) fn dropped(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
-    let mut losses = dropped_with_ngrams(embeddings, counts, metadata);
-    if let Some(ngrams) = embeddings.ngrams() {
-        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
-    }
-    losses
+/// What a format keeps beside keys and their vectors.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Keeps {
+    pub counts: bool,
+    /// Labels, and first words, of documents.
+    pub texts: bool,
+    pub ngrams: bool,
+    pub metadata: bool,
 }
 
-/// What a format that holds n-grams drops, if it is without labels, texts, counts or metadata.
-pub(super) fn dropped_with_ngrams(embeddings: &Embeddings, counts: bool, metadata: bool) -> Vec<String> {
+/// What a format drops that keeps so much.
+pub(super) fn dropped(embeddings: &Embeddings, keeps: Keeps) -> Vec<String> {
     let mut losses = Vec::new();
-    if counts && embeddings.counts().is_some() {
+    if !keeps.counts && embeddings.counts().is_some() {
         losses.push(format!("the counts of {} keys", embeddings.len()));
     }
-    if embeddings.labels().is_some() {
-        losses.push(LABELS.into());
+    if !keeps.texts && embeddings.labels().is_some() {
+        losses.push("the labels".into());
     }
-    if embeddings.texts().is_some() {
-        losses.push(TEXTS.into());
+    if !keeps.texts && embeddings.texts().is_some() {
+        losses.push("the first words of the documents".into());
     }
-    losses.extend(dropped_metadata(embeddings, &[]).filter(|_| metadata));
+    losses.extend(dropped_metadata(embeddings, &[]).filter(|_| !keeps.metadata));
+    if let Some(ngrams) = embeddings.ngrams().filter(|_| !keeps.ngrams) {
+        losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
+    }
     losses
 }
 

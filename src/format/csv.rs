@@ -41,7 +41,7 @@ impl Format for Csv {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        rows::dropped(embeddings)
+        checks::dropped(embeddings, rows::KEEPS)
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -174,9 +174,13 @@ impl Table {
         let names: Vec<_> = first.iter().map(|field| String::from_utf8_lossy(field).into_owned()).collect();
         let mut columns = Columns::named(&names);
         // The names of columns may be numbers, as pandas has them: 0, 1, 2.
-        let counts_up = |from: usize| (from..).zip(&names[1..]).all(|(number, name)| *name == number.to_string());
+        let counts_up = |from: usize| (from..).zip(&names[1..]).all(|(at, name)| name.trim() == at.to_string());
         let is_numeric = first.iter().skip(1).all(is_number);
-        let has_header = !is_numeric || columns.key == Some(0) || names[0].is_empty() && (counts_up(0) || counts_up(1));
+        let is_index = |column: usize| INDEX.contains(&names[column].trim().to_ascii_lowercase().as_str());
+        let is_named = columns.key == Some(0) || is_index(0);
+        // Whatever the first is called, but there must be rows to be the header of.
+        let is_guessed = !is_named && !is_number(&first[0]) && second.is_some() && counts_up(0);
+        let has_header = !is_numeric || is_guessed || is_named && (counts_up(0) || counts_up(1));
         if second.is_some_and(|second| second.len() != fields && !has_header) {
             return None;
         }
@@ -187,8 +191,7 @@ impl Table {
             let is_keyed = !is_number(&first[0]) || fields > 2;
             return is_keyed.then_some(Self { columns, key: 0, numbers, fields, has_header, warning: None });
         }
-        let is_index = |column: usize| INDEX.contains(&names[column].trim().to_ascii_lowercase().as_str());
-        let key = columns.key.or_else(|| is_index(0).then_some(0))?;
+        let key = columns.key.or_else(|| (is_index(0) || is_guessed).then_some(0))?;
         columns.key = Some(key);
         let rest: Vec<usize> = (0..fields).filter(|&at| !columns.has(at) && !is_index(at)).collect();
         let counted = |&at: &usize| names[at].ends_with(|last: char| last.is_ascii_digit());
@@ -205,7 +208,12 @@ impl Table {
             .map(|at| names[at].as_str())
             .take(8)
             .collect();
-        let warning = (!out.is_empty()).then(|| format!("columns were left out: {}", out.join(", ")));
+        let mut warning = (!out.is_empty()).then(|| format!("columns were left out: {}", out.join(", ")));
+        if is_guessed {
+            let found = format!("the first line ({:?} and numbers that count up from 0)", names[0]);
+            let remedy = "if it is a row, put a header such as word,v0,v1 before it";
+            warning = Some(format!("{found} was taken for a header; {remedy}"));
+        }
         Some(Self { columns, key, numbers, fields, has_header, warning })
     }
 
@@ -281,6 +289,43 @@ mod tests {
             std::fs::write(&path, text).expect("a file");
             assert!(!Csv.recognizes(&Candidate::open(&path)?), "{text}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_header_of_numbers_counts_up() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        for (text, keys, warnings) in [
+            ("lemma,0,1\nking,0.5,0.25\n", &["king"][..], 1),
+            ("name,0,1\nking,0.5,0.25\n", &["king"], 0),
+            ("name,1,2\nking,0.5,0.25\n", &["king"], 0),
+            ("name,0.5,0.25\nking,1,2\n", &["name", "king"], 0),
+            ("word,7,2\nking,1,2\n", &["word", "king"], 0),
+            ("lemma,1,2\nking,1,2\n", &["lemma", "king"], 0),
+            ("5,0,1\n6,1,0\n", &["5", "6"], 0),
+            ("lemma,0,1\n", &["lemma"], 0),
+        ] {
+            std::fs::write(&path, text).expect("a file");
+            let read = format::read(&path)?;
+            assert_eq!((read.keys().iter().collect::<Vec<_>>(), read.dim()), (keys.to_vec(), 2), "{text}");
+            assert_eq!(read.warnings.len(), warnings, "{text} {:?}", read.warnings);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn labels_and_texts_that_are_not_utf8_are_told() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"key,label,text,v0\na,x,\xff,1\nb,caf\xe9,y,2\n").expect("a file");
+        let read = format::read(&path)?;
+        let [labels, texts] = read.warnings.as_slice() else { panic!("{:?}", read.warnings) };
+        assert!(
+            labels.starts_with("1 labels are not valid UTF-8") && labels.contains("\"caf\\\\xe9\", line 3"),
+            "{labels}"
+        );
+        assert!(texts.starts_with("1 texts are not valid UTF-8") && texts.contains("line 2"), "{texts}");
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{FORMATS, Format, by_extension, checks, names};
 use crate::error::{Error, Result};
-use crate::io::MappedFile;
+use crate::io::{AtomicFile, MappedFile};
 
 /// A file or folder that some format may recognise.
 pub struct Candidate {
@@ -50,10 +50,28 @@ const FOREIGN: &[(&[u8], &str, &str)] = &[
 const PICKLE: &str = "a Python pickle";
 const GENSIM: &str = "save it in gensim with save_word2vec_format(NAME, binary=True)";
 
+/// The first format that recognises a file or folder.
+fn by_content(candidate: &Candidate) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.recognizes(candidate))
+}
+
+/// Refuses a file of text that begins with a key and would be taken for something else; `holds` names formats that do not.
+pub(super) fn no_other(format: &dyn Format, file: &mut AtomicFile, first: &str, holds: &str) -> Result<()> {
+    let written = file.written()?;
+    let found = Candidate::open(written).map(|candidate| by_content(&candidate).map(Format::name));
+    let looks = match found {
+        Ok(Some(name)) if name == format.name() => return Ok(()),
+        Ok(Some(name)) => name,
+        _ => "no file of text",
+    };
+    let why = format!("in the first row that makes the file look like {looks}");
+    Err(checks::unsupported(format.name(), 0, first, &why, holds))
+}
+
 /// The format of a vector file or a run folder.
 pub fn detect(path: &Path) -> Result<&'static dyn Format> {
     let candidate = Candidate::open(path)?;
-    if let Some(&format) = FORMATS.iter().find(|format| format.recognizes(&candidate)) {
+    if let Some(format) = by_content(&candidate) {
         return Ok(format);
     }
     let Some(bytes) = candidate.bytes() else {

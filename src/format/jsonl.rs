@@ -2,7 +2,8 @@
 //!
 //! `{"id":0,"text":"king","vector":[0.1,…],"metadata":{"count":5}}`: `id` counts the rows from 0, `text` is the key. Of
 //! documents with first words, `text` is these, and `metadata` has the `key`; it has the `label` where there are labels.
-//! Of other programs' files, fields are found by name, in the object itself or in its `metadata` (or `payload`).
+//! Of other programs' files, fields are found by name, in the object itself or in its `metadata` (or `payload`); an `id`
+//! that is text and stands beside a `text` is the key of a document, whose text this is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::rows::{Columns, Row, Rows, dropped};
+use super::rows::{self, Columns, Row, Rows};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ impl Format for Jsonl {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        dropped(embeddings)
+        checks::dropped(embeddings, rows::KEEPS)
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -109,8 +110,9 @@ impl Format for Jsonl {
         let bytes = bytes.strip_prefix(text::BOM).unwrap_or(bytes).trim_ascii_start();
         let mut object = Object::default();
         let (line, mut numbers) = (text::line_at(bytes, 0), Vec::new());
-        // A line that is cut or damaged is told by how it begins.
-        line.starts_with(b"{") && (object.read(line, &mut numbers).is_err() || !numbers.is_empty())
+        let Some(inside) = line.strip_prefix(b"{").map(<[u8]>::trim_ascii_start) else { return false };
+        // A line that is cut or damaged is told by how it begins: other text may begin with a brace as well.
+        matches!(inside.first(), Some(b'"' | b'}')) && (object.read(line, &mut numbers).is_err() || !numbers.is_empty())
     }
 }
 
@@ -119,7 +121,7 @@ impl Format for Jsonl {
 struct Object<'a> {
     /// Fields of text and numbers: names and values.
     names: Vec<Cow<'a, str>>,
-    values: Vec<Cow<'a, str>>,
+    values: Vec<Scalar<'a>>,
     /// Fields that are none of ours.
     others: Vec<String>,
     columns: Columns,
@@ -134,19 +136,25 @@ impl<'a> Object<'a> {
             |error| format!("{error}; expected a JSON object with a vector; it begins {}", checks::excerpt(line)),
         )?;
         self.columns = Columns::named(&self.names);
+        // An id that is a number may count the rows, one that is text is the name of a document.
+        let id = self.names.iter().position(|name| name == "id");
+        let name = id.filter(|&id| self.values[id].is_text);
+        if name.is_some() && self.columns.key.is_some_and(|key| self.names[key].eq_ignore_ascii_case("text")) {
+            (self.columns.key, self.columns.text) = (name, self.columns.key);
+        }
         if let Some(column) = self.columns.count {
-            let count = &self.values[column];
+            let count = &self.values[column].text;
             let fault = || format!("found the count {count:?}, expected a whole number");
             self.count = Some(count.parse().map_err(|_| fault())?);
         }
-        let known = |(at, _): &(usize, &Cow<str>)| !self.columns.has(*at);
-        let others = self.names.iter().enumerate().filter(known).map(|(_, name)| name.as_ref());
-        self.others.extend(others.filter(|name| *name != "id").map(str::to_owned));
+        let is_other = |&at: &usize| !self.columns.has(at) && (Some(at) != id || name.is_some());
+        let others = (0..self.names.len()).filter(is_other).map(|at| self.names[at].clone().into_owned());
+        self.others.extend(others);
         Ok(())
     }
 
     fn row(&self) -> Option<Row<'_>> {
-        let text = |column: Option<usize>| column.map(|column| self.values[column].as_bytes());
+        let text = |column: Option<usize>| column.map(|column| self.values[column].text.as_bytes());
         let Columns { key, label, text: beside, .. } = self.columns;
         Some(Row { key: text(key)?, count: self.count, label: text(label), text: text(beside) })
     }
@@ -191,7 +199,7 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
         let Self { object, vectors, is_inner } = self;
         let mut has_vector = false;
         while let Some(name) = map.next_key_seed(Text)? {
-            let name = name.expect("names of fields are text");
+            let name = name.expect("names of fields are text").text;
             if !is_inner && !has_vector && Columns::named(&[&name]).vector.is_some() {
                 map.next_value_seed(Numbers(vectors))?;
                 has_vector = true;
@@ -211,11 +219,27 @@ impl<'a> Visitor<'a> for Fields<'_, 'a> {
     }
 }
 
-/// Text, or a number as text; `None` for anything else, which is skipped.
+/// Text, or a number as text.
+struct Scalar<'a> {
+    text: Cow<'a, str>,
+    is_text: bool,
+}
+
+impl<'a> Scalar<'a> {
+    fn text(text: impl Into<Cow<'a, str>>) -> Option<Self> {
+        Some(Self { text: text.into(), is_text: true })
+    }
+
+    fn number(number: impl ToString) -> Option<Self> {
+        Some(Self { text: number.to_string().into(), is_text: false })
+    }
+}
+
+/// Reads text or a number; `None` for anything else, which is skipped.
 struct Text;
 
 impl<'a> DeserializeSeed<'a> for Text {
-    type Value = Option<Cow<'a, str>>;
+    type Value = Option<Scalar<'a>>;
 
     fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_any(self)
@@ -223,30 +247,30 @@ impl<'a> DeserializeSeed<'a> for Text {
 }
 
 impl<'a> Visitor<'a> for Text {
-    type Value = Option<Cow<'a, str>>;
+    type Value = Option<Scalar<'a>>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         f.write_str("text or a number")
     }
 
     fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
+        Ok(Scalar::text(text))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.into())))
+        Ok(Scalar::text(text.to_owned()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
+        Ok(Scalar::number(number))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
+        Ok(Scalar::number(number))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
+        Ok(Scalar::number(number))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
@@ -339,6 +363,26 @@ mod tests {
             let read = format::read(&path)?;
             assert_eq!(read.row("b"), Some(&[3.0, 4.0][..]), "{text}");
             assert_eq!(read.warnings.len(), warnings, "{:?}", read.warnings);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_that_is_text_names_the_document() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let line = |id: &str, rest: &str| format!("{{\"id\":{id},\"vector\":[1,2],{rest}}}\n");
+        let boat = "\"text\":\"A boat\"";
+        for (text, key, beside, told) in [
+            (line("\"doc-17\"", boat), "doc-17", Some("A boat"), ""),
+            (line("\"doc-17\"", &format!("\"payload\":{{{boat}}}")), "doc-17", Some("A boat"), ""),
+            (line("17", boat), "A boat", None, ""),
+            (line("\"doc-17\"", "\"word\":\"boat\""), "boat", None, "fields were left out: id"),
+        ] {
+            std::fs::write(&path, &text).expect("a file");
+            let read = format::read(&path)?;
+            assert_eq!((read.keys().get(0), read.texts().map(|texts| texts.get(0))), (key, beside), "{text}");
+            assert_eq!(read.warnings.join("; "), told, "{text}");
         }
         Ok(())
     }

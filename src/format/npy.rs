@@ -75,6 +75,13 @@ impl Header {
         Ok((number, rows, dim))
     }
 
+    /// Believes in no more rows of vectors than lie whole in `room` bytes.
+    pub fn cut(&mut self, room: u64) {
+        if let (Some(number), Some([rows, dim])) = (self.number, self.shape.as_deref_mut()) {
+            *rows = (*rows).min(room / dim.saturating_mul(number.bytes() as u64).max(1));
+        }
+    }
+
     /// How many numbers the shape promises; `None` if there is no shape or memory has no such number.
     pub fn count(&self) -> Option<u64> {
         self.shape.as_ref()?.iter().try_fold(1u64, |count, &axis| count.checked_mul(axis))

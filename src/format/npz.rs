@@ -13,7 +13,7 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use super::archive::{self, Archive, Member};
 use super::care::{self, Omitted};
-use super::checks::Place;
+use super::checks::{self, Place};
 use super::npy::{self, Kind};
 use super::{Candidate, Care, Dtype, Format, numbers, text};
 use crate::embeddings::Embeddings;
@@ -46,7 +46,7 @@ impl Format for Npz {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        super::rows::dropped(embeddings)
+        checks::dropped(embeddings, super::rows::KEEPS)
     }
 
     fn dtypes(&self) -> &'static [Dtype] {
@@ -87,7 +87,8 @@ impl Format for Npz {
             if !has_strings(&archive, name) {
                 return Ok(None);
             }
-            let (keys, warning) = strings(&mut archive, name, rows)?.finish(|row| format!("row {}", row + 1));
+            let what = if name == "words" { "keys" } else { name };
+            let (keys, warning) = strings(&mut archive, name, rows)?.finish_as(what, |row| format!("row {}", row + 1));
             warnings.extend(warning);
             Ok(Some(keys))
         };
@@ -266,6 +267,29 @@ mod tests {
                 assert!(found.contains(message), "{found} holds {message}");
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn letters_that_are_no_characters_are_escaped_and_told() -> Result<()> {
+        use crate::format::matrix::npz_archive as archive;
+        use crate::format::npy::tests::array;
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let vectors = array("<f4", false, "(2, 1)", as_bytes(&[1f32, 2.0]));
+        let letters = |letters: [u32; 4]| array("<U2", false, "(2,)", as_bytes(&letters));
+        let b = u32::from('b');
+        // What Python makes of the byte E9, half of a pair, and a number beyond all characters.
+        let (words, labels) = (letters([b, 0xdce9, b, 0]), letters([0xd800, b, 0x11_0000, 0]));
+        let members = [("vectors.npy", vectors), ("words.npy", words), ("labels.npy", labels)];
+        std::fs::write(&path, archive(&members, CompressionMethod::Stored)).expect("a file");
+        let read = format::read(&path)?;
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["b\\xe9", "b"]);
+        let labels = read.labels().map(|labels| labels.iter().collect::<Vec<_>>());
+        assert_eq!(labels, Some(vec!["\\x00\\x00\\xd8\\x00b", "\\x00\\x11\\x00\\x00"]));
+        let [keys, labels] = read.warnings.as_slice() else { panic!("{:?}", read.warnings) };
+        assert!(keys.starts_with("1 keys are not valid UTF-8"), "{keys}");
+        assert!(labels.starts_with("2 labels are not valid UTF-8"), "{labels}");
         Ok(())
     }
 

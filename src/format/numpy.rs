@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::npy::{self, Header, Kind, Number};
 use super::{Candidate, Care, Dtype, Format, care, numbers, text};
 use crate::embeddings::Embeddings;
@@ -46,7 +46,7 @@ impl Format for Numpy {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -77,9 +77,13 @@ impl Format for Numpy {
     fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
         let file = MappedFile::open(path)?;
         file.advise_sequential();
-        let array = Array::read(path, file.bytes())?;
+        let array = Array::read(path, file.bytes(), care)?;
         let mut warnings = Vec::new();
-        let (keys, beside) = read_keys(path, array.rows, &mut warnings)?;
+        let (keys, beside) = read_keys(path, array.rows, array.said, &mut warnings)?;
+        if array.said > array.rows as u64 {
+            let (said, rows) = (array.said, array.rows);
+            warnings.push(format!("the header says {said} rows, the file holds {rows} whole ones"));
+        }
         let vectors = Matrix::from_vec(array.rows, array.dim, array.numbers(file.bytes()))?;
         if array.number.kind == Kind::F64 {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
@@ -95,8 +99,8 @@ impl Format for Numpy {
     }
 }
 
-/// Reads the file of keys beside an array.
-fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
+/// Reads the keys of an array from the file beside it, which holds as many or, of an array that is cut, those of all rows.
+fn read_keys(path: &Path, rows: usize, said: u64, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
     let names = KEYS.map(|ending| path.with_extension(ending));
     let Some(beside) = names.iter().find(|name| name.is_file() && *name != path) else {
         return Err(Error::data(format!(
@@ -108,14 +112,15 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
     };
     let file = MappedFile::open(beside)?;
     let lines = text::lines(file.bytes());
-    let (lines, blank) = lines.split_at(rows.min(lines.len()));
-    if lines.len() < rows || blank.iter().any(|line| !text::trimmed(line).is_empty()) {
-        let found = lines.len() + blank.len();
-        let reason = format!("found {found} lines, expected one key for each of {rows} rows of {}", path.display());
-        return Err(Error::line(beside, found.min(rows + 1) as u64, reason));
+    let is_blank = |line: &&[u8]| text::trimmed(line).is_empty();
+    let fits = |rows: u64| rows <= lines.len() as u64 && lines[rows as usize..].iter().all(is_blank);
+    if !fits(rows as u64) && !fits(said) {
+        let found = lines.len();
+        let reason = format!("found {found} lines, expected one key for each of {said} rows of {}", path.display());
+        return Err(Error::line(beside, said.saturating_add(1).min(found as u64), reason));
     }
     let mut keys = text::KeyList::with_capacity(rows);
-    lines.iter().for_each(|line| keys.push(line));
+    lines[..rows].iter().for_each(|line| keys.push(line));
     let (keys, warning) = keys.finish(|row| format!("line {}", row + 1));
     warnings.extend(warning);
     Ok((keys, beside.clone()))
@@ -124,23 +129,29 @@ fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Ke
 /// An array that may be word vectors.
 pub(super) struct Array {
     pub number: Number,
+    /// How many rows are there, whole, and how many the header says.
     pub rows: usize,
+    pub said: u64,
     pub dim: usize,
     start: usize,
 }
 
 impl Array {
-    pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
+    pub(super) fn read(path: &Path, bytes: &[u8], care: Care) -> Result<Self> {
         let fault = |reason: String| Error::byte(path, 0, reason);
-        let header = Header::read(bytes).map_err(fault)?;
+        let mut header = Header::read(bytes).map_err(fault)?;
         let room = (bytes.len() - header.start) as u64;
+        let said = header.shape.as_ref().and_then(|shape| shape.first().copied()).unwrap_or(0);
+        if care == Care::Lenient {
+            header.cut(room);
+        }
         let (number, rows, dim) = header.vectors(room).map_err(fault)?;
         let found = room - (rows * dim * number.bytes()) as u64;
-        if found > 0 {
+        if found > 0 && said == rows as u64 {
             let reason = format!("{found} bytes follow {rows} x {dim} numbers; the header's shape is wrong");
             return Err(Error::byte(path, bytes.len() as u64 - found, reason));
         }
-        Ok(Self { number, rows, dim, start: header.start })
+        Ok(Self { number, rows, said, dim, start: header.start })
     }
 
     /// Where a row lies.
@@ -150,7 +161,7 @@ impl Array {
 
     /// Its numbers, row after row.
     pub(super) fn numbers(&self, bytes: &[u8]) -> Vec<f32> {
-        self.number.floats(&bytes[self.start..])
+        self.number.floats(&bytes[self.start..][..self.rows * self.dim * self.number.bytes()])
     }
 }
 
@@ -194,6 +205,27 @@ mod tests {
         assert_eq!(read.vectors().as_slice(), [1.0 + 1.0 / 1024.0, -(2f32.powi(-24))]);
         let turned = [1.5f32, -2.0].map(f32::to_be_bytes).concat();
         assert_eq!(array(folder.path(), &header(">f4"), &turned, "a\nb")?.vectors().as_slice(), [1.5, -2.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn lenient_takes_the_whole_rows_of_an_array_that_is_cut() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.npy");
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }";
+        let numbers = [1f32, 2.0, 3.0, 4.0, 5.0].map(f32::to_le_bytes).concat();
+        // The keys are those of all rows or of the whole ones, else nothing tells whose the rows are.
+        for (keys, is_read) in [("a\nb\nc\nd\n", true), ("a\nb\n", true), ("a\nb\nc\n", false), ("a\n", false)] {
+            let strict = array(folder.path(), header, &numbers, keys).expect_err("a cut array").to_string();
+            assert!(strict.contains("4 keys with 2 numbers each need at least 32 bytes, but 20 are left"), "{strict}");
+            match Numpy.read_as(&path, Care::Lenient) {
+                Ok(read) => {
+                    assert!(is_read && read.len() == 2 && read.row("b") == Some(&[3.0, 4.0]), "{keys:?}");
+                    assert_eq!(read.warnings, ["the header says 4 rows, the file holds 2 whole ones"]);
+                }
+                Err(error) => assert!(!is_read && error.to_string().contains("for each of 4 rows"), "{error}"),
+            }
+        }
         Ok(())
     }
 

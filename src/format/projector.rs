@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::folder::Folder;
 use super::rows::Columns;
 use super::{Candidate, Care, Dtype, Format, care, numbers, text};
@@ -50,7 +50,7 @@ impl Format for Projector {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, false, true)
+        checks::dropped(embeddings, Keeps { counts: true, ..Keeps::default() })
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {

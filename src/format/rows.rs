@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::care::{self, Omitted};
-use super::checks::{self, Place};
+use super::checks::{Keeps, Place};
 use super::{Care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
@@ -49,11 +49,8 @@ pub(super) fn key_name(embeddings: &Embeddings) -> &'static str {
     if embeddings.labels().is_some() || embeddings.texts().is_some() { "key" } else { "word" }
 }
 
-/// What a table drops that holds counts, labels and texts.
-pub(super) fn dropped(embeddings: &Embeddings) -> Vec<String> {
-    let rows = checks::dropped(embeddings, false, true);
-    rows.into_iter().filter(|loss| loss != checks::LABELS && loss != checks::TEXTS).collect()
-}
+/// What a table keeps.
+pub(super) const KEEPS: Keeps = Keeps { counts: true, texts: true, ngrams: false, metadata: false };
 
 /// What stands beside a row's numbers.
 #[derive(Debug, Default, Clone, Copy)]
@@ -180,16 +177,21 @@ impl<'a> Rows<'a> {
         if (1..rows).contains(&counted) {
             warnings.push(format!("only {counted} of {rows} rows have a count; the counts were left out"));
         }
-        let strings = |list: text::KeyList| list.finish(|row| place(row).to_string());
-        let (keys, escaped) = strings(keys);
-        warnings.extend(escaped);
+        let mut strings = |what: &str, list: text::KeyList| {
+            let (strings, escaped) = list.finish_as(what, |row| place(row).to_string());
+            warnings.extend(escaped);
+            strings
+        };
+        let keys = strings("keys", keys);
+        let [labels, texts] = [("labels", labels, beside.0), ("texts", texts, beside.1)]
+            .map(|(what, list, known)| (known > 0).then(|| strings(what, list)));
         let counts = Some(counts).filter(|_| counted == rows && (rows > 0 || has_counts));
         let mut embeddings = Embeddings::new(keys, Matrix::from_vec(rows, dim, vectors)?, counts)?;
-        if beside.0 > 0 {
-            embeddings = embeddings.with_labels(strings(labels).0)?;
+        if let Some(labels) = labels {
+            embeddings = embeddings.with_labels(labels)?;
         }
-        if beside.1 > 0 {
-            embeddings = embeddings.with_texts(strings(texts).0)?;
+        if let Some(texts) = texts {
+            embeddings = embeddings.with_texts(texts)?;
         }
         (embeddings.numbers, embeddings.warnings) = (numbers, warnings);
         care::sound(path, embeddings, omitted, place).map(Some)

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::Dtype as Kind;
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::folder::Folder;
 use super::npy::{self, Number};
 use super::{Candidate, Care, Dtype, Format, care, numbers};
@@ -69,7 +69,8 @@ impl Format for StaticEmbedding {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let mut losses = checks::dropped(embeddings, false, false);
+        let keeps = Keeps { counts: true, metadata: true, ..Keeps::default() };
+        let mut losses = checks::dropped(embeddings, keeps);
         let tokenizer = tokenizer(embeddings.keys());
         let mut lost = embeddings.keys().iter().filter(|key| !is_token(&tokenizer, key));
         if let Some(first) = lost.next() {
@@ -326,7 +327,8 @@ mod tests {
         StaticEmbedding.write(&words, &path)?;
         let read = crate::format::read(&path)?;
         same(&words, &read, true);
-        assert_eq!((&read.metadata, read.warnings.len()), (&words.metadata, 0));
+        assert_eq!(&read.metadata, &words.metadata);
+        assert!(matches!(&read.warnings[..], [only] if only.starts_with("1 keys are blank")), "{:?}", read.warnings);
         assert!(std::fs::read_to_string(path.join(TOKENIZER)).expect("JSON").contains("\"unk_token\":\"[UNK]_\""));
         let losses = StaticEmbedding.losses(&words).join(" ");
         assert!(losses.contains("2 keys that are no words of theirs (the first is \"New York\")"), "{losses}");

@@ -57,15 +57,34 @@ pub(super) struct Table {
     first: u64,
 }
 
+/// Blanks as they stand between fields.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 impl Table {
+    /// Takes the blanks off the ends of keys, for a format that cannot hold them.
+    pub fn trim_keys(&mut self) {
+        let is_loose = |&(_, key): &(usize, &str)| key.starts_with(BLANKS) || key.ends_with(BLANKS);
+        let mut loose = self.keys.iter().enumerate().filter(is_loose);
+        let Some((row, key)) = loose.next() else { return };
+        let (count, line) = (1 + loose.count(), line_of(row, self.first, self.kept.as_deref()));
+        self.warnings.push(format!(
+            "{count} keys stand between blanks, which were taken off (the first is {key:?}, line {line})"
+        ));
+        self.keys = self.keys.iter().map(|key| key.trim_matches(BLANKS)).collect();
+    }
+
     /// Keys and vectors, each key once.
     pub fn embeddings(self, path: &Path) -> Result<Embeddings> {
         let Self { keys, vectors, kept, omitted, warnings, first, .. } = self;
         let mut embeddings = Embeddings::new(keys, vectors, None)?;
         (embeddings.numbers, embeddings.warnings) = (numbers::TEXT, warnings);
-        let line = |row: usize| first + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
-        care::sound(path, embeddings, omitted, |row| Place::Line(line(row)))
+        care::sound(path, embeddings, omitted, |row| Place::Line(line_of(row, first, kept.as_deref())))
     }
+}
+
+/// The number of a row's line: of lines from `first` on these are `kept`, or all.
+fn line_of(row: usize, first: u64, kept: Option<&[usize]>) -> u64 {
+    first + kept.map_or(row, |kept| kept[row]) as u64
 }
 
 /// What a task found in its block.
@@ -75,8 +94,6 @@ struct Block {
     kept: Vec<usize>,
     /// Keys that end in a number after a blank: how many, and the first.
     numeric: (u64, usize),
-    /// Keys that are empty.
-    empty: (u64, usize),
     omitted: Omitted,
 }
 
@@ -132,7 +149,7 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
         .collect();
 
     let mut keys = KeyList::with_capacity(rows);
-    let (mut numeric, mut empty, mut kept, mut omitted) = ((0, 0), (0, 0), Vec::new(), Omitted::new(layout.care));
+    let (mut numeric, mut kept, mut omitted) = ((0, 0), Vec::new(), Omitted::new(layout.care));
     let mut start = 0;
     for (block, room) in found.into_iter().zip(room) {
         let block = block?;
@@ -141,14 +158,13 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
         vectors.copy_within(start * dim..(start + here) * dim, before * dim);
         start += room;
         numeric = first_of(numeric, (block.numeric.0, before + block.numeric.1));
-        empty = first_of(empty, (block.empty.0, before + block.empty.1));
         keys.append(block.keys);
         kept.extend(block.kept);
         omitted.append(block.omitted);
     }
     vectors.truncate(keys.len() * dim);
     let kept = (keys.len() < lines).then_some(kept);
-    let line = |row: usize| layout.line + kept.as_ref().map_or(row, |kept| kept[row]) as u64;
+    let line = |row: usize| line_of(row, layout.line, kept.as_deref());
     let (keys, escaped) = keys.finish(|row| format!("line {}", line(row)));
     warnings.extend(escaped);
     if numeric.0 > 0 {
@@ -159,9 +175,6 @@ pub(super) fn read(path: &Path, bytes: &[u8], layout: &Layout) -> Result<Table> 
             keys.get(numeric.1),
             line(numeric.1)
         ));
-    }
-    if empty.0 > 0 {
-        warnings.push(format!("{} keys are empty (the first is in line {})", empty.0, line(empty.1)));
     }
     let vectors = Matrix::from_vec(keys.len(), dim, vectors)?;
     Ok(Table { keys, vectors, kept, lines, omitted, warnings, first: layout.line })
@@ -185,7 +198,30 @@ impl KeyList {
     }
 
     pub(super) fn push(&mut self, key: &[u8]) {
-        if checks::push_key(&mut self.text, key) {
+        let is_escaped = checks::push_key(&mut self.text, key);
+        self.end(is_escaped);
+    }
+
+    /// Adds a key of Unicode's numbers, of which some may be no characters.
+    pub(super) fn push_codes(&mut self, codes: impl Iterator<Item = u32>) {
+        let mut is_escaped = false;
+        for code in codes {
+            if let Some(letter) = char::from_u32(code) {
+                self.text.push(letter);
+                continue;
+            }
+            is_escaped = true;
+            match code {
+                // What Python makes of a byte that is not UTF-8 (PEP 383).
+                0xdc80..=0xdcff => self.text.push_str(&format!("\\x{:02x}", code & 0xff)),
+                _ => code.to_be_bytes().iter().for_each(|byte| self.text.push_str(&format!("\\x{byte:02x}"))),
+            }
+        }
+        self.end(is_escaped);
+    }
+
+    fn end(&mut self, is_escaped: bool) {
+        if is_escaped {
             self.escaped = first_of(self.escaped, (1, self.ends.len()));
         }
         self.ends.push(self.text.len() as u64);
@@ -201,11 +237,16 @@ impl KeyList {
 
     /// The keys, and a warning if some were not UTF-8; `place` names a row: "line 3".
     pub(super) fn finish(self, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
+        self.finish_as("keys", place)
+    }
+
+    /// [`KeyList::finish`], of labels or texts.
+    pub(super) fn finish_as(self, what: &str, place: impl Fn(usize) -> String) -> (Keys, Option<String>) {
         let (count, first) = self.escaped;
         let keys = Keys::from_parts(self.text, self.ends).expect("each end was taken from the text");
         let warning = (count > 0).then(|| {
             format!(
-                "{count} keys are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {})",
+                "{count} {what} are not valid UTF-8; the wrong bytes are written as \\xNN (the first is {:?}, {})",
                 keys.get(first),
                 place(first)
             )
@@ -270,7 +311,6 @@ fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layou
         keys: KeyList::with_capacity(rows),
         kept: Vec::new(),
         numeric: (0, 0),
-        empty: (0, 0),
         omitted: Omitted::new(layout.care),
     };
     for (at, line) in (first..).zip(split(bytes)) {
@@ -297,9 +337,6 @@ fn read_block(path: &Path, bytes: &[u8], first: usize, values: &mut [f32], layou
         if keyed && has_numeric_end(key) {
             found.numeric = first_of(found.numeric, (1, row));
         }
-        if keyed && key.is_empty() {
-            found.empty = first_of(found.empty, (1, row));
-        }
         if found.omitted.is_lenient() {
             found.kept.push(at);
         }
@@ -323,7 +360,7 @@ fn read_row<'a>(line: &'a [u8], values: &mut [f32], keyed: bool) -> Option<&'a [
     (keyed || rest.is_empty()).then_some(rest)
 }
 
-fn is_blank(byte: &u8) -> bool {
+pub(super) fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
@@ -370,16 +407,20 @@ pub(super) fn numbers_at_end(line: &[u8], keyed: bool) -> usize {
     if keyed && run == all && !has_empty_key { run.saturating_sub(1) } else { run }
 }
 
-/// The numbers that most rows have after their keys, as the first of them show; `said` if any of these agrees.
+/// The first lines, which tell how many numbers most rows have.
+pub(super) const ASKED: usize = 100;
+
+/// The numbers that most rows have after their keys, as the first of them show; what a header `said` (or 0) if any of
+/// these agrees, or none ends in a number. Of two that are as frequent it is what comes first.
 pub(super) fn usual_numbers(bytes: &[u8], said: u64) -> u64 {
-    const ASKED: usize = 100;
-    let mut found: Vec<u64> = split(bytes).take(ASKED).map(|line| numbers_at_end(line, true) as u64).collect();
-    if found.contains(&said) || found.is_empty() {
+    let counts = split(bytes).take(ASKED).map(|line| numbers_at_end(line, true) as u64);
+    let found: Vec<u64> = counts.filter(|&count| count > 0).collect();
+    if found.contains(&said) {
         return said;
     }
-    found.sort_unstable();
-    let runs = found.chunk_by(|a, b| a == b).filter(|run| run[0] > 0);
-    runs.max_by_key(|run| run.len()).map_or(said, |run| run[0])
+    let times = |count: u64| found.iter().filter(|&&other| other == count).count();
+    // The last of the most frequent is taken, hence backwards.
+    found.iter().copied().rev().max_by_key(|&count| times(count)).unwrap_or(said)
 }
 
 /// Does a key look as if a number of its vector had been left in it?
@@ -486,6 +527,20 @@ mod tests {
             assert_eq!(numbers_at_end(line.as_bytes(), true), count, "{line:?}");
         }
         assert_eq!(numbers_at_end(b"1\t2", false), 2);
+    }
+
+    #[test]
+    fn most_of_the_first_rows_tell_how_many_numbers_there_are() {
+        for (text, said, usual) in [
+            ("a 1\nb 1 2\nc 1 2\n", 0, 2),
+            ("a 1\nb 1 2\nc 1 2\n", 1, 1),
+            ("a 1 2\nb 1\n", 0, 2),
+            ("a 1\nb 1 2\n", 3, 1),
+            ("a\n\n", 0, 0),
+            ("", 7, 7),
+        ] {
+            assert_eq!(usual_numbers(text.as_bytes(), said), usual, "{text:?} {said}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::care::Omitted;
-use super::checks::Place;
+use super::checks::{Keeps, Place};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ impl Format for Text {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -81,6 +81,7 @@ impl Format for Text {
         if dim != said {
             table.warnings.push(format!("the header says {said} numbers after the key, the rows have {dim}"));
         }
+        table.trim_keys();
         table.embeddings(path)
     }
 
@@ -90,11 +91,10 @@ impl Format for Text {
         };
         let row = text::line_at(bytes, header.start);
         let numbers = text::numbers_at_end(row, true);
+        // A key may hold anything; as many numbers in digits as were promised do not come about by chance.
+        let is_binary = numbers as u64 != header.dim && has_control(rows_begin(bytes, header.start));
         // "5 1" may also be GloVe's: the key 5 with one number, if the next line has a key with one number too.
         let is_glove = header.dim != 1 && numbers == 1 && fields(row) == 2;
-        // A key may hold anything; as many numbers in digits as were promised do not come about by chance.
-        let is_binary =
-            numbers as u64 != header.dim && row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace());
         !is_glove && !is_binary && (numbers > 0 || text::trimmed(&bytes[header.start..]).is_empty())
     }
 }
@@ -121,7 +121,7 @@ impl Format for Binary {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -171,8 +171,18 @@ impl Format for Binary {
         };
         // The text format was asked before; what is left is GloVe with one number, or binary, perhaps truncated.
         let row = text::line_at(bytes, header.start);
-        row.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace()) || text::numbers_at_end(row, true) == 0
+        has_control(rows_begin(bytes, header.start)) || text::numbers_at_end(row, true) == 0
     }
+}
+
+/// The first rows, of which a line says little: the first number of a binary file may hold a digit and a newline.
+fn rows_begin(bytes: &[u8], start: usize) -> &[u8] {
+    &bytes[start..bytes.len().min(start + 1024)]
+}
+
+/// Is there a byte that text other than keys does not have?
+fn has_control(bytes: &[u8]) -> bool {
+    bytes.iter().any(|&byte| byte < b' ' && !byte.is_ascii_whitespace())
 }
 
 fn fields(line: &[u8]) -> usize {
@@ -233,10 +243,12 @@ fn find_rows(
     omitted: &mut Omitted,
 ) -> Result<Rows> {
     let (mut keys, mut starts) = (text::KeyList::with_capacity(most), Vec::with_capacity(most));
+    // From here on there are only blanks, of which some may be the last number's.
+    let end = start + text::trimmed(&bytes[start..]).len();
     let mut at = start;
     for row in 0..most {
         at += bytes[at..].iter().take_while(|&&byte| byte == b'\n').count();
-        if omitted.is_lenient() && text::trimmed(&bytes[at..]).is_empty() {
+        if omitted.is_lenient() && at >= end {
             break;
         }
         let space = memchr::memchr(b' ', &bytes[at..]).map(|length| at + length);
@@ -255,7 +267,7 @@ fn find_rows(
         starts.push(space + 1);
         at = space + 1 + 4 * dim;
     }
-    let left = text::trimmed(&bytes[at..]).len();
+    let left = end.saturating_sub(at);
     if left > 0 && !omitted.is_lenient() {
         let reason = format!("{left} bytes follow the last of {most} rows; the header's keys or dimension is wrong");
         return Err(Error::byte(path, at as u64, format!("{reason} (firth convert --lenient reads on)")));
@@ -296,6 +308,19 @@ mod tests {
         for text in ["2 2\na 1 2\nb 3 4\n", "\u{feff}2 2 \r\na 1 2 \r\nb 3 4 \r\n\r\n", "2\t2\na\t1\t2\nb  3\t 4"] {
             assert_eq!(fault(&Text, text.as_bytes()), "read", "{text:?}");
         }
+    }
+
+    #[test]
+    fn blanks_around_a_key_are_taken_off_and_told() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, "4 2\nnew york 1 2\na  1 2\n\u{a0} 5 6\n\tb 3 4\n").expect("a file");
+        let read = crate::format::read(&path)?;
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["new york", "a", "\u{a0}", "b"]);
+        let told = "2 keys stand between blanks, which were taken off (the first is \"a \", line 3)";
+        assert!(read.warnings.iter().any(|warning| warning == told), "{:?}", read.warnings);
+        assert!(fault(&Text, b"2 1\na 1\na  2\n").contains("line 3: \"a\" stands here and on line 2"));
+        Ok(())
     }
 
     #[test]
@@ -350,6 +375,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_with_a_newline_does_not_make_a_binary_file_text() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a");
+        let digit = f32::from_le_bytes(*b"4\n\x80?");
+        let words = Embeddings::new(["a"].iter().collect(), Matrix::from_vec(1, 2, vec![digit, 1e-3])?, None)?;
+        Binary.write(&words, &path)?;
+        assert_eq!(crate::format::detect(&path)?.name(), "word2vec-bin");
+        Ok(())
+    }
+
+    #[test]
     fn faults_in_binary_name_the_byte_and_row() {
         let row = |key: &[u8], values: [f32; 2]| [key, b" ", as_bytes(&values), b"\n"].concat();
         let (a, b) = (row(b"a", [1.0, 2.0]), row(b"b", [3.0, 4.0]));
@@ -365,6 +401,21 @@ mod tests {
         ] {
             assert!(found.contains(message), "{found} holds {message}");
         }
+    }
+
+    #[test]
+    fn a_long_end_of_blanks_is_looked_at_once() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.bin");
+        let row = |row: u32| [format!("k{row} ").as_bytes(), b"    "].concat();
+        let rows: Vec<u8> = (0..100_000).flat_map(row).collect();
+        // Once for each row it would take minutes; the last number is blanks as well.
+        std::fs::write(&path, [b"100000 1\n", &rows[..], &vec![b'\n'; 8 << 20]].concat()).expect("a file");
+        for care in [Care::Strict, Care::Lenient] {
+            let read = Binary.read_as(&path, care)?;
+            assert_eq!((read.len(), read.warnings.len()), (100_000, 0), "{:?}", read.warnings);
+        }
+        Ok(())
     }
 
     #[test]

@@ -157,6 +157,22 @@ def static_folders():
     expect("nested", words, lambda word: StaticModel.from_pretrained(nested).embedding[words[word]])
 
 
+def plain_vectors():
+    """What programs write that keep nothing but words and vectors."""
+    from gensim.models import KeyedVectors
+
+    draw = np.random.default_rng(13)
+    words = ["the", "naïve", "New_York", "日本"]
+    made = KeyedVectors(3)
+    made.add_vectors(words, draw.standard_normal((len(words), 3)).astype(np.float32))
+    for name, binary in [("gensim.txt", False), ("gensim.bin", True)]:
+        made.save_word2vec_format(str(HERE / name), binary=binary)
+        expect(name, words, KeyedVectors.load_word2vec_format(str(HERE / name), binary=binary).get_vector)
+    np.save(HERE / "numpy.npy", made.vectors)
+    (HERE / "numpy.vocab").write_text("\n".join(words), encoding="utf-8")
+    expect("numpy.npy", words, dict(zip(words, np.load(HERE / "numpy.npy"))).get)
+
+
 def spacy_folder():
     import spacy
 
@@ -178,7 +194,8 @@ if __name__ == "__main__":
     fasttext_models()
     finalfusion_files()
     static_folders()
+    plain_vectors()
     spacy_folder()
-    tools = ["fasttext-wheel", "finalfusion", "model2vec", "tokenizers", "safetensors", "spacy", "numpy"]
+    tools = ["fasttext-wheel", "gensim", "finalfusion", "model2vec", "tokenizers", "safetensors", "spacy", "numpy"]
     lines = [f"{tool} {metadata.version(tool)}\n" for tool in tools]
     (HERE / "versions.txt").write_text("".join(lines) + "made by: venv/bin/python tests/golden/make.py\n")

@@ -15,7 +15,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::cursor::Cursor;
 use super::{Candidate, Care, Dtype, Format, buckets, care, numbers, text};
 use crate::embeddings::{Embeddings, Ngrams};
@@ -59,7 +59,8 @@ impl Format for FastText {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let mut losses = checks::dropped_with_ngrams(embeddings, false, false);
+        let keeps = Keeps { counts: true, ngrams: true, metadata: true, ..Keeps::default() };
+        let mut losses = checks::dropped(embeddings, keeps);
         losses.extend(checks::dropped_metadata(embeddings, &[header::ARGUMENTS]));
         let cut =
             embeddings.counts().unwrap_or_default().iter().filter(|&&count| count == 0 || count > i64::MAX as u64);

@@ -14,7 +14,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::care::Omitted;
-use super::checks::{self, Place};
+use super::checks::{self, Keeps, Place};
 use super::{Candidate, Care, Dtype, Format, buckets, care, numbers};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -53,7 +53,8 @@ impl Format for FinalFusion {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let mut losses = checks::dropped_with_ngrams(embeddings, true, false);
+        let keeps = Keeps { ngrams: true, metadata: true, ..Keeps::default() };
+        let mut losses = checks::dropped(embeddings, keeps);
         losses.push("the last digits (rows are kept with length one)".into());
         if embeddings.ngrams().is_some_and(|ngrams| ngrams.subwords().min_n == 1) {
             losses.push("how unseen words are cut (finalfusion takes < and > alone as n-grams, too)".into());

@@ -18,6 +18,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
+use super::checks::Keeps;
 use super::{Candidate, Care, Dtype, Format, checks, numbers, rows};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -57,8 +58,7 @@ impl Format for Parquet {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        let metadata = |loss: &String| !loss.starts_with("the metadata (");
-        rows::dropped(embeddings).into_iter().filter(metadata).collect()
+        checks::dropped(embeddings, Keeps { metadata: true, ..rows::KEEPS })
     }
 
     fn dtypes(&self) -> &'static [Dtype] {

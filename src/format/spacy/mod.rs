@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use hashbrown::HashMap;
 
 use super::care::Omitted;
-use super::checks;
+use super::checks::{self, Keeps};
 use super::cursor::Cursor;
 use super::folder::{self, Folder};
 use super::numpy::Array;
@@ -92,7 +92,7 @@ impl Format for Spacy {
     }
 
     fn losses(&self, embeddings: &Embeddings) -> Vec<String> {
-        checks::dropped(embeddings, true, true)
+        checks::dropped(embeddings, Keeps::default())
     }
 
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
@@ -138,7 +138,7 @@ impl Format for Spacy {
         }
         let file = MappedFile::open(&vectors)?;
         file.advise_sequential();
-        let array = Array::read(&vectors, file.bytes())?;
+        let array = Array::read(&vectors, file.bytes(), Care::Strict)?;
         let map = MappedFile::open(&rows)?;
         let mut cursor = Cursor::new(&rows, map.bytes());
         let mut pairs = msgpack::read(&mut cursor)?;

@@ -129,7 +129,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 fn missing_normal(corpus: &Corpus) -> Outcome<Failure> {
     const SHOWN: usize = 20;
     let mut labels = BTreeSet::new();
-    corpus
+    let _ = corpus
         .documents(|document| {
             labels.insert(document.label.unwrap_or_default().to_owned());
             Ok(())

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use firth::corpus::{Corpus, DocumentOptions};
+use firth::corpus::{Corpus, DocumentOptions, Omitted};
 use firth::dataset::{BuildProgress, CorpusReport, EncodedCorpus, Pass};
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
@@ -11,8 +11,8 @@ use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::progress::{self, Log, Meter, counted, memory_now, short, size, thousands};
-use crate::signals;
 use crate::staged::Staged;
+use crate::{blocks, signals};
 
 /// How text becomes words.
 #[derive(Debug, clap::Args)]
@@ -64,16 +64,17 @@ impl TokenFlags {
 }
 
 /// The flags that say what a document is, by name.
-pub const DOCUMENTS: [&str; 6] = ["format", "text-field", "label-field", "id-field", "header", "strict"];
+pub const DOCUMENTS: [&str; 7] = ["format", "text-field", "label-field", "id-field", "header", "strict", "lenient"];
 
 /// The flags above, by name, for input that is encoded already.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "format",
     "text-field",
     "label-field",
     "id-field",
     "header",
     "strict",
+    "lenient",
     "tokenizer",
     "lowercase",
     "no-lowercase",
@@ -142,7 +143,10 @@ impl TextFlags {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        Ok(built?)
+        let built = built?;
+        let CorpusReport { omitted_records: records, first_omitted: first, .. } = built.report().clone();
+        blocks::warn_of_omitted(&Omitted { records, first }, text.corpus.has_ids());
+        Ok(built)
     }
 }
 
@@ -203,6 +207,7 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
         lines.push(("encoding speed", format!("{rate}/s of text, {:.1} s", report.seconds)));
     }
     lines.into_iter().map(|(name, value)| [name.to_owned(), value]).collect()
+        ("left out", report.omitted_records, "record at fault", "records at fault"),
 }
 
 /// A word as a shell takes it.

@@ -193,6 +193,13 @@ fn flags_of_other_tools_are_understood() -> Tested {
         let report = folder.json(&flags.replace("RUN", &format!("run{number}")));
         assert_eq!((&report["dim"], &report["epochs"], &report["threads"]), (&8.into(), &2.into(), &1.into()), "{flags}");
     }
+    for flag in ["--min-count 2", "--max-vocabulary 9", "--phrases 1", "--phrase-score npmi"] {
+        let name = flag.split(' ').next().unwrap_or_default();
+        for command in ["train cbow a.txt", "train autoencoder a.txt", "corpus build a.txt"] {
+            let ran = folder.firth(&format!("{command} -o r --vocabulary c {flag}"));
+            ran.expect_error(2, &[name, "no effect", "--vocabulary brings its own"]);
+        }
+    }
     let configs: Vec<_> = (0..4).map(|number| folder.read(&format!("run{number}/config.toml"))).collect();
     assert!(
         configs.iter().all(|config| config.contains("min-count = 1") && config.contains("window = 2")),

@@ -199,7 +199,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
     }
     match cli.command {
         Command::Demo(flags) => demo::run(&flags, globals),
-        Command::Corpus(command) => corpus::run(&command, globals),
+        Command::Corpus(command) => corpus::run(&command, globals, &typed),
         Command::Train(command) => train::run(&command, globals, &typed),
         Command::Resume(flags) => resume::run(&flags, globals, &typed),
         Command::Nearest(flags) => nearest::run(&flags, globals),

@@ -97,6 +97,17 @@ impl TextFlags {
         NAMES.iter().try_for_each(|name| typed.refuse(name, why))
     }
 
+    /// Refuses flags that would change nothing beside words that were chosen before.
+    pub fn check(&self, typed: &Typed) -> Outcome {
+        if self.given.is_none() {
+            return Ok(());
+        }
+        ["min-count", "max-vocabulary"]
+            .iter()
+            .try_for_each(|flag| typed.refuse(flag, "--vocabulary brings its own words"))?;
+        PHRASES.iter().try_for_each(|flag| typed.refuse(flag, "--vocabulary brings its own phrases"))
+    }
+
     /// Why they are refused for an encoded corpus.
     pub fn is_encoded(corpus: &Path) -> String {
         format!("{} is encoded already; give the text itself or drop the flag", corpus.display())
@@ -196,6 +207,7 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
             "tokens of words outside the vocabulary",
         ),
         ("dropped", report.empty_documents, "document without words", "documents without words"),
+        ("left out", report.omitted_records, "record at fault", "records at fault"),
         ("replaced", report.invalid_utf8, "invalid UTF-8 sequence, by U+FFFD", "invalid UTF-8 sequences, by U+FFFD"),
         ("skipped", report.hidden_files, "hidden file", "hidden files"),
     ];
@@ -207,7 +219,6 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
         lines.push(("encoding speed", format!("{rate}/s of text, {:.1} s", report.seconds)));
     }
     lines.into_iter().map(|(name, value)| [name.to_owned(), value]).collect()
-        ("left out", report.omitted_records, "record at fault", "records at fault"),
 }
 
 /// A word as a shell takes it.

@@ -139,8 +139,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
         _ => None,
     };
-    if let Some(path) = encoded_input {
-        TextFlags::refuse(typed, &TextFlags::is_encoded(path))?;
+    match encoded_input {
+        Some(path) => TextFlags::refuse(typed, &TextFlags::is_encoded(path))?,
+        None => flags.text.check(typed)?,
     }
     if task.has_documents() {
         typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;

@@ -74,6 +74,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     }
     let input = Input::of(&flags.inputs)?;
     input.refuse(typed)?;
+    flags.text.check(typed)?;
     let mut config = flags.train.clone();
     config.threads = globals.threads();
     config.seed = globals.seed;

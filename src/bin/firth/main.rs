@@ -177,7 +177,7 @@ fn run(arguments: Vec<OsString>) -> Outcome {
     root.build();
     let arguments = aliases::translate(&config::flag_names(&root), arguments)?;
     config::refuse_contradictions(&arguments)?;
-    obey(&mut root, &arguments).map_err(|failure| config::with_origin(failure, &arguments))
+    obey(&mut root, &arguments).map_err(|failure| run_folder::with_remedy(config::with_origin(failure, &arguments)))
 }
 
 fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {

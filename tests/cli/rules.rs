@@ -41,7 +41,9 @@ fn thresholds_and_a_single_item_narrow_the_rules() {
     assert!(count("--min-support 1 --min-confidence 0 --min-lift 0") > 8);
     assert_eq!(count("--min-support 1 --min-confidence 0 --min-lift 0 --with salt"), 2);
     assert_eq!(count("--min-support 20% --min-lift 2.6"), 0);
-    folder.firth("rules baskets.csv --no-estimate --with buter").expect_error(2, &["\"buter\"", "\"butter\""]);
+    folder
+        .firth("rules baskets.csv --no-estimate --with buter")
+        .expect_error(2, &["\"buter\" is no item in baskets.csv", "\"butter\""]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What ends a command early, its exit code, and its one message.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use firth::error::suggestion;
 use firth::vocabulary::Keys;
 
 /// Why a command did not end well.
@@ -31,7 +32,6 @@ impl Failure {
         Self::Usage(message.into())
     }
 
-    /// The process's exit code, as the command-line page fixes it.
     /// A name that the input does not hold, with the nearest that it does; `kind` is what it would be the name of.
     pub fn unknown(name: &str, kind: &str, input: &str, known: &Keys) -> Self {
         Self::usage(format!("{name:?} is no {kind} in {input}{}", suggestion(&known.nearest(name, 3))))
@@ -42,6 +42,7 @@ impl Failure {
         self.exit_code() == 2
     }
 
+    /// The process's exit code, as the command-line page fixes it.
     pub fn exit_code(&self) -> u8 {
         use firth::Error;
         match self {

@@ -14,7 +14,7 @@ use firth::vocabulary::Keys;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{Outcome, Reading};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::listing::{ListFlags, Listing};
 use crate::output::{self, Results};
@@ -85,8 +85,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if flags.evaluate {
         return evaluate(&baskets, flags, globals);
     }
-    let unknown = |item: &String| Error::UnknownKey { key: item.clone(), nearest: items.nearest(item, 3) };
-    let with = flags.with.as_ref().map(|item| items.find(item).ok_or_else(|| unknown(item))).transpose()?;
+    let unknown = |item: &str| Failure::unknown(item, "item", &corpus.name(), &items);
+    let with = flags.with.as_deref().map(|item| items.find(item).ok_or_else(|| unknown(item))).transpose()?;
     let with = with.map(|item| item as u32);
     let search = FrequentItemsets { min_support: flags.min_support, max_items: flags.max_items.into() };
     let itemsets = search.fit(&baskets)?;

@@ -67,6 +67,12 @@ fn rules_go_into_a_file_as_lines_or_as_json() {
     let report = folder.json(&format!("{command} -o rules.json"));
     assert_eq!(report, serde_json::json!({"output": "rules.json", "results": 2}));
     assert_eq!(folder.read("rules.json"), json.trim_end());
+    folder.firth(&format!("{command} -o rules.csv")).expect_code(0);
+    let csv = "rule,support,confidence,lift,count,estimate\n\
+               bread => butter,0.400000,0.8000,2.00,4,-\nbutter => bread,0.400000,1.0000,2.00,4,-\n";
+    assert_eq!(folder.read("rules.csv"), csv);
+    folder.firth("rules baskets.csv --min-support 3 --itemsets -o sets.CSV --quiet").expect_code(0);
+    assert!(folder.read("sets.CSV").contains("\n\"bread, butter\",0.400000,4\n"), "{}", folder.read("sets.CSV"));
     folder.firth("rules baskets.csv --itemsets -o sets.tsv --quiet").expect_code(0);
     assert!(folder.read("sets.tsv").starts_with("tea\t0.700000\t7\n"));
     folder.firth(&format!("{command} -o rules.tsv")).expect_error(2, &["rules.tsv", "--force"]);

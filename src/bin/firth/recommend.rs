@@ -308,7 +308,7 @@ fn similar(
     };
     let answers: Vec<ForItem<'_>> = asked.iter().map(answer).collect();
     let rows = |answer: &ForItem<'_>| lines(&[answer.item, answer.title.unwrap_or_default()], &answer.results);
-    print(listing, &answers, &["item", "title", "rank", "similar", "title", "score"], rows, globals)
+    print(listing, &answers, &["item", "title", "rank", "similar", "similar title", "score"], rows, globals)
 }
 
 /// A line for each result, which begins with what it answers.

@@ -27,7 +27,9 @@ use crate::recommend::Epochs;
 #[command(after_help = "Example:\n  firth rules baskets.csv --min-support 1% --min-confidence 30%\n\n\
     BASKETS holds a basket in each line, its items apart by commas or tabs.\n\
     Counts are exact. The estimate is an autoencoder's answer to the same question as\n\
-    the confidence; it leans on similar items where counts are small.")]
+    the confidence; it leans on similar items where counts are small.\n\
+    Columns when piped: rule, support, confidence, lift, count, estimate (- for none); of --itemsets: itemset,\n\
+    support, count; of --evaluate: method, hit@1, hit@5, hit@10, mrr, baskets, seconds.")]
 pub struct Flags {
     /// Baskets: files, folders, patterns, or - for standard input
     #[arg(value_name = "BASKETS", required = true)]

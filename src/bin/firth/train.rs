@@ -103,7 +103,8 @@ pub struct Flags {
     dry_run: bool,
     #[command(flatten)]
     text: TextFlags,
-    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
+    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone; missing folders are
+    /// made
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: PathBuf,
     /// Write the vectors alone, in this format [default: what the name's ending stands for, else a run]

@@ -44,7 +44,7 @@ pub struct Flags {
     text: TextFlags,
     #[command(flatten)]
     spread: Spread,
-    /// Where the run goes: a folder
+    /// Where the run goes: a folder; missing ones above it are made
     #[arg(short, long, value_name = "RUN", help_heading = "Output")]
     output: PathBuf,
     #[command(flatten)]

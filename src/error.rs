@@ -184,7 +184,8 @@ pub(crate) fn check_positive(option: &str, value: f64) -> Result<()> {
     Err(Error::config(option, format!("{value} is out of range, expected a number above 0")))
 }
 
-fn suggestion(nearest: &[String]) -> String {
+/// What a message about an unknown name ends with: the known ones that are spelt alike.
+pub fn suggestion(nearest: &[String]) -> String {
     match nearest {
         [] => String::new(),
         [one] => format!("; did you mean {one:?}?"),

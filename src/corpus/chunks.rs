@@ -44,6 +44,8 @@ pub struct Chunk {
     /// Is it the source's last?
     pub(super) last: bool,
     pub(super) columns: Arc<Columns>,
+    /// Are records at fault left out?
+    pub(super) is_lenient: bool,
 }
 
 impl Chunk {
@@ -127,6 +129,7 @@ impl<'a> Chunks<'a> {
                             continues: open.continues,
                             last: cut.last,
                             columns: open.columns.clone(),
+                            is_lenient: self.corpus.options().lenient,
                         };
                         open.offset += chunk.bytes().len() as u64;
                         open.continues = !cut.ends_document && !cut.last;

@@ -16,7 +16,7 @@ pub mod synthetic;
 
 pub use chunks::{Chunk, Chunks};
 pub use inputs::Source;
-pub use records::{End, Text};
+pub use records::{End, Omitted, Text};
 
 /// How documents are found in the input.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -42,6 +42,10 @@ pub struct DocumentOptions {
     /// Invalid UTF-8 is an error; without this it is replaced by U+FFFD and counted
     #[cfg_attr(feature = "cli", arg(long, help_heading = "Documents"))]
     pub strict: bool,
+    /// Leave out rows and objects without the text (or label, id) that they are to have, and tell how many, rather than
+    /// stop at the first
+    #[cfg_attr(feature = "cli", arg(long, help_heading = "Documents"))]
+    pub lenient: bool,
 }
 
 /// What one document is.
@@ -106,6 +110,10 @@ impl Corpus {
         if options.header && !tables {
             return Err(Error::config("--header", "the input has no columns; add --format tsv or csv"));
         }
+        if options.lenient && !tables && !has(&[DocumentFormat::Jsonl]) {
+            let reason = "the input has no fields that could be missing; add --format tsv, csv or jsonl";
+            return Err(Error::config("--lenient", reason));
+        }
         Ok(corpus)
     }
 
@@ -153,13 +161,13 @@ impl Corpus {
         Chunks::new(self)
     }
 
-    /// Gives every document in order, empty ones as well.
-    pub fn documents(&self, mut each: impl FnMut(Document<'_>) -> Result<()>) -> Result<()> {
+    /// Gives every document in order, empty ones as well, and tells what was left out.
+    pub fn documents(&self, mut each: impl FnMut(Document<'_>) -> Result<()>) -> Result<Omitted> {
         let mut chunks = self.chunks();
-        let mut whole = String::new();
+        let (mut whole, mut omitted) = (String::new(), Omitted::default());
         while let Some(chunk) = chunks.next_chunk()? {
             let (text, _) = chunk.decoded(self.options.strict)?;
-            chunk.texts(&text, |part| {
+            let of_chunk = chunk.texts(&text, |part| {
                 whole.push_str(part.text);
                 match part.end {
                     End::Nothing => {}
@@ -171,8 +179,9 @@ impl Corpus {
                 }
                 Ok(())
             })?;
+            omitted.append(of_chunk);
         }
-        Ok(())
+        Ok(omitted)
     }
 }
 
@@ -186,7 +195,8 @@ impl Corpus {
         let (mut whole, mut number) = (String::new(), 0);
         while let Some(chunk) = chunks.next_chunk()? {
             let (text, _) = chunk.decoded(self.options.strict)?;
-            chunk.texts(&text, |part| {
+            // Lines are never at fault.
+            let _ = chunk.texts(&text, |part| {
                 whole.push_str(part.text);
                 if part.end != End::Nothing {
                     number += 1;

@@ -1,5 +1,7 @@
 //! From a piece of a source to its documents: lines, rows of a table, JSON objects, or the piece of a file.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 
 use super::chunks::{Chunk, line_ends};
@@ -158,16 +160,46 @@ pub struct Text<'a> {
     pub label: Option<&'a str>,
 }
 
+/// Rows and objects without the text, the label or the id that they are to have, which a lenient reading leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Omitted {
+    /// How many.
+    pub records: u64,
+    /// Where the first is, and what is wrong with it.
+    pub first: Option<String>,
+}
+
+impl Omitted {
+    /// Adds what was left out later in the corpus.
+    pub fn append(&mut self, later: Self) {
+        self.records += later.records;
+        self.first = self.first.take().or(later.first);
+    }
+}
+
+/// What a strict reading says at the end of an error about one record.
+const REMEDY: &str = "--lenient leaves such records out";
+
+/// A document as one record holds it.
+struct Record<'a> {
+    text: Cow<'a, str>,
+    id: Option<Cow<'a, str>>,
+    label: Option<Cow<'a, str>>,
+}
+
 impl Chunk {
-    /// Gives the texts of a piece in order. `text` is the piece, as UTF-8.
-    pub fn texts(&self, text: &str, mut each: impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    /// Gives the texts of a piece in order, and tells what was left out. `text` is the piece, as UTF-8.
+    pub fn texts(&self, text: &str, mut each: impl FnMut(Text<'_>) -> Result<()>) -> Result<Omitted> {
+        let mut omitted = Omitted::default();
         match self.format {
-            DocumentFormat::Lines | DocumentFormat::Auto => self.lines(text, &mut each),
-            DocumentFormat::Files => self.file(text, &mut each),
-            DocumentFormat::Tsv => self.tsv(text, &mut each),
-            DocumentFormat::Csv => self.csv(text, &mut each),
-            DocumentFormat::Jsonl => self.jsonl(text, &mut each),
+            DocumentFormat::Lines | DocumentFormat::Auto => self.lines(text, &mut each)?,
+            DocumentFormat::Files => self.file(text, &mut each)?,
+            DocumentFormat::Tsv => self.tsv(text, &mut omitted, &mut each)?,
+            DocumentFormat::Csv => self.csv(text, &mut omitted, &mut each)?,
+            DocumentFormat::Jsonl => self.jsonl(text, &mut omitted, &mut each)?,
         }
+        Ok(omitted)
     }
 
     fn lines(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
@@ -189,7 +221,7 @@ impl Chunk {
         Ok(())
     }
 
-    fn tsv(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    fn tsv(&self, text: &str, omitted: &mut Omitted, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
         let mut fields = Vec::new();
         for (at, line, _) in lines(text) {
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -199,12 +231,12 @@ impl Chunk {
             }
             fields.clear();
             fields.extend(line.split('\t'));
-            self.row(&fields, &text[..at], each)?;
+            self.give(self.row(&fields), &text[..at], omitted, each)?;
         }
         Ok(())
     }
 
-    fn csv(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    fn csv(&self, text: &str, omitted: &mut Omitted, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
         let mut reader = table(text.as_bytes());
         let mut row = csv::StringRecord::new();
         let mut fields = Vec::new();
@@ -232,7 +264,26 @@ impl Chunk {
             // The fields borrow from the row, which the next turn fills anew.
             fields.extend(row.iter().map(str::to_owned));
             let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
-            self.row(&fields, &text[..at], each)?;
+            self.give(self.row(&fields), &text[..at], omitted, each)?;
+        }
+    }
+
+    /// Gives the lines of a record's document; of a record at fault an error, or a note if it may be left out.
+    fn give(
+        &self,
+        record: Result<Record<'_>, String>,
+        before: &str,
+        omitted: &mut Omitted,
+        each: &mut impl FnMut(Text<'_>) -> Result<()>,
+    ) -> Result<()> {
+        match record {
+            Ok(Record { text, id, label }) => document(&text, id.as_deref(), label.as_deref(), each),
+            Err(reason) if self.is_lenient => {
+                omitted.records += 1;
+                omitted.first.get_or_insert_with(|| self.fault(before, reason).to_string());
+                Ok(())
+            }
+            Err(reason) => Err(self.fault(before, format!("{reason}; {REMEDY}"))),
         }
     }
 
@@ -241,14 +292,14 @@ impl Chunk {
         Error::line(&self.name, self.line() + line_ends(before.as_bytes()), reason)
     }
 
-    fn row(&self, fields: &[&str], before: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    fn row<'a>(&self, fields: &[&'a str]) -> Result<Record<'a>, String> {
         let pick = |column: &Column, option: &str| {
             column.pick(fields).ok_or_else(|| {
                 let expected = match column {
                     Column::At(at) => format!("at least {} ({option})", at + 1),
                     _ => format!("the one named by {option}"),
                 };
-                self.fault(before, format!("a row of {} columns, expected {expected}", fields.len()))
+                format!("a row of {} columns, expected {expected}", fields.len())
             })
         };
         let columns = &self.columns;
@@ -260,49 +311,59 @@ impl Chunk {
                     others.into_iter().any(|column| matches!(column, Column::At(taken) if *taken == at))
                 };
                 let last = (0..fields.len()).rev().find(|&at| !is_taken(at));
-                let none = || self.fault(before, "a row without a column for the text; name it with --text-field");
-                fields[last.ok_or_else(none)?]
+                fields[last.ok_or("a row without a column for the text; name it with --text-field")?]
             }
             named => pick(named, "--text-field")?,
         };
         let label = columns.label.as_ref().map(|column| pick(column, "--label-field")).transpose()?;
         let id = columns.id.as_ref().map(|column| pick(column, "--id-field")).transpose()?;
-        document(text, id, label, each)
+        Ok(Record { text: text.into(), id: id.map(Cow::from), label: label.map(Cow::from) })
     }
 
-    fn jsonl(&self, text: &str, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
+    fn jsonl(&self, text: &str, omitted: &mut Omitted, each: &mut impl FnMut(Text<'_>) -> Result<()>) -> Result<()> {
         for (at, line, _) in lines(text) {
             if line.trim_ascii().is_empty() {
                 each(Text { text: "", end: End::Document, id: None, label: None })?;
                 continue;
             }
-            let fail = |reason: String| self.fault(&text[..at], reason);
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
-                // The line that serde names is always the first, of those that it was given.
-                let said = error.to_string();
-                let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
-                let column = error.column();
-                fail(format!("column {column}: not a JSON object ({what}); expected one in each line"))
-            })?;
-            let field = |column: &Column, option: &str| match column {
-                Column::Named(name) => match object.get(name) {
-                    Some(serde_json::Value::String(text)) => Ok(text.clone()),
-                    Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => Ok(value.to_string()),
-                    Some(_) => Err(fail(format!("field {name:?} ({option}) is neither text nor a number"))),
-                    None => {
-                        let known: Vec<&str> = object.keys().map(String::as_str).collect();
-                        Err(fail(format!("no field {name:?} ({option}); the fields are {}", known.join(", "))))
-                    }
-                },
-                _ => Err(fail(format!("{option} names a field of a JSON object"))),
-            };
-            let columns = &self.columns;
-            let text = field(&columns.text, "--text-field")?;
-            let label = columns.label.as_ref().map(|column| field(column, "--label-field")).transpose()?;
-            let id = columns.id.as_ref().map(|column| field(column, "--id-field")).transpose()?;
-            document(&text, id.as_deref(), label.as_deref(), each)?;
+            self.give(self.object(line), &text[..at], omitted, each)?;
         }
         Ok(())
+    }
+
+    fn object(&self, line: &str) -> Result<Record<'static>, String> {
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
+            // The line that serde names is always the first, of those that it was given.
+            let said = error.to_string();
+            let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
+            format!("column {}: not a JSON object ({what}); expected one in each line", error.column())
+        })?;
+        let field = |column: &Column, option: &str| match column {
+            Column::Named(name) => match object.get(name) {
+                Some(serde_json::Value::String(text)) => Ok(Cow::Owned(text.clone())),
+                Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
+                    Ok(Cow::Owned(value.to_string()))
+                }
+                Some(value) => {
+                    let kind = match value {
+                        serde_json::Value::Null => "null",
+                        serde_json::Value::Array(_) => "a list",
+                        _ => "an object",
+                    };
+                    Err(format!("field {name:?} ({option}) is {kind}, expected text or a number"))
+                }
+                None => {
+                    let known: Vec<&str> = object.keys().map(String::as_str).collect();
+                    Err(format!("no field {name:?} ({option}); the fields are {}", known.join(", ")))
+                }
+            },
+            _ => Err(format!("{option} names a field of a JSON object")),
+        };
+        let columns = &self.columns;
+        let text = field(&columns.text, "--text-field")?;
+        let label = columns.label.as_ref().map(|column| field(column, "--label-field")).transpose()?;
+        let id = columns.id.as_ref().map(|column| field(column, "--id-field")).transpose()?;
+        Ok(Record { text, id, label })
     }
 }
 
@@ -339,6 +400,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn records_at_fault_are_left_out_and_counted_if_that_is_wanted() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let columns = DocumentOptions { text_field: Some("2".into()), ..Default::default() };
+        let files = [
+            ("a.jsonl", "{\"text\": \"one\"}\n{\"text\": null}\n{\"body\": 1}\n[]\n{\"text\": 2}\n", "null", 3),
+            ("b.tsv", "1\tone\n2\n\n3\t2\n", "a row of 1 columns, expected at least 2 (--text-field)", 1),
+            ("c.csv", "1,one\n2\n\n3,2\n", "a row of 1 columns, expected at least 2 (--text-field)", 1),
+        ];
+        for (name, text, reason, count) in files {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            let strict = if name == "a.jsonl" { DocumentOptions::default() } else { columns.clone() };
+            let read = |options: &DocumentOptions| {
+                let mut found = Vec::new();
+                let omitted = Corpus::open(std::slice::from_ref(&path), options)?.documents(|document| {
+                    found.push(document.text.to_owned());
+                    Ok(())
+                })?;
+                found.retain(|text| !text.is_empty());
+                Ok::<_, Error>((found, omitted))
+            };
+            let error = read(&strict).expect_err("a fault").to_string();
+            assert!(error.contains(&format!("{name}, line 2: ")) && error.contains(reason), "{error}");
+            assert!(error.ends_with(REMEDY), "{error}");
+            let (found, omitted) = read(&DocumentOptions { lenient: true, ..strict })?;
+            assert_eq!((found, omitted.records), (vec!["one".to_owned(), "2".to_owned()], count), "{name}");
+            assert_eq!(omitted.first, error.strip_suffix(&format!("; {REMEDY}")).map(str::to_owned));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn blank_rows_are_empty_documents() -> Result<()> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.csv");
@@ -347,7 +440,7 @@ mod tests {
             let rows = ["id,text", "1,one", "", "2,\"two\"", "", "", "3,three", "", ""];
             std::fs::write(&path, rows.join(end)).expect("written");
             let mut found = Vec::new();
-            Corpus::open(std::slice::from_ref(&path), &options)?.documents(|document| {
+            let _ = Corpus::open(std::slice::from_ref(&path), &options)?.documents(|document| {
                 found.push(document.text.to_owned());
                 Ok(())
             })?;

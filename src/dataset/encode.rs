@@ -327,6 +327,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::corpus::Omitted;
 
     #[test]
     fn a_panic_in_one_worker_ends_all() -> Result<()> {
@@ -341,7 +342,7 @@ mod tests {
                     // The first piece names a word that no map has, as only a bug could.
                     let words = vec![u32::from(index == 0); 1 << 12];
                     let numbers = numbers.append(crate::io::as_bytes(&words), &path)?;
-                    Ok(Piece { index, worker: 0, table: 0, numbers, strings: 0..0 })
+                    Ok(Piece { index, worker: 0, table: 0, numbers, strings: 0..0, omitted: Omitted::default() })
                 });
                 let pieces = pieces.collect::<Result<Vec<_>>>()?;
                 let spools = vec![MappedFile::of(&numbers.file, &path)?];

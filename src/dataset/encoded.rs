@@ -12,7 +12,7 @@ use super::phrases::{Counts, Finder};
 use super::report::{BuildProgress, CorpusReport};
 use super::scan::{Spool, Worker, scan};
 use super::{Dataset, KIND};
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, Omitted};
 use crate::error::{Error, Result};
 use crate::io::{AtomicFile, Container, MappedFile, OpenContainer, as_bytes};
 use crate::tokenizer::Tokenizer;
@@ -152,7 +152,17 @@ impl Build<'_> {
             invalid_utf8: workers.iter().map(|worker| worker.invalid_utf8).sum(),
             ..CorpusReport::default()
         };
-        let (vocabulary, counted, provisional) = self.choose(workers, given, &mut report, progress)?;
+        let (vocabulary, counted, mut provisional) = self.choose(workers, given, &mut report, progress)?;
+        let mut omitted = Omitted::default();
+        provisional.pieces.iter_mut().for_each(|piece| omitted.append(std::mem::take(&mut piece.omitted)));
+        Omitted { records: report.omitted_records, first: report.first_omitted } = omitted;
+        if counted.tokens == 0
+            && let Some(first) = &report.first_omitted
+        {
+            let (name, count) = (corpus.name(), report.omitted_records);
+            let reason = format!("{name}: no words beside {count} records that were left out (the first is {first})");
+            return Err(Error::data(reason));
+        }
         check(&vocabulary, &counted, self.config, &corpus.name())?;
         let file = OpenContainer::create(&folder.join(DATASET))?;
         let spool = || Spool::new(folder);
@@ -186,8 +196,8 @@ impl Build<'_> {
             settings.insert("phrases".into(), phrases);
         }
         let for_vocabulary = settings.clone();
-        // What depends on the machine is told but not kept: the same corpus gives the same bytes.
-        let kept = CorpusReport { seconds: 0.0, spilled_tables: 0, ..report.clone() };
+        // What depends on the machine or the files' place is told but not kept: the same corpus gives the same bytes.
+        let kept = CorpusReport { seconds: 0.0, spilled_tables: 0, first_omitted: None, ..report.clone() };
         settings.insert("report".into(), serde_json::to_string(&kept).expect("a report is plain JSON"));
         settings.insert("checksum".into(), report.checksum.clone());
         settings.insert("vocabulary_checksum".into(), format!("{:016x}", vocabulary.checksum()));

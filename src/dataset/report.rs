@@ -32,6 +32,12 @@ pub struct CorpusReport {
     pub hidden_files: u64,
     /// Documents without any word, which are left out.
     pub empty_documents: u64,
+    /// Records left out by a lenient reading, without the text (or label, id) that they are to have.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub omitted_records: u64,
+    /// Where the first of these is and what is wrong with it; told by the build, not kept with the corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_omitted: Option<String>,
     /// Invalid UTF-8 sequences replaced by U+FFFD.
     pub invalid_utf8: u64,
     /// Tables of distinct words that were put on disk, since memory is bounded.
@@ -49,7 +55,7 @@ impl CorpusReport {
     }
 }
 
-/// Corpora without phrases are what they were before there were any.
+/// Corpora without phrases, or without records left out, are what they were before there were any.
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::report::{BuildProgress, Pass};
-use crate::corpus::{Chunk, Chunks, Corpus, End};
+use crate::corpus::{Chunk, Chunks, Corpus, End, Omitted};
 use crate::error::{Error, Result};
 use crate::io::{as_bytes, write_at};
 use crate::tokenizer::{Scratch, Tokenizer};
@@ -56,6 +56,7 @@ pub(super) struct Piece {
     pub numbers: Range<usize>,
     /// The documents' ids and labels behind them, each with its length before it.
     pub strings: Range<usize>,
+    pub omitted: Omitted,
 }
 
 /// A worker's share of the first pass.
@@ -178,7 +179,7 @@ impl Scan<'_> {
         // Of a document that began in an earlier piece, words may stand there.
         let mut is_empty = !chunk.continues;
         let table = &mut worker.table;
-        chunk.texts(&text, |part| {
+        let omitted = chunk.texts(&text, |part| {
             let before = numbers.len();
             self.tokenizer.spans(part.text, tokens, |text, start, end| {
                 if plain {
@@ -219,7 +220,7 @@ impl Scan<'_> {
         let strings_at = worker.spool.append(strings, self.folder)?;
         // Numbers are read back in place and must stay aligned.
         worker.spool.written = worker.spool.written.next_multiple_of(8);
-        worker.pieces.push(Piece { index, worker: number, table, numbers, strings: strings_at });
+        worker.pieces.push(Piece { index, worker: number, table, numbers, strings: strings_at, omitted });
         if worker.table.len() >= self.types {
             worker.spill(self.folder)?;
         }

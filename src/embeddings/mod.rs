@@ -18,6 +18,9 @@ pub use pooling::{Frequencies, Pool, Pooling, PoolingModel};
 pub(crate) use similarity::BLOCK_ROWS;
 pub use similarity::{Best, Cosines, Method, Neighbor, cosine, inverse_norm};
 
+/// How numbers are kept that no file holds.
+const MADE: &str = "f32";
+
 /// Keys (words, or document ids) and their vectors.
 ///
 /// Shape: `vectors` is `len x dim`, row `i` belongs to key `i`. Words stand in the order of falling count.
@@ -30,7 +33,7 @@ pub struct Embeddings {
     texts: Option<Keys>,
     ngrams: Option<Ngrams>,
     contexts: Option<Matrix>,
-    /// How the file that they were read from keeps their numbers: `f32`, `i8`, `text`.
+    /// How the file that they were read from keeps their numbers: `f32`, `i8`, `text`; `f32` of numbers made since.
     pub numbers: &'static str,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
     pub metadata: BTreeMap<String, String>,
@@ -54,7 +57,7 @@ impl Embeddings {
             texts: None,
             ngrams: None,
             contexts: None,
-            numbers: "f32",
+            numbers: MADE,
             metadata,
             warnings,
         })
@@ -99,7 +102,7 @@ impl Embeddings {
     /// would not fit.
     pub fn with_vectors(mut self, vectors: Matrix) -> Result<Self> {
         one_each("vectors", &self.keys, vectors.rows())?;
-        (self.vectors, self.ngrams, self.contexts) = (vectors, None, None);
+        (self.vectors, self.ngrams, self.contexts, self.numbers) = (vectors, None, None, MADE);
         Ok(self)
     }
 
@@ -107,7 +110,7 @@ impl Embeddings {
     /// unseen keys, being means of n-grams', are moved as far; or less, by the share of their n-grams that have no vector.
     pub fn centered(mut self) -> Result<Self> {
         let mean = self.vectors.mean();
-        self.vectors = self.vectors.less(&mean);
+        (self.vectors, self.numbers) = (self.vectors.less(&mean), MADE);
         // Vectors that were learnt beside others than these would not fit.
         self.contexts = None;
         if let Some(ngrams) = self.ngrams.take() {
@@ -155,7 +158,7 @@ impl Embeddings {
         let dim = self.dim();
         let with =
             |matrix: &Matrix, rows: &[f32]| Matrix::from_vec(before + added, dim, [matrix.as_slice(), rows].concat());
-        self.vectors = with(&self.vectors, &rows)?;
+        (self.vectors, self.numbers) = (with(&self.vectors, &rows)?, MADE);
         if let Some(contexts) = &mut self.contexts {
             *contexts = with(contexts, &vec![0.0; rows.len()])?;
         }
@@ -270,6 +273,19 @@ mod tests {
         assert_eq!((more.vectors().as_slice(), more.counts()), (&[3.0, 6.0, 8.0][..], Some(&[8, 0, 0][..])));
         assert_eq!(more.contexts().map(Matrix::as_slice), Some(&[4.0, 0.0, 0.0][..]));
         assert!(words.centered()?.contexts().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_that_were_made_are_no_longer_those_of_a_file() -> Result<()> {
+        let read = Embeddings { numbers: "i8", ..model()? };
+        assert_eq!((read.select(&[1])?.numbers, read.clone().extended([])?.numbers), ("i8", "i8"));
+        let made = [
+            read.clone().centered()?,
+            read.clone().with_vectors(read.vectors().normalized())?,
+            read.extended([("z", &[1.0][..])])?,
+        ];
+        assert_eq!(made.map(|vectors| vectors.numbers), ["f32"; 3]);
         Ok(())
     }
 

@@ -64,6 +64,13 @@ fn clusters_are_told_by_their_words_labels_and_central_documents() {
         assert!(central["text"].as_str().is_some_and(|text| text.contains(own)), "{central}");
     }
     folder.firth("cluster run --clusters 2 -o out/clusters.tsv").expect_error(2, &["--force"]);
+    for name in ["clusters.csv", "clusters.json"] {
+        folder.firth(&format!("cluster run --clusters 2 -o {name}")).expect_code(0);
+    }
+    let csv = format!("key,cluster\n{}", folder.read("out/clusters.tsv").replace('\t', ","));
+    assert_eq!(folder.read("clusters.csv"), csv);
+    let json: serde_json::Value = serde_json::from_str(&folder.read("clusters.json")).expect("JSON");
+    assert_eq!(json, folder.json("cluster run --clusters 2")["assignments"]);
     let lines = folder.firth("cluster run --clusters 2 --describe");
     for part in ["0\tsize\t100\n", "0\twords\t", "1\tlabel\t", "1\tcentral\t"] {
         assert!(lines.expect_code(0).stdout.contains(part), "{part}: {}", lines.stdout);

@@ -81,6 +81,39 @@ fn tables_and_json_lines_are_documents() {
 }
 
 #[test]
+fn records_without_a_text_stop_a_command_or_are_left_out_and_told() {
+    let folder = Folder::new();
+    let good = "{\"text\": \"cats chase mice\"}\n";
+    folder.write("t.jsonl", format!("{}{{\"text\": null}}\n{{\"body\": \"x\"}}\n{}", good.repeat(9), good.repeat(9)));
+    folder.write("v.txt", "3 2\ncats 1 0\nchase 0 1\nmice 1 1\n");
+    let commands = [
+        "corpus build t.jsonl -o c",
+        "train cbow t.jsonl -o r --epochs 1 --sample 0",
+        "train autoencoder t.jsonl -o a --epochs 1 --max-documents 1",
+        "embed v.txt t.jsonl -o e.npy --pool sif",
+        "embed v.txt t.jsonl -o p --pool sif",
+        "cluster p t.jsonl --clusters 1",
+    ];
+    for command in commands {
+        let refused = ["t.jsonl, line 10: field \"text\" (--text-field) is null", "--lenient leaves such records out"];
+        folder.firth(command).expect_error(3, &refused);
+        let ran = folder.firth(&format!("{command} --lenient --quiet"));
+        let told: Vec<&str> = ran.expect_code(0).stderr.lines().filter(|line| line.contains("left out")).collect();
+        let expected = "firth: warning: 2 records were left out (the first is t.jsonl, line 10: field \"text\" (--text-field) \
+                        is null, expected text or a number); documents are numbered without them";
+        assert_eq!(told, [expected], "{command}");
+    }
+    assert_eq!(folder.json("corpus info c")["omitted_records"], 2);
+    assert_eq!(folder.json("corpus info c")["documents"], 18);
+    assert!(folder.json("corpus info c").get("first_omitted").is_none(), "the same text gives the same bytes anywhere");
+    folder.write("none.jsonl", "{\"text\": null}\n");
+    folder.firth("corpus build none.jsonl -o n --lenient").expect_error(3, &["none.jsonl", "1 record", "line 1"]);
+    folder.write("a.txt", "cats\n");
+    folder.firth("corpus build a.txt -o n --lenient").expect_error(2, &["--lenient", "--format"]);
+    folder.firth("train cbow c -o n --lenient").expect_error(2, &["--lenient", "no effect"]);
+}
+
+#[test]
 fn vocabularies_can_be_limited_and_used_again() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

@@ -40,6 +40,8 @@ fn what_other_tools_ask_for_and_firth_has_not_is_refused() {
         ("-cbow x", vec!["-cbow", "0 or 1"]),
         ("-loss ova", vec!["--loss", "ova", "softmax"]),
         ("-debug much", vec!["unknown flag '-debug'"]),
+        ("-save-vocab v.txt", vec!["-save-vocab: is no flag of firth's", "firth corpus info RUN"]),
+        ("--compute_loss", vec!["--compute_loss: is no flag of firth's", "leave it out"]),
         ("-windw 3", vec!["unknown flag '-windw'", "'--window'"]),
         ("-hs", vec!["-hs", "0 or 1"]),
     ] {

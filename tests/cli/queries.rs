@@ -48,9 +48,38 @@ fn a_pipe_asks_one_query_a_line() {
 #[test]
 fn a_bad_line_in_a_pipe_is_reported_and_the_rest_answered() {
     let ran = folder().firth_with(&["nearest", "v.txt", "--top", "1"], "king\nquen\nqueen\n");
-    ran.expect_code(3);
+    ran.expect_code(2);
     assert_eq!(ran.stdout, "king\tman\t0.707107\nqueen\twoman\t0.707107\n");
     assert!(ran.stderr.contains("line 2: \"quen\" is not in the vocabulary; did you mean \"queen\""), "{}", ran.stderr);
+}
+
+#[test]
+fn queries_get_the_same_answers_and_exit_code_as_arguments_and_by_a_pipe() {
+    let folder = folder();
+    for (command, queries, unknown) in [
+        ("nearest v.txt --top 1", "king quen queen zzz", ["quen", "zzz"]),
+        ("analogy v.txt --top 1", "man woman king man womann king man kingg queen", ["womann", "kingg"]),
+    ] {
+        let words: Vec<&str> = queries.split(' ').collect();
+        let lines = words.chunks(if command.starts_with("analogy") { 3 } else { 1 }).map(|query| query.join(" "));
+        let piped = folder.firth_with(&command.split(' ').collect::<Vec<_>>(), lines.collect::<Vec<_>>().join("\n"));
+        let typed = folder.firth(&format!("{command} {queries}"));
+        assert_eq!(typed.expect_code(2).stdout, piped.expect_code(2).stdout);
+        assert!(!typed.stdout.is_empty());
+        for (ran, place) in [(&typed, ""), (&piped, "standard input, line ")] {
+            let told: Vec<&str> = ran.stderr.lines().collect();
+            assert_eq!(told.len(), 3, "{told:?}");
+            for (line, word) in told.iter().zip(unknown) {
+                assert!(line.starts_with(&format!("firth: error: {place}")) && line.contains(word), "{told:?}");
+                assert!(line.contains("is not in the vocabulary"), "{told:?}");
+            }
+            assert!(told[2].contains("2 of the queries could not be answered"), "{told:?}");
+        }
+    }
+    // JSON, too, holds the answers that there are.
+    let ran = folder.firth("nearest v.txt king zzz --json");
+    let found: serde_json::Value = serde_json::from_str(&ran.expect_code(2).stdout).expect("JSON");
+    assert_eq!((&found[0]["query"], found.as_array().map(Vec::len)), (&"king".into(), Some(1)));
 }
 
 #[test]
@@ -185,7 +214,7 @@ fn a_vector_of_zeros_is_no_neighbour_and_has_none() {
         folder.firth(&format!("nearest v.txt nothing{flags}")).expect_error(2, &["\"nothing\" has a vector of zeros"]);
     }
     let ran = folder.firth_with(&["nearest", "v.txt", "--top", "1"], "a\nnothing\n");
-    assert_eq!(ran.expect_code(3).stdout, "a\tb\t0.707107\n");
+    assert_eq!(ran.expect_code(2).stdout, "a\tb\t0.707107\n");
     assert!(ran.stderr.contains("line 2: \"nothing\" has a vector of zeros"), "{}", ran.stderr);
     folder.firth("analogy v.txt a nothing b").expect_error(2, &["\"nothing\"", "zeros"]);
     folder.firth("odd v.txt a nothing b").expect_error(2, &["\"nothing\"", "zeros"]);

@@ -152,8 +152,39 @@ fn a_stranger_is_recommended_what_is_popular_with_a_warning() {
 #[test]
 fn unknown_users_and_items_get_the_nearest() {
     let folder = folder();
-    folder.firth("recommend ratings.csv --user 611 --method ease").expect_error(2, &["\"611\"", "61", "did you mean"]);
-    folder.firth("recommend ratings.csv --similar 112").expect_error(2, &["\"112\"", "12"]);
+    let unknown = ["\"611\" is no user in ratings.csv; did you mean \"11\"?"];
+    folder.firth("recommend ratings.csv --user 611 --method ease").expect_error(2, &unknown);
+    folder
+        .firth("recommend ratings.csv --similar 112")
+        .expect_error(2, &["\"112\" is no item in ratings.csv; did", "12"]);
+    let disliked = ["\"99\" is an item in ratings.csv", "--min-users"];
+    folder.firth("recommend ratings.csv --similar 99").expect_error(2, &disliked);
+}
+
+#[test]
+fn what_the_thresholds_leave_out_is_told() {
+    let folder = folder();
+    let ran = folder.firth("recommend ratings.csv --user 2 --method knn --top 1");
+    ran.expect_code(0);
+    let told = "firth: 60 users, 16 items, 420 events\n\
+                firth: not learnt from, by --min-rating, --min-users and --min-items: 1 item, 60 events\n";
+    assert_eq!(ran.stderr, told);
+    let ran = folder.firth("recommend ratings.csv --user 2 --method knn --top 1 --min-rating 0");
+    assert_eq!(ran.expect_code(0).stderr, "firth: 60 users, 17 items, 480 events\n");
+}
+
+#[test]
+fn files_are_tables_of_the_kind_that_their_names_tell() {
+    let folder = folder();
+    for name in ["out.csv", "out.tsv"] {
+        let flags =
+            ["recommend", "ratings.csv", "--items", "movies.csv", "--user", "2", "--method", "knn", "--top", "1"];
+        folder.firth_with(&[&flags[..], &["-o", name]].concat(), "").expect_code(0);
+    }
+    let score = folder.read("out.tsv").trim_end().rsplit('\t').next().unwrap_or_default().to_owned();
+    assert_eq!(folder.read("out.tsv"), format!("2\t1\t11\tFilm, the 11th\t{score}\n"));
+    let csv = format!("user,rank,item,title,score\n2,1,11,\"Film, the 11th\",{score}\n");
+    assert_eq!(folder.read("out.csv"), csv);
 }
 
 #[test]

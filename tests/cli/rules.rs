@@ -41,7 +41,9 @@ fn thresholds_and_a_single_item_narrow_the_rules() {
     assert!(count("--min-support 1 --min-confidence 0 --min-lift 0") > 8);
     assert_eq!(count("--min-support 1 --min-confidence 0 --min-lift 0 --with salt"), 2);
     assert_eq!(count("--min-support 20% --min-lift 2.6"), 0);
-    folder.firth("rules baskets.csv --no-estimate --with buter").expect_error(2, &["\"buter\"", "\"butter\""]);
+    folder
+        .firth("rules baskets.csv --no-estimate --with buter")
+        .expect_error(2, &["\"buter\" is no item in baskets.csv", "\"butter\""]);
 }
 
 #[test]
@@ -65,6 +67,12 @@ fn rules_go_into_a_file_as_lines_or_as_json() {
     let report = folder.json(&format!("{command} -o rules.json"));
     assert_eq!(report, serde_json::json!({"output": "rules.json", "results": 2}));
     assert_eq!(folder.read("rules.json"), json.trim_end());
+    folder.firth(&format!("{command} -o rules.csv")).expect_code(0);
+    let csv = "rule,support,confidence,lift,count,estimate\n\
+               bread => butter,0.400000,0.8000,2.00,4,-\nbutter => bread,0.400000,1.0000,2.00,4,-\n";
+    assert_eq!(folder.read("rules.csv"), csv);
+    folder.firth("rules baskets.csv --min-support 3 --itemsets -o sets.CSV --quiet").expect_code(0);
+    assert!(folder.read("sets.CSV").contains("\n\"bread, butter\",0.400000,4\n"), "{}", folder.read("sets.CSV"));
     folder.firth("rules baskets.csv --itemsets -o sets.tsv --quiet").expect_code(0);
     assert!(folder.read("sets.tsv").starts_with("tea\t0.700000\t7\n"));
     folder.firth(&format!("{command} -o rules.tsv")).expect_error(2, &["rules.tsv", "--force"]);

@@ -57,7 +57,7 @@ fn any_text_is_a_query_and_a_pipe_asks_many() {
         "{lines:?}"
     );
     let ran = folder.firth_with(&["nearest", "run", "--documents", "--top", "1"], "d1\nflour and butter\nzzzz\n");
-    ran.expect_code(3);
+    ran.expect_code(2);
     assert_eq!(ran.stdout.lines().count(), 2);
     assert!(
         ran.stderr.contains("line 3: \"zzzz\" is no document's id, and as a text it has no word"),

@@ -157,6 +157,35 @@ fn a_refused_run_leaves_no_log() {
 }
 
 #[test]
+fn a_damaged_file_of_a_run_is_made_anew_by_training_or_by_going_on() {
+    let folder = folder();
+    let train = "train cbow a.txt --dim 8 --epochs 2 --threads 1";
+    folder.firth(&format!("{train} -o kept --checkpoint-every 1")).expect_code(0);
+    folder.firth(&format!("{train} -o bare --checkpoint-every never")).expect_code(0);
+    let halve = |name: &str| {
+        let bytes = std::fs::read(folder.join(name)).expect("the file");
+        folder.write(name, &bytes[..bytes.len() / 2]);
+        bytes
+    };
+    let whole = halve("kept/words.safetensors");
+    halve("bare/words.safetensors");
+    folder.firth("nearest bare grass").expect_error(3, &["bare/words.safetensors", "train the run anew"]);
+    let remedy = ["kept/words.safetensors", "remove words.safetensors and go on", "firth resume kept"];
+    folder.firth("nearest kept grass").expect_error(3, &remedy);
+    std::fs::remove_file(folder.join("kept/words.safetensors")).expect("a file");
+    folder.firth("resume kept").expect_code(0);
+    let again = std::fs::read(folder.join("kept/words.safetensors")).expect("the file");
+    assert!(again == whole, "the remedy gives the same vectors");
+    folder.firth("corpus build a.txt -o corpus").expect_code(0);
+    halve("corpus/dataset.safetensors");
+    folder.firth("corpus info corpus").expect_error(3, &["corpus/dataset.safetensors", "build the corpus anew"]);
+    // Files that are no part of a run are their makers' to write.
+    folder.firth(&format!("{train} -o alone.safetensors")).expect_code(0);
+    halve("alone.safetensors");
+    folder.firth("nearest alone.safetensors grass").expect_error(3, &["alone.safetensors", "write it anew"]);
+}
+
+#[test]
 fn the_configuration_of_a_run_repeats_it() {
     let folder = folder();
     folder.firth("train skipgram a.txt -o one --dim 9 --epochs 3 --threads 1 --seed 7 --min-count 2").expect_code(0);

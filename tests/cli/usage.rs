@@ -64,6 +64,24 @@ fn every_command_has_help_with_an_example() {
 }
 
 #[test]
+fn the_columns_of_piped_tables_are_told_by_their_help() {
+    let folder = Folder::new();
+    let evaluations =
+        ["analogy", "similarity", "categories", "clusters", "classify", "sentences", "outlier", "retrieval"];
+    let evaluations = evaluations.map(|name| format!("eval {name}"));
+    let others = ["nearest", "analogy", "odd", "recommend", "rules", "cluster", "anomaly", "restore"].map(String::from);
+    for command in evaluations.iter().chain(&others) {
+        let ran = folder.firth(&format!("{command} --help"));
+        assert!(ran.stdout.contains("Columns when piped: "), "{command}:\n{}", ran.stdout);
+    }
+    for command in ["embed", "reduce"] {
+        let said = folder.firth(&format!("{command} --help")).stdout;
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("a key and its numbers a line"), "{command}:\n{said}");
+    }
+}
+
+#[test]
 fn without_a_command_the_overview_goes_to_standard_error() {
     let ran = Folder::new().firth("");
     ran.expect_error(2, &["--help"]);
@@ -175,6 +193,13 @@ fn flags_without_effect_are_refused() {
     folder.firth("train cbow c -o r --min-count 2").expect_error(2, &["--min-count", "no effect", "encoded"]);
     folder.firth("train cbow c -o r --tokenizer words").expect_error(2, &["--tokenizer", "no effect"]);
     folder.firth("train cbow c -o r --strict").expect_error(2, &["--strict", "no effect"]);
+    for flag in ["--min-count 2", "--max-vocabulary 9", "--phrases 1", "--phrase-score npmi"] {
+        let name = flag.split(' ').next().unwrap_or_default();
+        for command in ["train cbow a.txt", "train autoencoder a.txt", "corpus build a.txt"] {
+            let ran = folder.firth(&format!("{command} -o r --vocabulary c {flag}"));
+            ran.expect_error(2, &[name, "no effect", "--vocabulary brings its own"]);
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! means in its own tool and cannot mean here is refused. One dash and several letters are one flag, as in word2vec.c,
 //! never a bundle of short ones.
 
+mod elsewhere;
 mod switches;
 
 use std::ffi::OsString;
@@ -120,6 +121,7 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
             out.push(argument);
             continue;
         };
+        let spelt = format!("{dashes}{name}");
         let name = kebab(name);
         // There --loss and --input are flags of ours, and mean what they say.
         let is_autoencoder = trains && out.get(command + 1).is_some_and(|task| task == "autoencoder");
@@ -138,6 +140,11 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
             out.extend(value.map(OsString::from));
         } else if let Some((_, ours)) = autoencoder.iter().chain(table).find(|(theirs, _)| *theirs == name) {
             out.push(with_value(ours, value));
+        } else if table == TRAINING
+            && !known.contains(&name)
+            && let Some(instead) = elsewhere::instead(&name)
+        {
+            return Err(Failure::usage(format!("{spelt}: is no flag of firth's: {instead}")));
         } else if dashes == "--" || name.len() == 1 {
             out.push(argument);
         } else if known.contains(&name) {
@@ -251,6 +258,25 @@ mod tests {
         assert_eq!(translated("skipgram -input t.txt -loss hs"), "train skipgram t.txt --loss hs");
         assert_eq!(translated("train cbow t.txt -hs 1 -negative 0 -size 9"), "train cbow t.txt --loss=hs --dim 9");
         assert_eq!(translated("train cbow t.txt -hs 0 -negative 0"), "train cbow t.txt --negative 0");
+    }
+
+    #[test]
+    fn flags_that_only_others_have_are_refused_with_what_stands_for_them() {
+        let refused = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            translate(&["min-lr".to_owned()], words).expect_err("a refusal").to_string()
+        };
+        for (line, flag, instead) in [
+            ("train cbow t.txt -save-vocab v.txt", "-save-vocab: ", "firth corpus info RUN"),
+            ("skipgram -input t.txt -pretrainedVectors v.vec", "-pretrainedVectors: ", "--from"),
+            ("train cbow t.txt --autotune_duration=5", "--autotune_duration: ", "--heldout"),
+            ("train skipgram t.txt --trim_rule x", "--trim_rule: ", "--min-count and --max-vocabulary"),
+            ("corpus build t.txt --min-alpha 0.1", "--min-alpha: ", "--min-lr"),
+        ] {
+            let said = refused(line);
+            assert!(said.starts_with(flag) && said.contains(instead), "{said}");
+        }
+        assert_eq!(translated("eval classify run --label x"), "eval classify run --label x");
     }
 
     #[test]

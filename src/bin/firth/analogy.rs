@@ -15,7 +15,8 @@ use crate::queries::{self, Answer, Queries};
 /// Solve "A is to B as C is to what?".
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firth analogy run france paris germany\n\n\
-    Without words, asks for them; from a pipe, reads three a line.")]
+    Without words, asks for them; from a pipe, reads three a line. Of several questions those that can be are\n\
+    answered; exit code 2 tells of others. Columns when piped: the three words, key, score.")]
 pub struct Flags {
     /// A run folder or a vector file of any format
     #[arg(value_name = "MODEL")]
@@ -48,8 +49,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         method: flags.method,
         top: flags.top,
     };
-    let given = flags.words.chunks_exact(3).map(|words| analogies.question(words)).collect::<Outcome<_>>()?;
-    queries::run(&analogies, given, globals)
+    queries::run(&analogies, flags.words.chunks_exact(3).map(|words| analogies.question(words)).collect(), globals)
 }
 
 struct Analogies<'a> {

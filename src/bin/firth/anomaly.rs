@@ -26,7 +26,8 @@ use crate::{model, queries};
     firth anomaly run test.tsv --label-field 1 --normal 'comp.*'\n\n\
     The combination is the mean of the ranks, from 0 to 1, by surprise, distance and twice the share of unseen words,\n\
     among the documents scored together: the parts are printed beside it, since they can be compared from run to run.\n\
-    With labels, says how well the scores tell anomalies (AUC, average precision), beside trivial baselines.")]
+    With labels, says how well the scores tell anomalies (AUC, average precision), beside trivial baselines.\n\
+    Columns when piped: id, score, surprise, distance, unseen (of documents), terms to blame, each with its surprise.")]
 pub struct Flags {
     /// The run folder of an autoencoder
     #[arg(value_name = "RUN")]
@@ -129,7 +130,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 fn missing_normal(corpus: &Corpus) -> Outcome<Failure> {
     const SHOWN: usize = 20;
     let mut labels = BTreeSet::new();
-    corpus
+    let _ = corpus
         .documents(|document| {
             labels.insert(document.label.unwrap_or_default().to_owned());
             Ok(())

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use firth::Error;
-use firth::corpus::{Corpus, Document};
+use firth::corpus::{Corpus, Document, Omitted};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::Globals;
-use crate::progress::{Meter, memory_now, short};
+use crate::progress::{Meter, counted, memory_now, short, warn};
 
 /// Documents that are taken together.
 pub const BLOCK: usize = 1024;
@@ -28,13 +28,29 @@ impl Waiting {
     }
 }
 
-/// Gives all documents, block by block; `doing` is what the meter says.
-pub fn documents(
+/// Gives all documents, block by block, and warns of what was left out; `doing` is what the meter says.
+pub fn documents(corpus: &Corpus, doing: &str, globals: &Globals, each: impl FnMut(&[Waiting]) -> Outcome) -> Outcome {
+    let omitted = pass(corpus, doing, globals, each)?;
+    warn_of_omitted(&omitted, corpus.has_ids());
+    Ok(())
+}
+
+/// Warns of records that a lenient reading has left out.
+pub fn warn_of_omitted(omitted: &Omitted, has_ids: bool) {
+    if let Some(first) = &omitted.first {
+        let count = counted(omitted.records, "record was", "records were");
+        let rest = if has_ids { "" } else { "; documents are numbered without them" };
+        warn(format_args!("{count} left out (the first is {first}){rest}"));
+    }
+}
+
+/// [`documents`] in one pass of several, which does not warn.
+pub fn pass(
     corpus: &Corpus,
     doing: &str,
     globals: &Globals,
     mut each: impl FnMut(&[Waiting]) -> Outcome,
-) -> Outcome {
+) -> Outcome<Omitted> {
     let (mut meter, started) = (Meter::new(globals), Instant::now());
     let (mut block, mut bytes, mut done, mut failure) = (Vec::new(), 0, 0, None);
     let mut flush = |block: &mut Vec<Waiting>| -> Outcome {
@@ -66,6 +82,6 @@ pub fn documents(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    read.reading()?;
-    rest
+    let omitted = read.reading()?;
+    rest.map(|()| omitted)
 }

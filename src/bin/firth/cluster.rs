@@ -2,28 +2,27 @@
 
 mod describe;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use firth::Error;
 use firth::analysis::Hdbscan;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::clustering::{self, Clusters, KMeansFlags, Method};
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::globals::{Globals, Typed};
 use crate::items::{self, ItemFlags, Items};
-use crate::output::{self, Force, Results, plain};
-use crate::place;
+use crate::listing::ListFlags;
+use crate::output::{self, Results};
 use crate::progress::note;
-use crate::staged::Staged;
 
 /// Put documents, or words, into clusters: one key and the number of its cluster a line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firth cluster run --clusters 20 --describe -o clusters.tsv\n  \
     firth cluster run new.tsv --label-field 1 --method hdbscan\n\n\
     Clusters are numbered from 0 by falling size; -1 is noise, which --method hdbscan leaves. --describe tells each\n\
-    cluster's size, its most telling words (class-based tf-idf), its commonest label and its most central documents.")]
+    cluster's size, its most telling words (class-based tf-idf), its commonest label and its most central documents.\n\
+    Columns when piped: key, cluster; with --describe cluster, what is told (size, label, words, central), and that.")]
 pub struct Flags {
     #[command(flatten)]
     items: ItemFlags,
@@ -38,11 +37,15 @@ pub struct Flags {
     /// Print what each cluster is about, instead of which is in it
     #[arg(long)]
     describe: bool,
-    /// Where keys and clusters go, a TSV file [default: standard output]
-    #[arg(short, long, value_name = "PATH", help_heading = "Output")]
-    output: Option<PathBuf>,
     #[command(flatten)]
-    force: Force,
+    list: ListFlags,
+}
+
+/// A key and the number of its cluster.
+#[derive(Serialize)]
+struct Assigned<'a> {
+    key: &'a str,
+    cluster: i64,
 }
 
 /// Clusters, and prints or writes.
@@ -51,15 +54,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if flags.method != Method::Hdbscan && flags.kmeans.clusters.is_none() && flags.items.lack_labels() {
         return Err(KMeansFlags::missing(items::NOUNS[1]));
     }
-    let staged = match &flags.output {
-        Some(path) => {
-            let read: Vec<PathBuf> = std::iter::once(&flags.items.model).chain(&flags.items.inputs).cloned().collect();
-            place::check(path, "clusters", &read)?;
-            Some((path, Staged::new(path, flags.force.force)?))
-        }
-        None if flags.force.force => return Err(Failure::usage("--force: has no effect without --output")),
-        None => None,
-    };
+    let read: Vec<PathBuf> = std::iter::once(&flags.items.model).chain(&flags.items.inputs).cloned().collect();
+    let listing = flags.list.open("clusters", &read)?;
     let items = Items::open(&flags.items, globals, typed)?;
     let clusters = found(flags, &items, globals)?;
     clustering::tell(&clusters, items.nouns, globals);
@@ -68,30 +64,27 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     } else {
         None
     };
-    if let Some((path, staged)) = staged {
-        let mut file =
-            std::io::BufWriter::new(std::fs::File::create(staged.path()).map_err(|source| Error::io(path, source))?);
-        write(&mut file, &items, &clusters).and_then(|()| file.flush()).map_err(|source| Error::io(path, source))?;
-        drop(file);
-        staged.commit()?;
+    let assigned = |(key, &cluster)| Assigned { key, cluster: number(cluster) };
+    let assigned: Vec<Assigned<'_>> = items.vectors.keys().iter().zip(&clusters.assignments).map(assigned).collect();
+    let rows: Vec<_> = assigned.iter().map(|one| vec![one.key.to_owned(), one.cluster.to_string()]).collect();
+    let output = listing.save(&assigned, &COLUMNS, &rows)?;
+    if let Some(path) = output {
         note(globals, format_args!("keys and clusters in {}", path.display()));
     }
     if globals.json {
-        return print_json(flags, &items, &clusters, described.as_ref());
+        return print_json(flags, &items, &clusters, described.as_ref(), output, &assigned);
     }
     let mut results = Results::new();
-    match (described, &flags.output) {
+    match (described, output) {
         (Some(described), _) => described.print(&mut results)?,
         (None, Some(_)) => {}
-        (None, None) if output::is_terminal() => {
-            let rows = items.vectors.keys().iter().zip(&clusters.assignments);
-            let rows: Vec<_> = rows.map(|(key, &cluster)| vec![key.to_owned(), number(cluster).to_string()]).collect();
-            output::table(&mut results, &["key", "cluster"], &rows)?;
-        }
-        (None, None) => write(&mut results, &items, &clusters)?,
+        (None, None) => output::table(&mut results, &COLUMNS, &rows)?,
     }
     results.done()
 }
+
+/// What stands over keys and clusters.
+const COLUMNS: [&str; 2] = ["key", "cluster"];
 
 fn found(flags: &Flags, items: &Items, globals: &Globals) -> Outcome<Clusters> {
     let vectors = items.vectors.vectors();
@@ -113,15 +106,14 @@ fn number(cluster: Option<u32>) -> i64 {
     cluster.map_or(-1, i64::from)
 }
 
-/// A key and its cluster a line.
-fn write(out: &mut impl Write, items: &Items, clusters: &Clusters) -> std::io::Result<()> {
-    for (key, &cluster) in items.vectors.keys().iter().zip(&clusters.assignments) {
-        writeln!(out, "{}\t{}", plain(key), number(cluster))?;
-    }
-    Ok(())
-}
-
-fn print_json(flags: &Flags, items: &Items, clusters: &Clusters, described: Option<&describe::Described>) -> Outcome {
+fn print_json(
+    flags: &Flags,
+    items: &Items,
+    clusters: &Clusters,
+    described: Option<&describe::Described>,
+    output: Option<&Path>,
+    assigned: &[Assigned<'_>],
+) -> Outcome {
     let noise = clusters.assignments.iter().filter(|cluster| cluster.is_none()).count();
     let mut report = json!({
         "method": flags.method.name(),
@@ -134,13 +126,9 @@ fn print_json(flags: &Flags, items: &Items, clusters: &Clusters, described: Opti
         report["inertia"] = inertia.into();
         report["iterations"] = iterations.into();
     }
-    match &flags.output {
+    match output {
         Some(path) => report["output"] = path.to_string_lossy().into(),
-        None => {
-            let rows = items.vectors.keys().iter().zip(&clusters.assignments);
-            let rows = rows.map(|(key, &cluster)| json!({"key": key, "cluster": number(cluster)}));
-            report["assignments"] = rows.collect::<Vec<Value>>().into();
-        }
+        None => report["assignments"] = json!(assigned),
     }
     if let Some(described) = described {
         report["described"] = described.json();

@@ -22,7 +22,7 @@ pub struct Flags {
     /// A run folder or a vector file of any format
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The file to write
+    /// The file to write; missing folders are made
     #[arg(value_name = "OUT")]
     output: PathBuf,
     /// The format [default: what the name's ending stands for]

@@ -8,7 +8,7 @@ use firth::dataset::EncodedCorpus;
 use serde_json::json;
 
 use crate::failure::{Failure, Outcome};
-use crate::globals::Globals;
+use crate::globals::{Globals, Typed};
 use crate::output::{self, OutputFlags, Results};
 use crate::progress::{Log, size, thousands};
 use crate::staged::Staged;
@@ -63,15 +63,16 @@ pub struct GenerateFlags {
 }
 
 /// Runs one of them.
-pub fn run(command: &Command, globals: &Globals) -> Outcome {
+pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     match command {
-        Command::Build(flags) => build(flags, globals),
+        Command::Build(flags) => build(flags, globals, typed),
         Command::Info(flags) => info(flags, globals),
         Command::Generate(flags) => generate(flags, globals),
     }
 }
 
-fn build(flags: &BuildFlags, globals: &Globals) -> Outcome {
+fn build(flags: &BuildFlags, globals: &Globals, typed: &Typed) -> Outcome {
+    flags.text.check(typed)?;
     let target = &flags.output.output;
     place::check(target, "a corpus", &flags.inputs)?;
     place::check_log(globals.log_json.as_deref(), &flags.inputs)?;

@@ -29,9 +29,10 @@ impl Earlier {
     pub fn read(path: &Path) -> Outcome<Self> {
         let words = model::read(path)?;
         let of_words = |contexts| Embeddings::new(words.keys().clone(), contexts, None);
-        let context = match run_folder::outputs(path, &words)? {
-            None => model::contexts(path, &words)?.map(of_words).transpose()?,
-            outputs => outputs,
+        let context = if path.is_dir() {
+            run_folder::outputs(path, &words)?
+        } else {
+            model::contexts(path, &words)?.map(of_words).transpose()?
         };
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";

@@ -43,8 +43,8 @@ pub struct Flags {
     pool: PoolFlags,
     #[command(flatten)]
     documents: DocumentOptions,
-    /// Where to save them: a file, or for pooled documents a run's folder [default: standard output, a key and its numbers a
-    /// line]
+    /// Where to save them: a file, or for pooled documents a run's folder; missing folders are made [default: standard
+    /// output, a key and its numbers a line]
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// The format of the file [default: what the name's ending stands for]

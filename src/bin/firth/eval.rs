@@ -21,13 +21,16 @@ use crate::progress::{counted, warn};
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Answer "a is to b as c is to ?" questions and count the right ones.
-    #[command(after_help = "Example:\n  firth eval analogy run questions-words.txt")]
+    #[command(after_help = "Example:\n  firth eval analogy run questions-words.txt\n\n\
+        Columns when piped: section, correct, covered, total, accuracy.")]
     Analogy(AnalogyFlags),
     /// Compare cosines with how alike people find pairs of words.
-    #[command(after_help = "Example:\n  firth eval similarity run wordsim353.tsv simlex999.txt")]
+    #[command(after_help = "Example:\n  firth eval similarity run wordsim353.tsv simlex999.txt\n\n\
+        Columns when piped: file, spearman, pearson, covered, total.")]
     Similarity(SimilarityFlags),
     /// Cluster words and compare with the categories that people put them into.
-    #[command(after_help = "Example:\n  firth eval categories run battig.tsv")]
+    #[command(after_help = "Example:\n  firth eval categories run battig.tsv\n\n\
+        Columns when piped: file, purity, nmi, ari, categories, covered, total.")]
     Categories(categories::Flags),
     /// Cluster documents and compare with their labels.
     #[command(after_help = clusters::HELP)]
@@ -39,7 +42,8 @@ pub enum Command {
     #[command(after_help = sentences::HELP)]
     Sentences(sentences::Flags),
     /// Find the word of a group that does not belong.
-    #[command(after_help = "Example:\n  firth eval outlier run outliers-8-8-8.tsv")]
+    #[command(after_help = "Example:\n  firth eval outlier run outliers-8-8-8.tsv\n\n\
+        Columns when piped: file, accuracy, opp (outlier position percentage), correct, covered, total.")]
     Outlier(outlier::Flags),
     /// Search documents and score what is found, beside BM25.
     #[command(after_help = retrieval::HELP)]

@@ -1,6 +1,7 @@
 //! What ends a command early, its exit code, and its one message.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use firth::error::suggestion;
 use firth::vocabulary::Keys;
 
 /// Why a command did not end well.
@@ -14,7 +15,7 @@ pub enum Failure {
     Usage(String),
     /// The machine lacks what the work needs.
     Lacking(String),
-    /// Some of the queries on standard input could not be answered; each was reported when it was met.
+    /// Some of several queries could not be answered; each was reported when it was met.
     Queries(usize),
     /// Standard output could not be written.
     Output(std::io::Error),
@@ -31,14 +32,23 @@ impl Failure {
         Self::Usage(message.into())
     }
 
+    /// A name that the input does not hold, with the nearest that it does; `kind` is what it would be the name of.
+    pub fn unknown(name: &str, kind: &str, input: &str, known: &Keys) -> Self {
+        Self::usage(format!("{name:?} is no {kind} in {input}{}", suggestion(&known.nearest(name, 3))))
+    }
+
+    /// Does it ask for something that does not exist or does not fit?
+    pub fn is_usage(&self) -> bool {
+        self.exit_code() == 2
+    }
+
     /// The process's exit code, as the command-line page fixes it.
     pub fn exit_code(&self) -> u8 {
         use firth::Error;
         match self {
             Self::Pipe => 0,
             Self::Output(_) | Self::Lacking(_) => 1,
-            Self::Usage(_) => 2,
-            Self::Queries(_) => 3,
+            Self::Usage(_) | Self::Queries(_) => 2,
             Self::Input(Error::Io { .. }) => 3,
             Self::Library(error) | Self::Input(error) => match error {
                 Error::Config { .. } | Error::UnknownKey { .. } | Error::Unsupported { .. } => 2,

@@ -177,7 +177,7 @@ fn run(arguments: Vec<OsString>) -> Outcome {
     root.build();
     let arguments = aliases::translate(&config::flag_names(&root), arguments)?;
     config::refuse_contradictions(&arguments)?;
-    obey(&mut root, &arguments).map_err(|failure| config::with_origin(failure, &arguments))
+    obey(&mut root, &arguments).map_err(|failure| run_folder::with_remedy(config::with_origin(failure, &arguments)))
 }
 
 fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
@@ -199,7 +199,7 @@ fn obey(root: &mut clap::Command, arguments: &[OsString]) -> Outcome {
     }
     match cli.command {
         Command::Demo(flags) => demo::run(&flags, globals),
-        Command::Corpus(command) => corpus::run(&command, globals),
+        Command::Corpus(command) => corpus::run(&command, globals, &typed),
         Command::Train(command) => train::run(&command, globals, &typed),
         Command::Resume(flags) => resume::run(&flags, globals, &typed),
         Command::Nearest(flags) => nearest::run(&flags, globals),

@@ -24,7 +24,8 @@ use crate::run_folder::DOCUMENTS;
 #[command(after_help = "Example:\n  firth nearest run king queen --top 5\n  \
     firth nearest run --documents \"a rocket to the moon\"\n\n\
     Without queries, asks for them; from a pipe, reads one a line. What is the id of one of the run's documents\n\
-    stands for it; anything else is a text.")]
+    stands for it; anything else is a text. Of several queries those that can be are answered; exit code 2 tells of\n\
+    others. Columns when piped: query, key, score; of documents label and first words too, where these are known.")]
 pub struct Flags {
     /// A run folder or a vector file of any format
     #[arg(value_name = "MODEL")]
@@ -59,8 +60,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
 }
 
 fn ask<Q: Queries>(kind: &Q, flags: &Flags, globals: &Globals) -> Outcome {
-    let given = flags.queries.iter().map(|query| kind.parse(query.trim())).collect::<Outcome<_>>()?;
-    queries::run(kind, given, globals)
+    queries::run(kind, flags.queries.iter().map(|query| kind.parse(query.trim())).collect(), globals)
 }
 
 struct Nearest<'a> {

@@ -12,7 +12,8 @@ use crate::queries::{self, Answer, Queries, Scored};
 /// Rank words by how well they fit together, the odd one first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firth odd run breakfast lunch dinner cereal\n\n\
-    Without words, asks for them; from a pipe, reads one set a line.")]
+    Without words, asks for them; from a pipe, reads one set a line. Of several sets those that can be are ranked;\n\
+    exit code 2 tells of others. Columns when piped: the set, word, score.")]
 pub struct Flags {
     /// A run folder or a vector file of any format
     #[arg(value_name = "MODEL")]
@@ -27,7 +28,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let model = model::read(&flags.model)?;
     let odd = Odd { finder: Finder::new(&model, &flags.model), neighbors: Neighbors::new(&model) };
     let words = flags.words.iter().map(String::as_str).collect::<Vec<_>>();
-    let given = if words.is_empty() { Vec::new() } else { vec![odd.known(&words)?] };
+    let given = if words.is_empty() { Vec::new() } else { vec![odd.known(&words)] };
     queries::run(&odd, given, globals)
 }
 

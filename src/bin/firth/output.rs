@@ -118,7 +118,7 @@ pub fn vector(results: &mut Results, key: &str, numbers: &[f32]) -> Outcome {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputFlags {
-    /// Where the result goes; it appears whole or not at all
+    /// Where the result goes; it appears whole or not at all, missing folders are made
     #[arg(short, long, value_name = "PATH")]
     pub output: PathBuf,
     #[command(flatten)]

@@ -56,7 +56,7 @@ pub struct Flags {
     /// The heading [default: the model's name, and what is drawn]
     #[arg(long, value_name = "TEXT", help_heading = "Picture")]
     title: Option<String>,
-    /// The file, which ends in .png, .svg or .html; it appears whole or not at all
+    /// The file, which ends in .png, .svg or .html; it appears whole or not at all, missing folders are made
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
     #[command(flatten)]

@@ -220,7 +220,7 @@ impl Texts<'_> {
     /// Gives all texts, block by block.
     fn blocks(self, doing: &str, globals: &Globals, mut each: impl FnMut(&[&str]) -> Outcome) -> Outcome {
         match self {
-            Self::Corpus(corpus) => blocks::documents(corpus, doing, globals, |block| each(&texts_of(block))),
+            Self::Corpus(corpus) => blocks::pass(corpus, doing, globals, |block| each(&texts_of(block))).map(drop),
             Self::Slice(texts) => texts.chunks(blocks::BLOCK).try_for_each(each),
         }
     }

@@ -101,6 +101,12 @@ impl Log {
         Ok(log)
     }
 
+    /// Starts the log of a trial: the other one is refused as it would be, and else left as it is.
+    pub fn trial(own: &Path, other: Option<&Path>) -> Outcome<Self> {
+        other.map_or(Ok(()), refuse_foreign)?;
+        Self::create(Some(own), None)
+    }
+
     fn add(&mut self, path: &Path, file: File, is_new: bool) {
         self.files.push((path.to_owned(), BufWriter::new(file)));
         self.is_new.push(is_new);

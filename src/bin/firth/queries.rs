@@ -62,12 +62,38 @@ pub trait Queries {
     fn answer(&self, queries: &[Self::Query]) -> Outcome<Vec<Answer>>;
 }
 
-/// Answers the queries given, or else those on standard input.
-pub fn run<Q: Queries>(kind: &Q, given: Vec<Q::Query>, globals: &Globals) -> Outcome {
-    if !given.is_empty() {
-        return print(&kind.answer(&given)?, globals);
+/// Answers the queries given, or else those on standard input. Of several those that can be are answered.
+pub fn run<Q: Queries>(kind: &Q, given: Vec<Outcome<Q::Query>>, globals: &Globals) -> Outcome {
+    match given.len() {
+        0 if std::io::stdin().is_terminal() => prompt(kind, globals),
+        0 => pipe(kind, globals),
+        1 => print(&kind.answer(&given.into_iter().collect::<Outcome<Vec<_>>>()?)?, globals),
+        _ => {
+            let (mut known, mut failed) = (Vec::new(), 0);
+            for query in given {
+                known.extend(answerable(query, &mut failed, "")?);
+            }
+            print(&kind.answer(&known)?, globals)?;
+            all_answered(failed)
+        }
     }
-    if std::io::stdin().is_terminal() { prompt(kind, globals) } else { pipe(kind, globals) }
+}
+
+/// One of several queries; a word that is not known, say, is told and counted, and stops no other.
+fn answerable<T>(query: Outcome<T>, failed: &mut usize, place: &str) -> Outcome<Option<T>> {
+    match query {
+        Ok(query) => Ok(Some(query)),
+        Err(failure) if failure.is_usage() => {
+            *failed += 1;
+            tell(format_args!("firth: error: {place}{failure}"));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn all_answered(failed: usize) -> Outcome {
+    if failed > 0 { Err(Failure::Queries(failed)) } else { Ok(()) }
 }
 
 fn prompt<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
@@ -103,13 +129,8 @@ fn pipe<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
             number += 1;
             let line = String::from_utf8_lossy(&line);
             if !line.trim().is_empty() {
-                match kind.parse(line.trim()) {
-                    Ok(query) => batch.push(query),
-                    Err(failure) => {
-                        failed += 1;
-                        tell(format_args!("firth: error: standard input, line {number}: {failure}"));
-                    }
-                }
+                let place = format!("standard input, line {number}: ");
+                batch.extend(answerable(kind.parse(line.trim()), &mut failed, &place)?);
             }
             if !input.buffer().contains(&b'\n') {
                 break;
@@ -125,7 +146,7 @@ fn pipe<Q: Queries>(kind: &Q, globals: &Globals) -> Outcome {
     if globals.json {
         output::json(&all)?;
     }
-    if failed > 0 { Err(Failure::Queries(failed)) } else { Ok(()) }
+    all_answered(failed)
 }
 
 /// For a person a block for each query; for a program lines of query, key and score, and of a document's label and text.

@@ -30,7 +30,9 @@ use crate::queries;
 #[command(group(clap::ArgGroup::new("task").required(true).args(["user", "all_users", "similar", "evaluate"])))]
 #[command(after_help = "Example:\n  firth recommend ratings.csv --user 1 2 --items movies.csv\n\n\
     RATINGS is a table with a header such as userId,movieId,rating, or holds a user's items in each line, apart by commas.\n\
-    What a user has had, liked or not, is never recommended.")]
+    What a user has had, liked or not, is never recommended.\n\
+    Columns when piped: user, rank, item, title, score; of --similar: item, title, rank, similar item, its title, score; \
+    of --evaluate: method, recall@20, ndcg@100, users, seconds.")]
 pub struct Flags {
     /// Ratings or histories: files, folders, patterns, or - for standard input
     #[arg(value_name = "RATINGS", required = true)]
@@ -125,15 +127,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         typed.refuse("min-rating", "the input has no ratings")?;
     }
     let learnt = all.dense_part(flags.min_rating, flags.min_users, flags.min_items).reading()?;
-    note(
-        globals,
-        format_args!(
-            "{}, {}, {}",
-            counted(learnt.users.len() as u64, "user", "users"),
-            counted(learnt.items.len() as u64, "item", "items"),
-            counted(learnt.ratings.entries() as u64, "event", "events")
-        ),
-    );
+    flags.tell(&all, &learnt, globals);
     if flags.evaluate {
         return evaluate(&learnt.ratings, flags, globals);
     }
@@ -144,14 +138,16 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         }
         None => vec![None; learnt.items.len()],
     };
-    let catalogue = Catalogue { items: &learnt.items, titles: &names };
+    let catalogue = Catalogue { items: &learnt.items, titles: &names, all: &all.items, input: corpus.name() };
     if !flags.similar.is_empty() {
         return similar(flags, &learnt.ratings, &catalogue, listing, globals);
     }
     let asked: Vec<usize> = if flags.all_users {
         (0..all.users.len()).collect()
     } else {
-        flags.user.iter().map(|user| position(&all.users, user)).collect::<Outcome<_>>()?
+        let unknown = |user: &str| Failure::unknown(user, "user", &corpus.name(), &all.users);
+        let position = |user: &String| all.users.find(user).ok_or_else(|| unknown(user));
+        flags.user.iter().map(position).collect::<Outcome<_>>()?
     };
     let model = fit(flags.method.unwrap_or(Method::Sum), &learnt.ratings, globals)?;
     let popularity = Popularity.fit(&learnt.ratings)?;
@@ -185,6 +181,23 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 const BATCH: usize = 256;
 
 impl Flags {
+    /// Says what is learnt from, and what the thresholds leave out.
+    fn tell(&self, all: &Interactions, learnt: &Interactions, globals: &Globals) {
+        let sizes = |of: &Interactions| [of.users.len(), of.items.len(), of.ratings.entries()];
+        let nouns = [["user", "users"], ["item", "items"], ["event", "events"]];
+        let listed = |sizes: [usize; 3]| {
+            let part = |(size, [one, many]): (usize, [&str; 2])| counted(size as u64, one, many);
+            sizes.into_iter().zip(nouns).filter(|&(size, _)| size > 0).map(part).collect::<Vec<_>>().join(", ")
+        };
+        let (all, learnt) = (sizes(all), sizes(learnt));
+        note(globals, listed(learnt));
+        let left_out = [0, 1, 2].map(|at| all[at] - learnt[at]);
+        if left_out != [0; 3] {
+            let flags = "--min-rating, --min-users and --min-items";
+            note(globals, format_args!("not learnt from, by {flags}: {}", listed(left_out)));
+        }
+    }
+
     /// Refuses what would change nothing.
     fn check(&self, typed: &Typed) -> Outcome {
         if self.evaluate {
@@ -214,6 +227,9 @@ impl Flags {
 struct Catalogue<'a> {
     items: &'a Keys,
     titles: &'a [Option<String>],
+    /// All items of the input, of which the thresholds leave some out.
+    all: &'a Keys,
+    input: String,
 }
 
 impl<'a> Catalogue<'a> {
@@ -231,17 +247,16 @@ impl<'a> Catalogue<'a> {
         let title = |title: &Option<String>| title.as_ref().is_some_and(|title| title.eq_ignore_ascii_case(item));
         match self.items.find(item).or_else(|| self.titles.iter().position(title)) {
             Some(found) => Ok(found),
+            None if self.all.find(item).is_some() => {
+                let reason = "liked by too few to learn from; lower --min-users, --min-items or --min-rating";
+                Err(Failure::usage(format!("--similar: {item:?} is an item in {}, but {reason}", self.input)))
+            }
             None => {
                 let names: Keys = self.items.iter().chain(self.titles.iter().flatten().map(String::as_str)).collect();
-                Err(Error::UnknownKey { key: item.into(), nearest: names.nearest(item, 3) }.into())
+                Err(Failure::unknown(item, "item", &self.input, &names))
             }
         }
     }
-}
-
-fn position(users: &Keys, user: &str) -> Outcome<usize> {
-    let unknown = || Error::UnknownKey { key: user.into(), nearest: users.nearest(user, 3) };
-    Ok(users.find(user).ok_or_else(unknown)?)
 }
 
 fn fit(method: Method, users: &SparseMatrix, globals: &Globals) -> Outcome<Arc<dyn Recommend>> {
@@ -295,7 +310,7 @@ fn similar(
     };
     let answers: Vec<ForItem<'_>> = asked.iter().map(answer).collect();
     let rows = |answer: &ForItem<'_>| lines(&[answer.item, answer.title.unwrap_or_default()], &answer.results);
-    print(listing, &answers, &["item", "title", "rank", "similar", "title", "score"], rows, globals)
+    print(listing, &answers, &["item", "title", "rank", "similar", "similar title", "score"], rows, globals)
 }
 
 /// A line for each result, which begins with what it answers.

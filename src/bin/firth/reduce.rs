@@ -33,7 +33,7 @@ pub struct Flags {
     method: Method,
     #[command(flatten)]
     map: MapFlags,
-    /// Where to save them [default: standard output, a key and its numbers a line]
+    /// Where to save them; missing folders are made [default: standard output, a key and its numbers a line]
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -27,7 +27,9 @@ use crate::{encoder, place};
 #[command(after_help = "Example:\n  firth restore run new.txt --missing 5 --foreign 3\n  \
     firth restore run noisy.npy -o clean.npy --target true.npy\n\n\
     With --evaluate, hides 30% of the distinct words of each document (of 15 or more, at most 1,500 documents) and ranks\n\
-    all absent words; puts in as many foreign ones and tells them from the document's own; beside frequency and LSA.")]
+    all absent words; puts in as many foreign ones and tells them from the document's own; beside frequency and LSA.\n\
+    Columns when piped: id, missing or foreign, words; of --evaluate: method, recall@50 and precision@10 of missing\n\
+    words, AUC of foreign ones.")]
 pub struct Flags {
     /// The run folder of an autoencoder
     #[arg(value_name = "RUN")]
@@ -44,7 +46,7 @@ pub struct Flags {
     /// Measure instead how well hidden words are found and foreign ones told
     #[arg(long)]
     evaluate: bool,
-    /// Where to write the restored rows of a matrix, .npy or .csv
+    /// Where to write the restored rows of a matrix, .npy or .csv; missing folders are made
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: Option<PathBuf>,
     /// What the restored rows should be, to be compared with

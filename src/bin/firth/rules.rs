@@ -14,7 +14,7 @@ use firth::vocabulary::Keys;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::failure::{Outcome, Reading};
+use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::listing::{ListFlags, Listing};
 use crate::output::{self, Results};
@@ -27,7 +27,9 @@ use crate::recommend::Epochs;
 #[command(after_help = "Example:\n  firth rules baskets.csv --min-support 1% --min-confidence 30%\n\n\
     BASKETS holds a basket in each line, its items apart by commas or tabs.\n\
     Counts are exact. The estimate is an autoencoder's answer to the same question as\n\
-    the confidence; it leans on similar items where counts are small.")]
+    the confidence; it leans on similar items where counts are small.\n\
+    Columns when piped: rule, support, confidence, lift, count, estimate (- for none); of --itemsets: itemset,\n\
+    support, count; of --evaluate: method, hit@1, hit@5, hit@10, mrr, baskets, seconds.")]
 pub struct Flags {
     /// Baskets: files, folders, patterns, or - for standard input
     #[arg(value_name = "BASKETS", required = true)]
@@ -85,8 +87,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if flags.evaluate {
         return evaluate(&baskets, flags, globals);
     }
-    let unknown = |item: &String| Error::UnknownKey { key: item.clone(), nearest: items.nearest(item, 3) };
-    let with = flags.with.as_ref().map(|item| items.find(item).ok_or_else(|| unknown(item))).transpose()?;
+    let unknown = |item: &str| Failure::unknown(item, "item", &corpus.name(), &items);
+    let with = flags.with.as_deref().map(|item| items.find(item).ok_or_else(|| unknown(item))).transpose()?;
     let with = with.map(|item| item as u32);
     let search = FrequentItemsets { min_support: flags.min_support, max_items: flags.max_items.into() };
     let itemsets = search.fit(&baskets)?;

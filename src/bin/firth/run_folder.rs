@@ -27,6 +27,8 @@ pub const LOG: &str = "log.jsonl";
 pub use firth::train::DOCUMENTS;
 /// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
 pub const VOCABULARY: &str = "vocabulary.safetensors";
+/// The file with the text of a run, or of an encoded corpus, as numbers.
+const DATASET: &str = "dataset.safetensors";
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
@@ -104,7 +106,7 @@ impl RunFolder {
     pub fn saved(&mut self) -> Outcome {
         if let Some(staged) = &self.staged {
             // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
-            let corpus = File::open(staged.path().join("dataset.safetensors"));
+            let corpus = File::open(staged.path().join(DATASET));
             let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
             let is_taken = self.target.exists() && !is_unfinished(&self.target);
             let place = if is_taken { interim(&self.target) } else { self.target.clone() };
@@ -320,6 +322,29 @@ pub fn segmenter(run: &Path) -> Outcome<Option<Segmenter>> {
     }
 }
 
+/// Says of a damaged file of a run, or of an encoded corpus, what mends it: nobody writes such a file by hand.
+pub fn with_remedy(failure: Failure) -> Failure {
+    let (Failure::Library(Error::Parse { path, at, reason }) | Failure::Input(Error::Parse { path, at, reason })) =
+        &failure
+    else {
+        return failure;
+    };
+    let Some((fault, folder)) = reason.strip_suffix("write it anew").zip(path.parent()) else { return failure };
+    let (is_run, shown) = (task(folder).is_some(), folder.display());
+    let is_text = path.ends_with(VOCABULARY) || path.ends_with(DATASET);
+    let remedy = if is_run && !is_text && has_checkpoints(folder) {
+        let last = if vectors(folder) == folder { native::FILE } else { DOCUMENTS };
+        format!("remove {last} and go on from the last checkpoint with firth resume {shown}")
+    } else if is_run {
+        "train the run anew".into()
+    } else if is_text && folder.join(DATASET).is_file() {
+        "build the corpus anew".into()
+    } else {
+        return failure;
+    };
+    Failure::Input(Error::Parse { path: path.clone(), at: *at, reason: format!("{fault}{remedy}") })
+}
+
 /// Is it a finished run, one that has what is written last: words, or the codes of a matrix's rows?
 pub fn is_finished(path: &Path) -> bool {
     path.join(native::FILE).is_file() || has_rows_alone(path)
@@ -338,7 +363,11 @@ pub fn vectors(path: &Path) -> PathBuf {
 
 /// Is it a run that has checkpoints but no vectors yet?
 pub fn is_unfinished(path: &Path) -> bool {
-    !is_finished(path) && train::checkpoints(&path.join(CHECKPOINTS)).is_ok_and(|all| !all.is_empty())
+    !is_finished(path) && has_checkpoints(path)
+}
+
+fn has_checkpoints(run: &Path) -> bool {
+    train::checkpoints(&run.join(CHECKPOINTS)).is_ok_and(|all| !all.is_empty())
 }
 
 /// A run that was stopped has no model yet.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use firth::corpus::{Corpus, DocumentOptions};
+use firth::corpus::{Corpus, DocumentOptions, Omitted};
 use firth::dataset::{BuildProgress, CorpusReport, EncodedCorpus, Pass};
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
@@ -11,8 +11,8 @@ use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::progress::{self, Log, Meter, counted, memory_now, short, size, thousands};
-use crate::signals;
 use crate::staged::Staged;
+use crate::{blocks, signals};
 
 /// How text becomes words.
 #[derive(Debug, clap::Args)]
@@ -64,16 +64,17 @@ impl TokenFlags {
 }
 
 /// The flags that say what a document is, by name.
-pub const DOCUMENTS: [&str; 6] = ["format", "text-field", "label-field", "id-field", "header", "strict"];
+pub const DOCUMENTS: [&str; 7] = ["format", "text-field", "label-field", "id-field", "header", "strict", "lenient"];
 
 /// The flags above, by name, for input that is encoded already.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "format",
     "text-field",
     "label-field",
     "id-field",
     "header",
     "strict",
+    "lenient",
     "tokenizer",
     "lowercase",
     "no-lowercase",
@@ -94,6 +95,17 @@ impl TextFlags {
     /// Refuses these flags for input that is no text, and says why.
     pub fn refuse(typed: &Typed, why: &str) -> Outcome {
         NAMES.iter().try_for_each(|name| typed.refuse(name, why))
+    }
+
+    /// Refuses flags that would change nothing beside words that were chosen before.
+    pub fn check(&self, typed: &Typed) -> Outcome {
+        if self.given.is_none() {
+            return Ok(());
+        }
+        ["min-count", "max-vocabulary"]
+            .iter()
+            .try_for_each(|flag| typed.refuse(flag, "--vocabulary brings its own words"))?;
+        PHRASES.iter().try_for_each(|flag| typed.refuse(flag, "--vocabulary brings its own phrases"))
     }
 
     /// Why they are refused for an encoded corpus.
@@ -142,7 +154,10 @@ impl TextFlags {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        Ok(built?)
+        let built = built?;
+        let CorpusReport { omitted_records: records, first_omitted: first, .. } = built.report().clone();
+        blocks::warn_of_omitted(&Omitted { records, first }, text.corpus.has_ids());
+        Ok(built)
     }
 }
 
@@ -192,6 +207,7 @@ pub fn summary(report: &CorpusReport) -> Vec<[String; 2]> {
             "tokens of words outside the vocabulary",
         ),
         ("dropped", report.empty_documents, "document without words", "documents without words"),
+        ("left out", report.omitted_records, "record at fault", "records at fault"),
         ("replaced", report.invalid_utf8, "invalid UTF-8 sequence, by U+FFFD", "invalid UTF-8 sequences, by U+FFFD"),
         ("skipped", report.hidden_files, "hidden file", "hidden files"),
     ];

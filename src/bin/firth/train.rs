@@ -97,12 +97,14 @@ pub struct Flags {
     /// With --from, add the words of the text that the earlier run lacks and that occur --min-count times
     #[arg(long, requires = "from", help_heading = "Training on")]
     grow_vocabulary: bool,
-    /// Tell what the run will need and how long it will take, after two seconds of trial, and write nothing
+    /// Tell what the run will need and how long it will take, after two seconds of trial, and write nothing, no log
+    /// either
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
     #[command(flatten)]
     text: TextFlags,
-    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone
+    /// Where the run goes: a folder; a name such as words.bin or words.txt gets the vectors alone; missing folders are
+    /// made
     #[arg(short, long, value_name = "PATH", help_heading = "Output")]
     output: PathBuf,
     /// Write the vectors alone, in this format [default: what the name's ending stands for, else a run]
@@ -139,8 +141,9 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         [only] if EncodedCorpus::is_encoded(only) => Some(only.as_path()),
         _ => None,
     };
-    if let Some(path) = encoded_input {
-        TextFlags::refuse(typed, &TextFlags::is_encoded(path))?;
+    match encoded_input {
+        Some(path) => TextFlags::refuse(typed, &TextFlags::is_encoded(path))?,
+        None => flags.text.check(typed)?,
     }
     if task.has_documents() {
         typed.refuse("from", "new documents need no training: firth embed RUN NEW.txt")?;
@@ -151,7 +154,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let force = flags.force.force;
     let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
     let folder = run.path()?;
-    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
+    let (own, other) = (folder.join(LOG), globals.log_json.as_deref());
+    let mut log = if flags.dry_run { Log::trial(&own, other)? } else { Log::create(Some(&own), other)? };
     let corpus = match (encoded_input, run.staged()) {
         (None, Some(staged)) => build(flags, earlier.as_ref(), staged, &folder, globals, &mut log)?,
         (Some(path), _) => EncodedCorpus::open(path).map_err(Failure::Input)?,

@@ -16,7 +16,8 @@ use crate::progress::{Meter, memory_now};
 pub const HELP: &str = "Example:\n  firth eval classify run\n  \
     firth eval classify run train.tsv --label-field 1 --test test.tsv\n\n\
     Folds are stratified and not shuffled: of each label's documents, in their order, the first part is tested by the\n\
-    first fold. Accuracy and macro-F1 are means over folds, with their standard deviation.";
+    first fold. Accuracy and macro-F1 are means over folds, with their standard deviation.\n\
+    Columns when piped: score, mean, spread.";
 
 /// Flags of `eval classify`.
 #[derive(Debug, clap::Args)]

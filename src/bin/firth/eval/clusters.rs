@@ -12,7 +12,8 @@ use crate::output::{self, Results};
 
 /// What follows the flags in the help.
 pub const HELP: &str = "Example:\n  firth eval clusters run\n  firth eval clusters run test.tsv --label-field 1\n\n\
-    K-means runs once for each of several seeds, from --seed on, and the scores are means, with their standard deviation.";
+    K-means runs once for each of several seeds, from --seed on, and the scores are means, with their standard deviation.\n\
+    Columns when piped: score, mean, spread.";
 
 /// Flags of `eval clusters`.
 #[derive(Debug, clap::Args)]

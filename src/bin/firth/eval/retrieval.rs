@@ -34,7 +34,7 @@ pub const HELP: &str = "Example:\n  \
     the number of the line. Without, documents of a query's label are relevant; every document is a query, or those of\n\
     --test are. Measures are those of trec_eval over all documents that are found. Pooling is fitted on the documents,\n\
     unless the run holds one. BM25 sees the words as the model's tokenizer cuts them, without stemming; hybrid is the sum\n\
-    of the z-scores of both.";
+    of the z-scores of both. Columns when piped: ranking, map, ndcg@10, p@10, queries.";
 
 /// Flags of `eval retrieval`.
 #[derive(Debug, clap::Args)]

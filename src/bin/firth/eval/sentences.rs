@@ -16,7 +16,8 @@ use crate::output::{self, Results};
 use crate::pooled::{PoolFlags, Texts};
 
 pub const HELP: &str = "Example:\n  firth eval sentences run stsb-test.tsv --pool usif\n\n\
-    Pooling is fitted on the sentences of each file, unless the run holds one of its own (made by firth embed ... -o RUN).";
+    Pooling is fitted on the sentences of each file, unless the run holds one of its own (made by firth embed ... -o RUN).\n\
+    Columns when piped: file, spearman, pearson, covered, total, pooling.";
 
 /// Flags of `eval sentences`.
 #[derive(Debug, clap::Args)]

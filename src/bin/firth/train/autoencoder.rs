@@ -37,14 +37,14 @@ pub struct Flags {
     /// has units
     #[arg(long, value_name = "MODEL", help_heading = "Training on")]
     init_words: Option<PathBuf>,
-    /// Tell what the run will need and write nothing
+    /// Tell what the run will need and write nothing, no log either
     #[arg(long, help_heading = "Output")]
     dry_run: bool,
     #[command(flatten)]
     text: TextFlags,
     #[command(flatten)]
     spread: Spread,
-    /// Where the run goes: a folder
+    /// Where the run goes: a folder; missing ones above it are made
     #[arg(short, long, value_name = "RUN", help_heading = "Output")]
     output: PathBuf,
     #[command(flatten)]
@@ -74,6 +74,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     }
     let input = Input::of(&flags.inputs)?;
     input.refuse(typed)?;
+    flags.text.check(typed)?;
     let mut config = flags.train.clone();
     config.threads = globals.threads();
     config.seed = globals.seed;
@@ -95,7 +96,8 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 
     let mut run = RunFolder::new(target, flags.force.force)?;
     let folder = run.path()?;
-    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
+    let (own, other) = (folder.join(LOG), globals.log_json.as_deref());
+    let mut log = if flags.dry_run { Log::trial(&own, other)? } else { Log::create(Some(&own), other)? };
     let rows = match input {
         Input::Text => {
             let staged = run.staged().expect("a new run is hidden until its first checkpoint");

@@ -125,7 +125,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let target = flags.output.as_path();
     let read: Vec<PathBuf> = flags.inputs.iter().chain(&flags.from).cloned().collect();
     place::check(target, "a run", &read)?;
-    place::check_log(globals.log_json.as_deref(), &read)?;
+    place::check_log(globals.log_json.as_deref(), &read, target)?;
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {
         place::check_vectors(target, format)?;
@@ -149,7 +149,10 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
-    let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
+    let mut run = match vectors_only {
+        Some(_) => RunFolder::bare(target, force)?,
+        None => RunFolder::new(target, force, config.checkpoint_every)?,
+    };
     let folder = run.path()?;
     let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
     let corpus = match (encoded_input, run.staged()) {

@@ -132,12 +132,12 @@ fn a_log_stays_out_of_runs_not_out_of_folders_with_their_settings() -> Tested {
 fn two_trainings_share_a_device_and_no_file() -> Tested {
     let folder = Folder::new();
     folder.write_text("a.txt", 400);
-    let train = "train cbow a.txt --dim 4 --threads 1";
+    let train = "train cbow a.txt --threads 1 --sample 0";
     for (log, code) in [("/dev/null", 0), ("log", 2)] {
-        let endless = format!("{train} -o run --force --epochs 10000 --checkpoint-every 0.001s --log-json {log}");
-        let mut child = folder.command(&endless).spawn()?;
+        let long = format!("{train} -o run --epochs 10000 --dim 300 --checkpoint-every 0.001s --log-json {log}");
+        let mut child = folder.command(&long).spawn()?;
         folder.wait_for("run", &mut child)?;
-        let ran = folder.firth(&format!("{train} -o other --epochs 1 --log-json {log}"));
+        let ran = folder.firth(&format!("{train} -o other --epochs 1 --dim 4 --log-json {log}"));
         child.kill()?;
         child.wait()?;
         ran.expect_code(code);

@@ -438,9 +438,10 @@ impl<'a> Trainer<'a> {
 
     /// What a mean loss far worse than that of no learning tells.
     fn divergence(&self, loss: f64) -> Option<Divergence> {
-        let chance = self.chance.max(self.state.first.unwrap_or(0.0));
+        let chance = self.chance;
+        let start = chance.max(self.state.first.unwrap_or(0.0));
         // Where the target never changes, anything is worse than its mean.
-        let is_far_off = self.chance > 0.0 && loss > WORSE_THAN_CHANCE * chance;
+        let is_far_off = chance > 0.0 && loss > WORSE_THAN_CHANCE * start;
         is_far_off.then_some(Divergence::AboveChance { loss, chance })
     }
 

@@ -253,9 +253,18 @@ pub(crate) fn newest<T>(folder: &Path, open: impl Fn(&Path) -> Result<T>) -> Res
     }
     let shown = folder.display();
     // The newest one's fault is the one to know.
-    let Some(error) = wrong.first() else {
+    let Some(error) = wrong.into_iter().next() else {
         return Err(Error::data(format!("{shown}: there is no checkpoint to resume from")));
     };
+    // What another version wrote, or what may not be read, has a remedy of its own.
+    let is_damage = match &error {
+        Error::Parse { .. } | Error::Mismatch { .. } => true,
+        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    };
+    if !is_damage {
+        return Err(error);
+    }
     let remedy = "put a copy of one back, or train anew";
     let is_best = |name: &String| name.starts_with(BEST) && !name.ends_with(UNFINISHED);
     let best = entries(folder)?.into_iter().map(|(name, _)| name).find(is_best);

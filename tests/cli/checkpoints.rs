@@ -130,3 +130,22 @@ fn a_run_that_diverges_later_keeps_its_last_good_checkpoint() -> Tested {
     assert!(!folder.join("run/words.safetensors").exists());
     Ok(())
 }
+
+#[test]
+fn the_loss_of_knowing_nothing_is_not_that_of_a_first_step() -> Tested {
+    let folder = folder();
+    let train = "train autoencoder a.txt -o run --max-documents 100% --code 8 --batch 8 --epochs 10 --threads 1";
+    folder.firth(&format!("{train} --checkpoint-every 6 --keep 1")).expect_code(0);
+    std::fs::remove_file(folder.join("run/words.safetensors"))?;
+    let file = format!("run/checkpoints/{}/state.json", checkpoints(&folder)[0]);
+    let chance = |first: f64| {
+        forge(&folder.join(&file), |state| {
+            (state["config"]["lr"], state["state"]["first"]) = (1e4.into(), first.into());
+        });
+        let ran = folder.firth("resume run");
+        ran.expect_error(4, &["is far above that of knowing nothing, "]);
+        ran.stderr.split("knowing nothing, ").nth(1).and_then(|rest| rest.split(' ').next()).map(str::to_owned)
+    };
+    assert_eq!(chance(0.0), chance(99.0));
+    Ok(())
+}

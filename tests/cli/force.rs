@@ -49,6 +49,21 @@ fn what_has_the_name_of_an_unfinished_run_and_is_none_survives() {
 }
 
 #[test]
+fn a_run_without_checkpoints_has_no_unfinished_name() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_vectors("v.txt");
+    folder.write("run.unfinished", "years");
+    let train = "train cbow a.txt -o run --checkpoint-every never --dim 4";
+    for command in ["embed v.txt a.txt --pool mean -o run", train] {
+        for _ in 0..2 {
+            folder.firth(&format!("{command} --force")).expect_code(0);
+        }
+    }
+    assert_eq!(folder.read("run.unfinished"), "years");
+}
+
+#[test]
 fn a_folder_does_not_take_the_place_of_a_file() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

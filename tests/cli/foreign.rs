@@ -52,6 +52,14 @@ fn what_other_tools_ask_for_and_firth_has_not_is_refused() {
 }
 
 #[test]
+fn a_number_behind_our_own_verbose_is_an_input() {
+    let folder = folder();
+    folder.write("1984", folder.read("a.txt"));
+    folder.firth("train skipgram --verbose 1984 -o v --dim 4 --epochs 1").expect_code(0);
+    folder.firth("train skipgram -verbose 2 1984 -o w --dim 4 --epochs 1").expect_code(0);
+}
+
+#[test]
 fn one_dash_and_several_letters_are_one_flag() {
     let folder = folder();
     folder.firth("train skipgram a.txt -outdir y").expect_error(2, &["unknown flag '-outdir'"]);

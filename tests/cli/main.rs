@@ -14,6 +14,7 @@ mod foreign;
 mod forge;
 mod heldout;
 mod losses;
+mod meanwhile;
 mod paragraphs;
 mod phrases;
 mod places;

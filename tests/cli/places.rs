@@ -88,6 +88,66 @@ fn a_log_takes_the_place_of_nothing_but_a_log() {
 }
 
 #[test]
+fn a_log_never_lies_where_the_output_goes() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt --dim 4 --epochs 1 -o run").expect_code(0);
+    let log = folder.read("run/log.jsonl");
+    for (command, log) in [
+        ("train cbow a.txt -o words.jsonl", "words.jsonl"),
+        ("train cbow a.txt -o new --dry-run", "./new"),
+        ("train cbow a.txt -o new", "new/log"),
+        ("train cbow a.txt -o run --force", "run/log.jsonl"),
+        ("train cbow a.txt -o run --force", "run.unfinished"),
+        ("train autoencoder a.txt -o run --force", "run/train.log"),
+        ("corpus build a.txt -o corpus", "corpus/build.log"),
+        ("demo -o demo", "demo"),
+    ] {
+        let ran = folder.firth(&format!("{command} --log-json {log}"));
+        ran.expect_error(2, &[log, "where the output goes", "another file"]);
+        assert_eq!(folder.names(), ["a.txt", "run"], "{command}");
+    }
+    assert_eq!(folder.read("run/log.jsonl"), log);
+}
+
+#[test]
+fn a_log_stays_out_of_runs_not_out_of_folders_with_their_settings() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.firth("train cbow a.txt --dim 4 --epochs 1 -o run").expect_code(0);
+    std::fs::copy(folder.join("run/config.toml"), folder.join("config.toml"))?;
+    for _ in 0..2 {
+        let train = "train cbow a.txt -o other --config config.toml --log-json log.jsonl --force";
+        folder.firth(train).expect_code(0);
+    }
+    let names = folder.names_in("run");
+    let ran = folder.firth("train cbow a.txt -o new --log-json run/new.jsonl");
+    ran.expect_error(2, &["run/new.jsonl", "folder of a run"]);
+    assert_eq!(folder.names_in("run"), names);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn two_trainings_share_a_device_and_no_file() -> Tested {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 400);
+    let train = "train cbow a.txt --threads 1 --sample 0";
+    for (log, code) in [("/dev/null", 0), ("log", 2)] {
+        let long = format!("{train} -o run --epochs 10000 --dim 300 --checkpoint-every 0.001s --log-json {log}");
+        let mut child = folder.command(&long).spawn()?;
+        folder.wait_for("run", &mut child)?;
+        let ran = folder.firth(&format!("{train} -o other --epochs 1 --dim 4 --log-json {log}"));
+        child.kill()?;
+        child.wait()?;
+        ran.expect_code(code);
+        assert!(code == 0 || ran.stderr.contains("log: another firth writes this log"), "{}", ran.stderr);
+        std::fs::remove_dir_all(folder.join("run"))?;
+    }
+    Ok(())
+}
+
+#[test]
 fn a_log_never_takes_the_place_of_an_input() {
     let folder = Folder::new();
     folder.write_text("a.txt", 100);

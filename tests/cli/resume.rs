@@ -249,6 +249,41 @@ fn what_a_run_keeps_is_neither_listed_nor_taken() -> Tested {
 }
 
 #[test]
+fn another_layout_and_an_unreadable_file_have_remedies_of_their_own() -> Tested {
+    let (folder, _) = stopped("--keep 1")?;
+    let state = format!("run/checkpoints/{}/state.json", checkpoints(&folder)[0]);
+    folder.write(&state, folder.read(&state).replace("\"schema\": 2", "\"schema\": 1"));
+    let ran = folder.firth("resume run");
+    ran.expect_error(3, &["layout 1", "resume it with the version that wrote it"]);
+    assert!(!ran.stderr.contains("train anew"), "{}", ran.stderr);
+    // It cannot be read by anybody, root neither.
+    std::fs::remove_file(folder.join(&state))?;
+    std::fs::create_dir(folder.join(&state))?;
+    let ran = folder.firth("resume run");
+    ran.expect_error(3, &["state.json"]);
+    assert!(!ran.stderr.contains("train anew"), "{}", ran.stderr);
+    std::fs::remove_dir(folder.join(&state))?;
+    folder.firth("resume run").expect_error(3, &["state.json", "put a copy of one back, or train anew"]);
+    Ok(())
+}
+
+#[test]
+fn the_own_log_of_a_run_may_be_named_and_goes_on() -> Tested {
+    let (folder, _) = stopped("")?;
+    let before = folder.read("run/log.jsonl");
+    for log in ["run", "run/other.jsonl"] {
+        folder.firth(&format!("resume run --log-json {log}")).expect_error(2, &[log, "where the output goes"]);
+    }
+    folder.firth("resume run --log-json ./run/log.jsonl").expect_code(0);
+    let after = folder.read("run/log.jsonl");
+    let added = after.strip_prefix(&before).expect("what was there stays");
+    let done = |line: &&str| line.contains("\"event\":\"done\"");
+    assert_eq!(added.lines().filter(done).count(), 1, "each line once: {added}");
+    assert!(!folder.join("run/other.jsonl").exists());
+    Ok(())
+}
+
+#[test]
 fn a_run_whose_corpus_is_not_the_same_is_not_resumed() -> Tested {
     let folder = Folder::new();
     folder.write_text("a.txt", 400);
@@ -292,7 +327,14 @@ fn only_one_process_trains_a_run() -> Tested {
             assert!(said.contains("on from epoch"), "{said}");
         }
         // Its checkpoints come and go meanwhile.
-        for command in [&["resume run"; 10][..], &["train cbow a.txt -o run --force"]].concat() {
+        let others = [
+            "train cbow a.txt -o run --force",
+            "train cbow a.txt -o run --to spacy --force",
+            "corpus build a.txt -o run --force",
+            "corpus generate world -o run --force",
+            "demo -o run --force",
+        ];
+        for command in [&["resume run"; 10][..], &others].concat() {
             folder.firth(command).expect_error(2, &["run: is being trained by another process"]);
         }
         child.kill()?;

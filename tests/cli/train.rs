@@ -152,8 +152,23 @@ fn a_refused_run_leaves_no_log() {
         assert!([2, 3].contains(&ran.code), "{}", ran.stderr);
         assert_eq!(folder.names(), ["a.txt", "old"], "{arguments}");
     }
-    folder.firth("train cbow none.txt -o run --log-json old").expect_code(3);
+    let refused = "train cbow none.txt -o run --log-json old";
+    folder.firth(refused).expect_code(3);
     assert!(folder.join("old").is_file(), "only what is new goes");
+    folder.firth(&format!("train cbow a.txt -o run --log-json old {QUICK}")).expect_code(0);
+    let log = folder.read("old");
+    for arguments in [
+        refused,
+        "train cbow a.txt -o new --log-json old --min-count 9999",
+        "train cbow a.txt -o new --log-json old --dry-run",
+        "train autoencoder a.txt -o new --log-json old --dry-run",
+    ] {
+        folder.firth(arguments);
+        assert_eq!((folder.read("old"), folder.names().len()), (log.clone(), 3), "{arguments}");
+    }
+    folder.firth("corpus build a.txt -o corpus --log-json old").expect_code(0);
+    let log = folder.read("old");
+    assert!(log.starts_with('{') && log.contains("\"event\":\"build\"") && !log.contains("\"progress\""), "{log}");
 }
 
 #[test]

@@ -129,7 +129,8 @@ pub fn translate(known: &[String], arguments: Vec<OsString>) -> Outcome<Vec<OsSt
         let autoencoder = if is_autoencoder { AUTOENCODER } else { &[] };
         let next =
             || value.map(str::to_owned).or_else(|| Some(arguments.clone().next()?.to_string_lossy().into_owned()));
-        if is_words && let Some(switch) = switches::find(&name).filter(|switch| switch.takes(next().as_deref())) {
+        let is_switch = |switch: &switches::Switch| switch.takes(dashes, next().as_deref());
+        if is_words && let Some(switch) = switches::find(&name).filter(is_switch) {
             let value = match value {
                 Some(value) => value.to_owned(),
                 None => arguments.next().unwrap_or_default().to_string_lossy().into_owned(),

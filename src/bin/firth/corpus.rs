@@ -75,7 +75,7 @@ fn build(flags: &BuildFlags, globals: &Globals, typed: &Typed) -> Outcome {
     flags.text.check(typed)?;
     let target = &flags.output.output;
     place::check(target, "a corpus", &flags.inputs)?;
-    place::check_log(globals.log_json.as_deref(), &flags.inputs)?;
+    place::check_log(globals.log_json.as_deref(), &flags.inputs, target)?;
     let staged = Staged::folder(target, flags.output.force.force)?;
     let mut log = Log::create(None, globals.log_json.as_deref())?;
     let text = flags.text.open(&flags.inputs, &staged, None)?;

@@ -28,6 +28,7 @@ use crate::failure::Outcome;
 use crate::globals::Globals;
 use crate::output::{self, Force};
 use crate::ownership::{self, DEMO_REPORT as REPORT};
+use crate::place;
 use crate::progress::Log;
 use crate::staged::Staged;
 use crate::training::{self, Work};
@@ -122,6 +123,7 @@ struct DocumentScores<'a> {
 pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let started = Instant::now();
     let target = &flags.output;
+    place::check_log(globals.log_json.as_deref(), &[], target)?;
     let staged = Staged::folder(target, flags.force.force || ownership::is_demo(target))?;
     let folder = staged.path();
     let mut log = Log::create(None, globals.log_json.as_deref())?;

@@ -42,7 +42,7 @@ pub fn is_demo(folder: &Path) -> bool {
 }
 
 /// A run has vectors or checkpoints, and a configuration that says which firth wrote it.
-fn is_run(folder: &Path) -> bool {
+pub fn is_run(folder: &Path) -> bool {
     let config = fs::read_to_string(folder.join("config.toml")).unwrap_or_default();
     let config: toml::Table = toml::from_str(&config).unwrap_or_default();
     let is_ours = config.get(RUN_TABLE).and_then(|run| run.get("firth")).is_some();
@@ -87,7 +87,7 @@ pub fn refuse_inputs(inputs: &[PathBuf], target: &Path) -> Outcome {
 }
 
 /// The absolute path that a name will have, whether or not it exists.
-fn resolved(target: &Path) -> Option<PathBuf> {
+pub fn resolved(target: &Path) -> Option<PathBuf> {
     let existing = target.ancestors().find(|part| part.exists() || part.as_os_str().is_empty())?;
     let rest = target.strip_prefix(existing).ok()?;
     let start = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };

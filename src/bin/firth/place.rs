@@ -8,7 +8,7 @@ use firth::format::{self, Format};
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::progress::note;
-use crate::{ownership, staged};
+use crate::{ownership, run_folder, staged};
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
 const FILE_ENDINGS: [&str; 10] = ["gz", "zst", "bz2", "xz", "zip", "arrow", "json", "pkl", "model", "h5"];
@@ -25,9 +25,18 @@ pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
     ownership::refuse_inputs(inputs, target)
 }
 
-/// Refuses a log in the place of what is read, which it would empty.
-pub fn check_log(log: Option<&Path>, inputs: &[PathBuf]) -> Outcome {
-    log.map_or(Ok(()), |log| ownership::refuse_inputs(inputs, log))
+/// Refuses a log in the place of what is read, which it would empty, or of what is written, which would take its place.
+pub fn check_log(log: Option<&Path>, inputs: &[PathBuf], output: &Path) -> Outcome {
+    let Some(log) = log else { return Ok(()) };
+    ownership::refuse_inputs(inputs, log)?;
+    let place = ownership::resolved(log);
+    let takes = |output| ownership::resolved(output).zip(place.as_ref()).is_some_and(|(to, log)| log.starts_with(to));
+    if takes(output) || takes(&run_folder::interim(output)) {
+        let (shown, output) = (log.display(), output.display());
+        let reason = format!("is where the output goes ({output}); name another file for --log-json");
+        return Err(Failure::usage(format!("{shown}: {reason}")));
+    }
+    Ok(())
 }
 
 /// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost, or a folder in that

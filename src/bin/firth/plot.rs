@@ -86,12 +86,13 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if color == Wanted::Labels && item_flags.lack_labels() {
         return Err(groups::no_labels(items::NOUNS[1]));
     }
-    flags.method.map_or(Ok(()), |method| flags.map.check(method, typed))?;
+    let check = |method| flags.map.check(method, typed).map(|()| method);
+    let given = flags.method.map(check).transpose()?;
     let items = Items::open(&item_flags, globals, typed)?;
     let chosen = choose(&items, flags)?;
     let drawn = items.vectors.select(&chosen)?;
-    let method = flags.method.unwrap_or(if drawn.len() < FEW { Method::Pca } else { Method::Tsne });
-    flags.map.check(method, typed)?;
+    let usual = if drawn.len() < FEW { Method::Pca } else { Method::Tsne };
+    let method = given.map_or_else(|| check(usual), Ok)?;
     let rows = flags.map.seen(drawn.vectors());
     // Groups first: what is wrong with them is told before the map, which takes longer.
     let groups = Groups::find(&items, &chosen, &drawn, &rows, color, globals)?;

@@ -1,7 +1,7 @@
 //! Reports while a command works: one line on standard error, one JSON line in each log.
 
 use std::fs::{File, TryLockError};
-use std::io::{BufWriter, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
 use crate::output::plain;
-use crate::{process, run_folder};
+use crate::{ownership, process};
 
 /// How often a terminal's line is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -70,64 +70,46 @@ pub const BUILD: &str = "build";
 
 /// JSON lines in files: the run's own log and the one of `--log-json`.
 ///
-/// Files that were new vanish again if the command is refused before training, or before its end if it has none.
+/// Nothing is written before training, or the end of a command that has none. If the command is refused until then, an
+/// earlier log stays as it is, and a file that was new vanishes again.
 pub struct Log {
-    files: Vec<(PathBuf, BufWriter<File>)>,
-    is_new: Vec<bool>,
-    is_kept: bool,
+    files: Vec<LogFile>,
+    /// Lines that are not written yet.
+    held: String,
+    has_begun: bool,
+}
+
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    /// Did it not exist before?
+    is_new: bool,
+    /// Does it take the place of an earlier log?
+    replaces: bool,
 }
 
 impl Log {
     /// Starts the log of a new run's own, and another one (`--log-json`), which may replace a log but nothing else.
     pub fn create(own: Option<&Path>, other: Option<&Path>) -> Outcome<Self> {
-        let mut log = Self { files: Vec::new(), is_new: Vec::new(), is_kept: false };
-        if let Some(path) = own {
-            log.add(path, File::create(path).map_err(|source| Error::io(path, source))?, true);
-        }
-        if let Some(path) = other {
-            let is_new = path.symlink_metadata().is_err();
-            refuse_foreign(path)?;
-            let failed = |source| Error::io(path, source);
-            let file = File::options().write(true).create(true).truncate(false).open(path).map_err(failed)?;
-            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-                return Err(Failure::usage(format!("{}: another firth writes this log; name another", path.display())));
-            }
-            // A device or a pipe has no length.
-            if path.is_file() {
-                file.set_len(0).map_err(failed)?;
-            }
-            log.add(path, file, is_new);
-        }
-        Ok(log)
-    }
-
-    /// Starts the log of a trial: the other one is refused as it would be, and else left as it is.
-    pub fn trial(own: &Path, other: Option<&Path>) -> Outcome<Self> {
-        other.map_or(Ok(()), refuse_foreign)?;
-        Self::create(Some(own), None)
-    }
-
-    fn add(&mut self, path: &Path, file: File, is_new: bool) {
-        self.files.push((path.to_owned(), BufWriter::new(file)));
-        self.is_new.push(is_new);
+        let own = own.map(|path| {
+            let file = File::create(path).map_err(|source| Error::io(path, source))?;
+            Ok::<_, Error>(LogFile { path: path.into(), file, is_new: true, replaces: false })
+        });
+        let files = own.transpose()?.into_iter().chain(other.map(LogFile::other).transpose()?).collect();
+        Ok(Self { files, held: String::new(), has_begun: false })
     }
 
     /// Goes on with a run's own log, and starts another if one is wanted.
     pub fn resume(own: &Path, other: Option<&Path>) -> Outcome<Self> {
-        // The run's own log, named as the other one, too, is not started anew.
-        let is_own =
-            |path: &&Path| own.canonicalize().is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own));
-        let mut log = Self::create(None, other.filter(|path| !is_own(path)))?;
+        let mut log = Self::create(None, other)?;
         let file = File::options().append(true).create(true).open(own).map_err(|source| Error::io(own, source))?;
-        log.files.push((own.to_owned(), BufWriter::new(file)));
-        log.is_new.push(false);
+        log.files.push(LogFile { path: own.into(), file, is_new: false, replaces: false });
         Ok(log)
     }
 
-    /// Appends one report to each log, at once readable by others, with the time (seconds since 1970) and the memory
-    /// (bytes) of this moment.
+    /// Appends one report to each log, with the time (seconds since 1970) and the memory (bytes) of this moment: at once
+    /// readable by others, but for those of the encoding, which wait for what follows it.
     pub fn report(&mut self, event: &str, report: &impl Serialize) -> Outcome {
-        self.is_kept |= event != BUILD;
         let report = serde_json::to_value(report).map_err(|error| Error::Backend { source: Box::new(error) })?;
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         let mut line = serde_json::Map::from_iter([
@@ -139,24 +121,61 @@ impl Log {
             serde_json::Value::Object(fields) => line.extend(fields),
             other => drop(line.insert("value".into(), other)),
         }
-        let line = serde_json::Value::from(line);
-        for (path, file) in &mut self.files {
-            writeln!(file, "{line}").and_then(|()| file.flush()).map_err(|source| Error::io(&*path, source))?;
+        self.held += &format!("{}\n", serde_json::Value::from(line));
+        if event == BUILD {
+            return Ok(());
+        }
+        for log in &mut self.files {
+            if !self.has_begun && log.replaces {
+                log.empty()?;
+            }
+            log.file.write_all(self.held.as_bytes()).map_err(|source| Error::io(&log.path, source))?;
+        }
+        (self.held, self.has_begun) = (String::new(), true);
+        Ok(())
+    }
+}
+
+impl LogFile {
+    /// The one of `--log-json`, which stays as it is for now.
+    fn other(path: &Path) -> Outcome<Self> {
+        let is_new = path.symlink_metadata().is_err();
+        refuse_foreign(path)?;
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|source| Error::io(path, source))?;
+        let log = Self { path: path.into(), file, is_new, replaces: true };
+        // Devices and pipes may have several writers.
+        if log.is_file() && matches!(log.file.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(Failure::usage(format!("{}: another firth writes this log; name another", path.display())));
+        }
+        Ok(log)
+    }
+
+    fn is_file(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.is_file())
+    }
+
+    /// Takes out the lines of an earlier command. Hours may lie between this and the first look at the file.
+    fn empty(&self) -> Outcome {
+        refuse_foreign(&self.path)?;
+        // A device or a pipe has no length.
+        if self.is_file() {
+            self.file.set_len(0).map_err(|source| Error::io(&self.path, source))?;
         }
         Ok(())
     }
 }
 
-/// Refuses a file that holds something else than a log: a text or vectors, say.
+/// Refuses a file that holds something else than a log, a text or vectors, say, and a place in the folder of a run.
 fn refuse_foreign(path: &Path) -> Outcome {
+    let shown = path.display();
+    if ownership::resolved(path).is_some_and(|path| path.parent().is_some_and(ownership::is_run)) {
+        let reason = "is in the folder of a run, which keeps its own log; name another file for --log-json";
+        return Err(Failure::usage(format!("{shown}: {reason}")));
+    }
     // Of a device or a pipe nothing is lost.
     if !path.is_file() {
         return Ok(());
-    }
-    let shown = path.display();
-    if path.with_file_name(run_folder::CONFIG).is_file() {
-        let reason = "is in the folder of a run, which keeps its own log; name another file for --log-json";
-        return Err(Failure::usage(format!("{shown}: {reason}")));
     }
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST_LINE).read_to_end(&mut start));
@@ -171,8 +190,10 @@ fn refuse_foreign(path: &Path) -> Outcome {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        let new = self.files.iter().zip(&self.is_new).filter(|(_, is_new)| **is_new && !self.is_kept);
-        new.for_each(|((path, _), _)| drop(std::fs::remove_file(path)));
+        // What others have put there meanwhile is theirs.
+        let is_empty = |log: &&LogFile| log.path.metadata().is_ok_and(|about| about.len() == 0);
+        let new = self.files.iter().filter(|log| log.is_new && !self.has_begun);
+        new.filter(is_empty).for_each(|log| drop(std::fs::remove_file(&log.path)));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::progress::{Log, note, warn};
 use crate::rows::Rows;
 use crate::run_folder::{self, CHECKPOINTS, LOG, Lock, RunFolder};
 use crate::training::{self, Work};
-use crate::{codes, documents, output, signals};
+use crate::{codes, documents, output, place, signals};
 
 /// Go on with a run from its last checkpoint.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,12 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     if !run.is_dir() {
         return Err(Failure::usage(format!("{shown}: is no folder, expected that of a run")));
     }
-    if is_autoencoder { autoencoder(run, started, globals) } else { words(run, started, globals) }
+    let own = run.join(LOG);
+    // The run's own log is written anyway.
+    let is_own = |log: &&Path| own.canonicalize().is_ok_and(|own| log.canonicalize().is_ok_and(|log| log == own));
+    let log = globals.log_json.as_deref().filter(|log| !is_own(log));
+    place::check_log(log, &[], run)?;
+    if is_autoencoder { autoencoder(run, log, started, globals) } else { words(run, log, started, globals) }
 }
 
 /// The run of a checkpoint, of the tables of a best epoch, or of the folder of both.
@@ -74,7 +79,7 @@ fn run_of_checkpoint(path: &Path) -> Option<PathBuf> {
     checkpoints.parent().filter(|run| run_folder::task(run).is_some()).map(Path::to_owned)
 }
 
-fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
+fn words(run: &Path, log: Option<&Path>, started: Instant, globals: &Globals) -> Outcome {
     let checkpoint = whole(Checkpoint::newest(&run.join(CHECKPOINTS)))?;
     let corpus = run_folder::corpus(run)?;
     corpus.dataset.verify().reading()?;
@@ -82,7 +87,7 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     let work = Work::words(trainer.config().workers());
     tell(run, checkpoint.epochs(), checkpoint.config().epochs(), globals);
     drop(checkpoint);
-    let (mut folder, mut log) = begin(run, globals)?;
+    let (mut folder, mut log) = begin(run, log)?;
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
     let names = documents::names(&trainer, &corpus);
@@ -96,7 +101,7 @@ fn words(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     if globals.json { output::json(&report) } else { training::print(&summary, None, &corpus, run, globals) }
 }
 
-fn autoencoder(run: &Path, started: Instant, globals: &Globals) -> Outcome {
+fn autoencoder(run: &Path, log: Option<&Path>, started: Instant, globals: &Globals) -> Outcome {
     let checkpoint = whole(autoencoder::Checkpoint::newest(&run.join(CHECKPOINTS)))?;
     let rows = Rows::of_run(run)?;
     let (done, all) = (checkpoint.epochs(), checkpoint.config().epochs.unwrap_or_default());
@@ -104,7 +109,7 @@ fn autoencoder(run: &Path, started: Instant, globals: &Globals) -> Outcome {
     let threads = globals.threads();
     let mut trainer = autoencoder::Trainer::resume(checkpoint, threads, input, target, words).reading()?;
     tell(run, done, all, globals);
-    let (mut folder, mut log) = begin(run, globals)?;
+    let (mut folder, mut log) = begin(run, log)?;
     let work = Work { unit: codes::unit(&rows), threads };
     let summary = training::learn(|observer| trainer.run(observer), work, Some(&mut folder), globals, &mut log)?;
     signals::disarm();
@@ -130,10 +135,10 @@ fn tell(run: &Path, done: usize, all: usize, globals: &Globals) {
     note(globals, format_args!("{}: on from epoch {} of {all}", run.display(), done + 1));
 }
 
-/// From here on the run's files are written.
-fn begin(run: &Path, globals: &Globals) -> Outcome<(RunFolder, Log)> {
+/// From here on the run's files are written, and another log if one is wanted.
+fn begin(run: &Path, log: Option<&Path>) -> Outcome<(RunFolder, Log)> {
     signals::install();
-    let log = Log::resume(&run.join(LOG), globals.log_json.as_deref())?;
+    let log = Log::resume(&run.join(LOG), log)?;
     let folder = RunFolder::stopped(run);
     signals::can_be_resumed(run);
     Ok((folder, log))

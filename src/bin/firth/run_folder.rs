@@ -9,7 +9,7 @@ use firth::embeddings::{Embeddings, PoolingModel, pooling};
 use firth::format::{Format, native};
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
-use firth::train::{self, Loss, output_file};
+use firth::train::{self, Every, Loss, output_file};
 use firth::vocabulary::{Phrases, Segmenter, Vocabulary};
 use serde::Serialize;
 
@@ -43,36 +43,41 @@ pub struct RunFolder {
     is_published: bool,
     /// Are only vectors wanted, beside which a corpus, a log and checkpoints have no place?
     is_bare: bool,
+    /// May what is there already be replaced?
+    force: bool,
 }
 
 impl RunFolder {
     /// A folder in the making that will be named `target`.
-    pub fn new(target: &Path, force: bool) -> Outcome<Self> {
-        refuse_running(target, force)?;
+    pub fn new(target: &Path, force: bool, checkpoints: Every) -> Outcome<Self> {
+        let staged = Staged::folder(target, force)?;
         let interim = interim(target);
-        if force && target.exists() && !is_unfinished(target) && interim.symlink_metadata().is_ok() {
+        let is_needed = checkpoints != Every::Never && target.exists() && !is_unfinished(target);
+        if is_needed && interim.symlink_metadata().is_ok() {
             let shown = interim.display();
             if !is_unfinished(&interim) {
                 let reason = "has the name under which this run is kept until it is finished; rename it or remove it";
                 return Err(Failure::usage(format!("{shown}: {reason}")));
             }
-            refuse_running(&interim, force)?;
+            staged::refuse_existing(&interim, force, None)?;
             warn(format_args!("{shown}: an earlier run, which the first checkpoint of this one will replace"));
         }
-        let staged = Staged::folder(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_published: false, is_bare: false })
+        Ok(Self { staged: Some(staged), is_published: false, ..Self::at(target, force) })
     }
 
     /// No folder: vectors alone will be named `target`.
     pub fn bare(target: &Path, force: bool) -> Outcome<Self> {
-        refuse_running(target, force)?;
         let staged = Staged::new(target, force)?;
-        Ok(Self { target: target.into(), staged: Some(staged), interim: None, is_published: false, is_bare: true })
+        Ok(Self { staged: Some(staged), is_published: false, is_bare: true, ..Self::at(target, force) })
     }
 
     /// The folder of a run that stopped.
     pub fn stopped(target: &Path) -> Self {
-        Self { target: target.into(), staged: None, interim: None, is_published: true, is_bare: false }
+        Self::at(target, false)
+    }
+
+    fn at(target: &Path, force: bool) -> Self {
+        Self { target: target.into(), staged: None, interim: None, is_published: true, is_bare: false, force }
     }
 
     /// Where the run's files are now.
@@ -101,17 +106,15 @@ impl RunFolder {
 
     /// There is a checkpoint, whole, which is to outlive this process: the run takes its place.
     ///
-    /// If that place is to be taken from something finished (`--force`), the run gets a name beside it until it is finished
-    /// itself, so that stopping it costs nobody anything.
+    /// If that place is to be taken from something finished (`--force`), or something has appeared there, the run gets a name
+    /// beside it until it is finished itself, so that stopping it costs nobody anything.
     pub fn saved(&mut self) -> Outcome {
         if let Some(staged) = &self.staged {
             // The corpus was left to the system to write; a power failure must not part it from its checkpoint.
             let corpus = File::open(staged.path().join(DATASET));
             let _ = corpus.and_then(|corpus| corpus.sync_all()); // There may be none in the run.
-            let is_taken = self.target.exists() && !is_unfinished(&self.target);
+            let is_taken = self.target.symlink_metadata().is_ok() && !is_unfinished(&self.target);
             let place = if is_taken { interim(&self.target) } else { self.target.clone() };
-            // Another process may have begun to go on with the run that is replaced.
-            let _lock = is_unfinished(&place).then(|| Lock::take(&place)).transpose()?;
             if let Some(staged) = self.staged.take() {
                 staged.commit_as(Path::new(place.file_name().unwrap_or_default()))?;
             }
@@ -124,13 +127,13 @@ impl RunFolder {
 
     /// Gives the finished run, or the vectors, their name. The best epoch needs no copy of its own any more.
     pub fn finish(mut self) -> Outcome {
+        if !self.is_bare {
+            train::forget_best(&self.checkpoints()?);
+        }
         if let Some(staged) = self.staged.take() {
             staged.commit()?;
         } else if let Some(interim) = self.interim.take() {
-            staged::take_place(&interim, &self.target)?;
-        }
-        if !self.is_bare {
-            train::forget_best(&self.target.join(CHECKPOINTS));
+            staged::take_place(&interim, &self.target, self.force)?;
         }
         Ok(())
     }
@@ -146,14 +149,6 @@ pub fn interim(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
     target.with_file_name(name)
-}
-
-/// Refuses to replace a run under the process that trains it, whose checkpoints the new one would get.
-fn refuse_running(target: &Path, force: bool) -> Outcome {
-    if force && is_unfinished(target) {
-        drop(Lock::take(target)?);
-    }
-    Ok(())
 }
 
 /// What a run learns, and from what.

@@ -83,6 +83,11 @@ pub fn remove_on_interrupt(folder: &Path, made: &[PathBuf]) {
     work().folders.push((folder.into(), made.into()));
 }
 
+/// From here on such a folder stays.
+pub fn leave(folder: &Path) {
+    work().folders.retain(|(doomed, _)| doomed != folder);
+}
+
 /// Runs work that looks at [`interrupted`] itself.
 pub fn polled<T>(task: impl FnOnce() -> T) -> T {
     work().is_polled = true;

@@ -8,11 +8,14 @@ use firth::Error;
 use tempfile::TempDir;
 
 use crate::failure::{Failure, Outcome};
+use crate::run_folder::{self, Lock};
+use crate::text::quoted;
 use crate::{ownership, signals};
 
 /// An output in the making, in a hidden folder beside its target.
 ///
-/// Dropped before [`Staged::commit`], or on Ctrl-C, it leaves nothing behind.
+/// Dropped before [`Staged::commit`], or on Ctrl-C, it leaves nothing behind. What is whole by then and cannot be given its
+/// name stays in the hidden folder, and the message says where.
 pub struct Staged {
     work: TempDir,
     #[allow(dead_code)] // Held, not used.
@@ -21,7 +24,7 @@ pub struct Staged {
     parent: PathBuf,
     made_parents: Vec<PathBuf>,
     force: bool,
-    /// Does the hidden folder hold the only copy of something?
+    /// Does the hidden folder hold the only copy of something whole?
     is_kept: bool,
 }
 
@@ -49,11 +52,8 @@ impl Staged {
         let Some(name) = target.file_name() else {
             return Err(Failure::usage(format!("{}: is no name for an output", target.display())));
         };
-        refuse_existing(target, force)?;
-        let parent = match target.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        refuse_existing(target, force, None)?;
+        let parent = parent(target);
         signals::install();
         let made_parents =
             parent.ancestors().take_while(|folder| !folder.exists()).map(Path::to_owned).collect::<Vec<_>>();
@@ -101,26 +101,28 @@ impl Staged {
 
     /// Gives the output its name.
     pub fn commit(mut self) -> Outcome {
-        // What is put aside from here on, a kill would leave here alone: nobody may take it for abandoned.
+        // From here on it is whole: nobody may take it for abandoned, and a signal comes too late.
         let _ = fs::remove_file(self.work.path().join(LOCK));
-        let names = self.names()?;
-        for name in &names {
-            refuse_existing(&self.parent.join(name), self.force)?;
-        }
-        let aside = self.work.path().join(ASIDE);
-        fs::create_dir_all(&aside).map_err(|source| Error::io(&aside, source))?;
         signals::disarm();
-        for name in &names {
-            let target = self.parent.join(name);
-            let aside = aside.join(name);
-            if let Err(source) = replace(&self.work.path().join(name), &target, &aside) {
-                self.is_kept = aside.exists();
-                let place = if self.is_kept { aside } else { target };
-                return Err(Error::io(place, source).into());
-            }
-        }
+        self.is_kept = true;
+        self.take_places()?;
+        self.is_kept = false;
         self.made_parents.clear();
         Ok(())
+    }
+
+    fn take_places(&self) -> Outcome {
+        let names = self.names()?;
+        let made = if names.len() == 1 { self.path() } else { self.work.path().into() };
+        let hold = |name| refuse_existing(&self.parent.join(name), self.force, Some(&made));
+        let _held = names.iter().map(hold).collect::<Outcome<Vec<_>>>()?;
+        let aside = self.work.path().join(ASIDE);
+        fs::create_dir_all(&aside).map_err(|source| unnamed(source, &self.parent.join(&self.name), &made, None))?;
+        names.iter().try_for_each(|name| {
+            let (target, aside) = (self.parent.join(name), aside.join(name));
+            let failed = |source| unnamed(source, &target, &made, Some(&aside)).into();
+            replace(&self.work.path().join(name), &target, &aside).map_err(failed)
+        })
     }
 
     fn names(&self) -> Outcome<Vec<PathBuf>> {
@@ -138,6 +140,8 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if self.is_kept {
+            signals::leave(self.work.path());
+            let _ = fs::remove_dir_all(self.work.path().join(SCRATCH));
             self.work.disable_cleanup(true);
             return;
         }
@@ -148,15 +152,35 @@ impl Drop for Staged {
 }
 
 /// Puts a folder that is complete in the place of an output that was to be replaced, and deletes that.
-pub fn take_place(new: &Path, target: &Path) -> Outcome {
-    let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |source| Error::io(target, source);
-    let aside = hidden_folder(parent).map_err(failed)?;
-    Ok(replace(new, target, &aside.path().join("replaced")).map_err(failed)?)
+pub fn take_place(new: &Path, target: &Path, force: bool) -> Outcome {
+    let _held = refuse_existing(target, force, Some(new))?;
+    let mut hidden = hidden_folder(parent(target)).map_err(|source| unnamed(source, target, new, None))?;
+    let aside = hidden.path().join(ASIDE);
+    replace(new, target, &aside).map_err(|source| {
+        hidden.disable_cleanup(aside.exists());
+        unnamed(source, target, new, Some(&aside)).into()
+    })
 }
 
+/// The fault of giving what was made its name: where that is now, and where is what was put aside if it did not come back.
+fn unnamed(source: io::Error, target: &Path, made: &Path, aside: Option<&Path>) -> Error {
+    let aside = aside.filter(|aside| aside.exists());
+    let old = aside.map(|aside| format!("; what it was to replace is {}", aside.display())).unwrap_or_default();
+    Error::io(target, io::Error::new(source.kind(), format!("{source}; {}{old}", stays(made))))
+}
+
+/// Where something whole is that has no name of its own.
+fn stays(made: &Path) -> String {
+    format!("what was made is whole and stays: name it with mv {} NAME", quoted(&made.to_string_lossy()))
+}
+
+fn parent(target: &Path) -> &Path {
+    target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// A new hidden folder, whose path holds whatever becomes of the names beside it: run/.. is none once run is put aside.
 fn hidden_folder(parent: &Path) -> io::Result<TempDir> {
-    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(parent)
+    tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).tempdir_in(parent.canonicalize()?)
 }
 
 /// What tells this machine, from its start to its end, from others that share a disk and may not see its locks. Only Linux
@@ -204,21 +228,28 @@ pub fn refuse_file(target: &Path) -> Outcome {
     Ok(())
 }
 
-/// Refuses what is there already or, with `force`, only what is not firth's to replace.
-pub fn refuse_existing(target: &Path, force: bool) -> Outcome {
+/// Refuses what is there already or, with `force`, only what is not firth's to replace and what is at work. `made` is what is
+/// to be put there, once it is whole. A run that may be replaced is held, so that nobody goes on with it meanwhile.
+pub fn refuse_existing(target: &Path, force: bool, made: Option<&Path>) -> Outcome<Option<Lock>> {
+    // Before the work there is another name to choose; after it, what was made must not be lost.
+    let refuse = |what: &str, remedy: &str| {
+        let remedy = made.map_or_else(|| remedy.to_owned(), stays);
+        Failure::usage(format!("{what}; {remedy}"))
+    };
+    let shown = target.display();
     if !force && target.symlink_metadata().is_ok() {
-        return Err(Failure::usage(format!(
-            "{}: is there already; name another output or replace it with --force",
-            target.display()
-        )));
+        return Err(refuse(&format!("{shown}: is there already"), "name another output or replace it with --force"));
     }
     if target.is_dir() && !ownership::is_own(target) {
-        return Err(Failure::usage(format!(
-            "{}: is a folder with other things than firth's, which --force does not replace; name another output",
-            target.display()
-        )));
+        let reason = "is a folder with other things than firth's, which --force does not replace";
+        return Err(refuse(&format!("{shown}: {reason}"), "name another output"));
     }
-    Ok(())
+    // The process that trains a run would give its checkpoints to what took the run's place.
+    let held = run_folder::is_unfinished(target).then(|| Lock::take(target)).transpose();
+    held.map_err(|failure| match failure {
+        Failure::Usage(message) => refuse(&message, "stop that one or name another output"),
+        failure => failure,
+    })
 }
 
 #[cfg(test)]
@@ -294,6 +325,21 @@ mod tests {
         assert!(replace(&new, &target, &aside).is_err(), "there is nothing new");
         assert_eq!(fs::read_to_string(target.join("words"))?, "old");
         assert!(!aside.exists());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_can_be_named_nowhere_is_kept_and_told() -> Tested {
+        let folder = tempfile::tempdir()?;
+        let [new, old] = ["new", "old"].map(|name| folder.path().join(name));
+        [&new, &old].into_iter().try_for_each(fs::create_dir)?;
+        // A name that is none any more once the folder is put aside: nothing can take it then.
+        let Err(Failure::Library(error)) = take_place(&new, &old.join("../old"), true) else { panic!("it took it") };
+        let told = error.to_string();
+        let aside = told.split("what it was to replace is ").nth(1).expect("where the old one is");
+        assert!(Path::new(aside).is_dir() && new.is_dir() && !old.exists(), "{told}");
+        assert!(told.contains(&format!("mv {} NAME", new.display())), "{told}");
         Ok(())
     }
 

@@ -127,7 +127,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let target = flags.output.as_path();
     let read: Vec<PathBuf> = flags.inputs.iter().chain(&flags.from).cloned().collect();
     place::check(target, "a run", &read)?;
-    place::check_log(globals.log_json.as_deref(), &read)?;
+    place::check_log(globals.log_json.as_deref(), &read, target)?;
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {
         place::check_vectors(target, format)?;
@@ -152,10 +152,12 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     let config = resolve(task, flags, earlier.as_ref(), vectors_only.is_some(), globals, typed)?;
 
     let force = flags.force.force;
-    let mut run = if vectors_only.is_some() { RunFolder::bare(target, force)? } else { RunFolder::new(target, force)? };
+    let mut run = match vectors_only {
+        Some(_) => RunFolder::bare(target, force)?,
+        None => RunFolder::new(target, force, config.checkpoint_every)?,
+    };
     let folder = run.path()?;
-    let (own, other) = (folder.join(LOG), globals.log_json.as_deref());
-    let mut log = if flags.dry_run { Log::trial(&own, other)? } else { Log::create(Some(&own), other)? };
+    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
     let corpus = match (encoded_input, run.staged()) {
         (None, Some(staged)) => build(flags, earlier.as_ref(), staged, &folder, globals, &mut log)?,
         (Some(path), _) => EncodedCorpus::open(path).map_err(Failure::Input)?,

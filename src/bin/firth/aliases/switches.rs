@@ -33,9 +33,9 @@ pub fn find(name: &str) -> Option<Switch> {
 }
 
 impl Switch {
-    /// Is it one with this value? Our own `--verbose` has none.
-    pub fn takes(self, value: Option<&str>) -> bool {
-        !matches!(self, Self::Verbosity) || value.is_some_and(|value| value.parse::<u32>().is_ok())
+    /// Is it one with these dashes and this value? Our own `--verbose` has none, and a number behind it is an input's name.
+    pub fn takes(self, dashes: &str, value: Option<&str>) -> bool {
+        !matches!(self, Self::Verbosity) || dashes == "-" && value.is_some_and(|value| value.parse::<u32>().is_ok())
     }
 
     /// The flag of ours that does the same, if one is needed; `flag` and `value` as typed, `task` of the command.

@@ -6,6 +6,7 @@ use firth::corpus::Corpus;
 use firth::embeddings::Embeddings;
 use firth::format::matrix;
 use firth::math::Matrix;
+use firth::train::Every;
 use firth::vocabulary::Keys;
 use serde_json::{Value, json};
 
@@ -69,7 +70,7 @@ pub fn into_run(flags: &Flags, target: &Path, globals: &Globals, typed: &Typed) 
     if flags.inputs.is_empty() {
         return Err(missing());
     }
-    let run = RunFolder::new(target, flags.force.force)?;
+    let run = RunFolder::new(target, flags.force.force, Every::Never)?;
     let (embedder, corpus) = open(flags, globals, typed)?;
     let documents = embedder.all(&corpus, globals)?;
     let pooled = embedder.pooled().expect("checked: words are pooled");

@@ -20,7 +20,7 @@ use crate::globals::{Globals, Typed};
 use crate::output::{self, Results};
 use crate::pooled::{PoolFlags, Texts};
 use crate::progress::{Meter, counted, note, warn};
-use crate::{blocks, model, run_folder};
+use crate::{blocks, documents, model};
 
 mod sides;
 
@@ -192,9 +192,8 @@ fn labelled(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<Report> 
 
 /// The documents that a run keeps, by their ids, and what embeds the queries.
 fn kept(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<(Embedder, Side)> {
-    run_folder::refuse_unfinished(&flags.model)?;
-    let (shown, file) = (flags.model.display(), flags.model.join(run_folder::DOCUMENTS));
-    if !file.is_file() {
+    let (shown, file) = (flags.model.display(), documents::of_model(&flags.model)?);
+    if !Embedder::has_own(&flags.model) {
         return Err(Failure::usage(format!("--documents: is missing, and {shown} keeps no vectors of documents")));
     }
     let why = "no documents are read; give them as --documents";
@@ -215,8 +214,7 @@ fn stored(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome<Report> {
         typed.refuse(flag, "no texts are read; give them as INPUT")?;
     }
     PoolFlags::refuse(typed, "no texts are read; give them as INPUT")?;
-    let file = flags.model.join(run_folder::DOCUMENTS);
-    let vectors = model::read(if file.is_file() { &file } else { &flags.model })?;
+    let vectors = model::read(&documents::of_model(&flags.model)?)?;
     let Some(labels) = vectors.labels().cloned() else {
         let message = format!(
             "{shown}: keeps no labels of documents; give documents and --label-field, or --documents, --queries and --qrels"

@@ -65,7 +65,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     let target = flags.output.as_path();
     let read: Vec<PathBuf> = flags.inputs.iter().chain(&flags.target).chain(&flags.init_words).cloned().collect();
     place::check(target, "a run", &read)?;
-    place::check_log(globals.log_json.as_deref(), &read)?;
+    place::check_log(globals.log_json.as_deref(), &read, target)?;
     if place::vectors_only(target, None)?.is_some() {
         let shown = target.display();
         let message =
@@ -94,10 +94,9 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         return Err(Failure::usage(message));
     }
 
-    let mut run = RunFolder::new(target, flags.force.force)?;
+    let mut run = RunFolder::new(target, flags.force.force, config.checkpoint_every)?;
     let folder = run.path()?;
-    let (own, other) = (folder.join(LOG), globals.log_json.as_deref());
-    let mut log = if flags.dry_run { Log::trial(&own, other)? } else { Log::create(Some(&own), other)? };
+    let mut log = Log::create(Some(&folder.join(LOG)), globals.log_json.as_deref())?;
     let rows = match input {
         Input::Text => {
             let staged = run.staged().expect("a new run is hidden until its first checkpoint");

@@ -74,12 +74,13 @@ impl Format for Numpy {
         &[Dtype::F32, Dtype::F16]
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let array = Array::read(path, file.bytes())?;
         let mut warnings = Vec::new();
-        let (keys, beside) = read_keys(path, array.rows, &mut warnings)?;
+        let (keys, beside) = read_keys(candidate, array.rows, &mut warnings)?;
         let vectors = Matrix::from_vec(array.rows, array.dim, array.numbers(file.bytes()))?;
         if array.number.kind == Kind::F64 {
             warnings.push("64-bit numbers were rounded to 32 bits".into());
@@ -96,9 +97,10 @@ impl Format for Numpy {
 }
 
 /// Reads the file of keys beside an array.
-fn read_keys(path: &Path, rows: usize, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
-    let names = KEYS.map(|ending| path.with_extension(ending));
-    let Some(beside) = names.iter().find(|name| name.is_file() && *name != path) else {
+fn read_keys(candidate: &Candidate, rows: usize, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
+    let (path, named) = (candidate.path(), candidate.unpacked_path());
+    let names = KEYS.map(|ending| named.with_extension(ending));
+    let Some(beside) = names.iter().find(|name| name.is_file() && **name != named) else {
         return Err(Error::data(format!(
             "{}: the keys are missing; write them, one per line, to {} or {}",
             path.display(),

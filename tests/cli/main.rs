@@ -14,6 +14,7 @@ mod foreign;
 mod forge;
 mod heldout;
 mod losses;
+mod packed;
 mod paragraphs;
 mod phrases;
 mod places;

@@ -17,7 +17,7 @@ use crate::queries::{self, Answer, Queries};
 #[command(after_help = "Example:\n  firth analogy run france paris germany\n\n\
     Without words, asks for them; from a pipe, reads three a line.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Three words A B C; more threes are more questions

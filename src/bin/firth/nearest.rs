@@ -26,7 +26,7 @@ use crate::run_folder::DOCUMENTS;
     Without queries, asks for them; from a pipe, reads one a line. What is the id of one of the run's documents\n\
     stands for it; anything else is a text.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The words; each is a query of its own. With --documents ids of documents, or texts in quotation marks

@@ -14,7 +14,7 @@ use crate::queries::{self, Answer, Queries, Scored};
 #[command(after_help = "Example:\n  firth odd run breakfast lunch dinner cereal\n\n\
     Without words, asks for them; from a pipe, reads one set a line.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Three words or more

@@ -1,4 +1,4 @@
-//! Files: map one, write one whole or not at all, and the safetensors container.
+//! Files: map one, unpack one, write one whole or not at all, and the safetensors container.
 //!
 //! The only home of `memmap2`; everyone else sees slices. A mapped file must not be changed by another process
 //! while firth reads it: firth itself only ever replaces files by renaming, which leaves an open map as it was.
@@ -16,10 +16,15 @@ use safetensors::tensor::Dtype;
 use crate::error::{Error, Result};
 
 pub mod checksum;
+pub mod compression;
 mod container;
 pub mod quotes;
+mod spool;
+mod text;
 
 pub use container::{Container, ContainerWriter, OpenContainer};
+pub use spool::spool;
+pub use text::read_text;
 
 /// A file's bytes, mapped read-only; cheap to clone and to share between threads.
 #[derive(Debug, Clone)]
@@ -93,6 +98,12 @@ impl MappedFile {
             // Advice only: a kernel that refuses it changes nothing but speed.
             let _ = map.advise(memmap2::Advice::Sequential);
         }
+    }
+}
+
+impl AsRef<[u8]> for MappedFile {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
     }
 }
 

@@ -166,7 +166,7 @@ fn files_that_hold_no_vectors_are_named() -> Result<()> {
     let path = folder.path().join("a.txt");
     for (bytes, message) in [
         (&b""[..], "a.txt, byte 0: the file is empty"),
-        (b"\x1f\x8b\x08\0", "compressed with gzip; unpack it with gunzip first"),
+        (b"\x1f\x8b\x08\0", "after unpacking so far: the gzip data end too early, the file is truncated"),
         (b"\x80\x04\x95", "a Python pickle; save it in gensim with save_word2vec_format"),
         (b"\xba\x16\x4f\x2f\x0c\0\0\0", "byte 8: the settings of 4 bytes, but 0 are left; the file is truncated"),
         (b"FiFu\0\0\0\0\0\0\0\0", "byte 12: the file has no chunk of words"),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use firth::embeddings::Embeddings;
-use firth::format::{self, Care, FORMATS, Format};
+use firth::format::{self, Candidate, Care, FORMATS, Format};
 use firth::math::{Matrix, Rng};
 use firth::vocabulary::Keys;
 
@@ -117,7 +117,7 @@ fn check(format: &dyn Format, path: &Path, size: usize, what: &str) -> bool {
     for care in [Care::Strict, Care::Lenient] {
         let (before, start) = (NOW.load(Ordering::Relaxed), Instant::now());
         PEAK.store(before, Ordering::Relaxed);
-        let read = format.read_as(path, care);
+        let read = Candidate::open(path).and_then(|candidate| format.read_as(&candidate, care));
         let (took, asked) = (start.elapsed(), PEAK.load(Ordering::Relaxed) - before);
         let name = format.name();
         assert!(took < LIMIT, "{name} took {took:?} for {what}");

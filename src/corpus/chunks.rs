@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use memchr::{memchr_iter, memrchr};
 
-use super::decode::{Compression, Decoder};
 use super::records::Columns;
 use super::{Corpus, DocumentFormat, Source};
 use crate::error::{Error, Result};
 use crate::io::MappedFile;
+use crate::io::compression::{Compression, Decoder};
 use crate::io::quotes::QuotedRows;
 
 /// The length of a piece in bytes, if it can be cut there.
@@ -160,7 +160,7 @@ impl Open {
                 Reader::Mapped { file, at: 0 }
             }
             Some(kind) => {
-                let decoder = Decoder::new(&file, kind)?;
+                let decoder = Decoder::new(file.clone(), file.path(), kind)?;
                 Reader::Packed { decoder, ahead: Vec::new(), ended: false, lines_before: 0 }
             }
         };

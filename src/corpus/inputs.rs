@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::{DocumentFormat, DocumentOptions};
 use crate::error::{Error, Result};
-use crate::io::MappedFile;
+use crate::io::compression::unpacked_name;
+use crate::io::{MappedFile, spool};
 
 /// One file to read.
 #[derive(Debug, Clone)]
@@ -18,15 +18,15 @@ pub struct Source {
     pub format: DocumentFormat,
     /// Its size on disk.
     pub bytes: u64,
-    /// Where stdin was put: a file without a name, which goes with the last clone or the process.
-    spooled: Option<Arc<File>>,
+    /// What stdin or a pipe gave.
+    spooled: Option<MappedFile>,
 }
 
 impl Source {
     /// Its bytes, as they lie on disk.
     pub(super) fn map(&self) -> Result<MappedFile> {
         match &self.spooled {
-            Some(file) => MappedFile::of(file, &self.name),
+            Some(file) => Ok(file.clone()),
             None => MappedFile::open(&self.name),
         }
     }
@@ -45,8 +45,7 @@ impl Inputs {
         let mut found = Self::default();
         for input in inputs {
             if input.as_os_str() == "-" {
-                let source = stdin(options)?;
-                found.sources.push(source);
+                found.sources.push(spooled(std::io::stdin().lock(), Path::new("stdin"), options)?);
                 continue;
             }
             match std::fs::metadata(input) {
@@ -142,20 +141,13 @@ fn source(path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) 
         return Ok(Source { name: path.into(), format, bytes: metadata.len(), spooled: None });
     }
     // A pipe or a device can be read but once, as stdin.
-    spool(file, path, options)
+    spooled(file, path, options)
 }
 
-fn stdin(options: &DocumentOptions) -> Result<Source> {
-    spool(std::io::stdin().lock(), Path::new("stdin"), options)
-}
-
-/// Copies what can be read only once to a temporary file.
-fn spool(mut from: impl Read, name: &Path, options: &DocumentOptions) -> Result<Source> {
-    let fail = |source| Error::io(name, source);
-    let mut file = tempfile::tempfile().map_err(fail)?;
-    let bytes = std::io::copy(&mut from, &mut file).map_err(fail)?;
-    let format = resolve(options.format, name);
-    Ok(Source { name: name.into(), format, bytes, spooled: Some(Arc::new(file)) })
+fn spooled(from: impl Read, name: &Path, options: &DocumentOptions) -> Result<Source> {
+    let file = spool(from, name)?;
+    let (format, bytes) = (resolve(options.format, name), file.bytes().len() as u64);
+    Ok(Source { name: name.into(), format, bytes, spooled: Some(file) })
 }
 
 /// The format that a file's name tells, where none is asked for; a compressed file's is before the last dot.
@@ -163,12 +155,12 @@ fn resolve(format: DocumentFormat, path: &Path) -> DocumentFormat {
     if format != DocumentFormat::Auto {
         return format;
     }
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let name = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("tsv") => DocumentFormat::Tsv,
-        Some("csv") => DocumentFormat::Csv,
-        Some("jsonl" | "ndjson") => DocumentFormat::Jsonl,
+    let named = unpacked_name(path);
+    let ending = named.as_deref().unwrap_or(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "tsv" => DocumentFormat::Tsv,
+        "csv" => DocumentFormat::Csv,
+        "jsonl" | "ndjson" => DocumentFormat::Jsonl,
         _ => DocumentFormat::Lines,
     }
 }
@@ -213,17 +205,11 @@ mod tests {
     }
 
     #[test]
-    fn standard_input_has_no_file_of_its_own() -> Result<()> {
+    fn standard_input_is_a_source_as_it_came() -> Result<()> {
         let packed = zstd::encode_all(&b"one two\n"[..], 1).expect("memory");
-        let source = spool(&packed[..], Path::new("stdin"), &DocumentOptions::default())?;
+        let source = spooled(&packed[..], Path::new("stdin"), &DocumentOptions::default())?;
         let file = source.map()?;
         assert_eq!((file.bytes(), file.path(), source.bytes), (&packed[..], Path::new("stdin"), packed.len() as u64));
-        #[cfg(target_os = "linux")]
-        {
-            use std::os::{fd::AsRawFd, unix::fs::MetadataExt};
-            let file = source.spooled.as_ref().expect("a copy");
-            assert_eq!(file.metadata().expect("an open file").nlink(), 0, "file {}", file.as_raw_fd());
-        }
         Ok(())
     }
 
@@ -231,7 +217,7 @@ mod tests {
     fn errors_in_standard_input_name_it() -> Result<()> {
         let packed = zstd::encode_all(&b"one two\n"[..], 1).expect("memory");
         let options = DocumentOptions::default();
-        let source = spool(&packed[..packed.len() - 3], Path::new("stdin"), &options)?;
+        let source = spooled(&packed[..packed.len() - 3], Path::new("stdin"), &options)?;
         let corpus = super::super::Corpus { sources: vec![source], options, hidden_files: 0 };
         let error = corpus.documents(|_| Ok(())).expect_err("truncated").to_string();
         assert!(error.starts_with("stdin, byte "), "{error}");

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 mod chunks;
-mod decode;
 mod inputs;
 mod records;
 pub mod synthetic;

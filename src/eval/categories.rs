@@ -12,6 +12,7 @@ use super::clusters::Agreement;
 use super::lexicon::Lexicon;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::io::read_text;
 use crate::math::Matrix;
 
 /// The word category test.
@@ -70,8 +71,7 @@ impl Categories {
     /// If the file cannot be read or most of its lines are no category and word.
     pub fn read(&self, embeddings: &Embeddings, path: &Path) -> Result<CategoryWords> {
         let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = read_text(path)?;
         let (mut keys, mut vectors) = (Vec::new(), Vec::new());
         let mut words = CategoryWords {
             file: path.display().to_string(),
@@ -82,7 +82,7 @@ impl Categories {
             skipped_lines: 0,
             first_skipped_line: None,
         };
-        for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() || line.starts_with('#') {
                 continue;
             }

@@ -14,6 +14,7 @@ use std::path::Path;
 use super::lexicon::Lexicon;
 use crate::embeddings::{Embeddings, inverse_norm};
 use crate::error::{Error, Result};
+use crate::io::read_text;
 
 /// The outlier detection test.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -69,9 +70,8 @@ impl Outlier {
     /// If the file cannot be read or most of its lines hold no group.
     pub fn run(&self, embeddings: &Embeddings, groups: &Path) -> Result<OutlierReport> {
         let lexicon = Lexicon::new(embeddings, self.restrict, self.keep_case)?;
-        let bytes = std::fs::read(groups).map_err(|source| Error::io(groups, source))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let (found, bad_lines) = parse(text.trim_start_matches('\u{feff}'));
+        let text = read_text(groups)?;
+        let (found, bad_lines) = parse(&text);
         if bad_lines.len() > found.len() || found.is_empty() {
             let line = bad_lines.first().copied().unwrap_or(1);
             let (bad, all) = (bad_lines.len(), bad_lines.len() + found.len());

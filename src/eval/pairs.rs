@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::io::read_text;
 
 /// A file of pairs, and the lines that are none.
 #[derive(Debug)]
@@ -28,9 +29,8 @@ const SCORE_NAMES: [&str; 7] = ["simlex", "score", "human", "mean", "sim", "rati
 
 impl PairFile {
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let file = Self::parse(text.trim_start_matches('\u{feff}')).map_err(|(line, found)| {
+        let text = read_text(path)?;
+        let file = Self::parse(&text).map_err(|(line, found)| {
             Error::line(
                 path,
                 line,

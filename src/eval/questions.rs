@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::io::read_text;
 
 /// A part of the test.
 #[derive(Debug, PartialEq)]
@@ -24,9 +25,8 @@ const UNNAMED: &str = "unnamed";
 
 impl QuestionFile {
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let file = Self::parse(text.trim_start_matches('\u{feff}'));
+        let text = read_text(path)?;
+        let file = Self::parse(&text);
         if file.sections.iter().all(|section| section.words.is_empty()) {
             let wanted = "expected four words `a b c d` a line, under `: section` lines";
             let line = file.bad_lines.first().copied().unwrap_or(1);

@@ -19,6 +19,7 @@ use hashbrown::HashMap;
 
 use crate::embeddings::inverse_norm;
 use crate::error::{Error, Result};
+use crate::io::read_text;
 use crate::math::{Matrix, dot};
 
 /// How far down nDCG and precision look.
@@ -37,10 +38,9 @@ impl Judgements {
     /// # Errors
     /// If the file cannot be read, a line holds something else, or a document is judged twice for a query.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = read_text(path)?;
         let mut found = Self::default();
-        let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines());
+        let lines = (1..).zip(text.lines());
         for (at, (number, line)) in lines.filter(|(_, line)| !line.trim().is_empty()).enumerate() {
             let fields: Vec<&str> = match line.contains('\t') {
                 true => line.split('\t').map(str::trim).collect(),

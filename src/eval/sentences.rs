@@ -9,6 +9,7 @@ use std::path::Path;
 use super::correlation::Correlation;
 use crate::embeddings::cosine;
 use crate::error::{Error, Result};
+use crate::io::read_text;
 use crate::math::Matrix;
 
 /// A file of scored pairs of sentences.
@@ -40,10 +41,9 @@ impl SentencePairs {
     /// # Errors
     /// If it cannot be read, or most of its lines hold no scored pair.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = read_text(path)?;
         let wanted = "expected score, sentence, sentence, apart by tabs (or sentence, sentence, score)";
-        let mut pairs = Self::parse(text.trim_start_matches('\u{feff}')).map_err(|(line, found)| {
+        let mut pairs = Self::parse(&text).map_err(|(line, found)| {
             Error::line(path, line, format!("no scored pair of sentences in the whole file; found {found}, {wanted}"))
         })?;
         let (bad, good) = (pairs.bad_lines.len(), pairs.scores.len());

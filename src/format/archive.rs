@@ -14,6 +14,7 @@ use zip::{CompressionMethod, ZipArchive};
 use super::matrix::array;
 use super::{checks, npy, text};
 use crate::error::{Error, Result};
+use crate::io::compression;
 
 /// The longest header of an array that is read; NumPy writes some hundred bytes.
 const MAX_HEADER: usize = 1 << 16;
@@ -51,7 +52,7 @@ impl<'a> Archive<'a> {
             Error::byte(path, 0, reason)
         })?;
         let names = zip.file_names_raw().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        Ok(Self { path, file: bytes, zip, names, room: checks::unpacked_room(bytes.len() as u64) })
+        Ok(Self { path, file: bytes, zip, names, room: compression::unpacked_room(bytes.len() as u64) })
     }
 
     /// An error of the archive as such.
@@ -102,7 +103,7 @@ impl<'a> Archive<'a> {
         let size = self.file.len() as u64;
         let left = self.room.checked_sub(promised.saturating_add(start as u64));
         self.room = left.ok_or_else(|| {
-            fault(format!("{}; write it anew without packing (numpy.savez)", checks::packed_too_well(size)))
+            fault(format!("{}; write it anew without packing (numpy.savez)", compression::packed_too_well(size)))
         })?;
         // One byte more than there should be: whoever reads to the end learns whether the checksum is right.
         let missing = (promised as usize).saturating_add(start + 1).saturating_sub(bytes.len());

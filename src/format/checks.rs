@@ -12,8 +12,6 @@ use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
 const MAX_DIM: u64 = 1 << 20;
-/// Bytes that a byte of a file may become when it is unpacked; nothing that is worth learning from gets that small.
-const PACKING: u64 = 1024;
 /// Rows in full may take so many times the room of a file that holds them in few bytes; usual ones take some ten times.
 const GROWTH: u64 = 64;
 
@@ -43,16 +41,6 @@ pub(super) fn growth(rows: u64, dim: u64, size: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{rows} rows of {dim} numbers would take more than {GROWTH} times the {size} bytes of the file"))
-}
-
-/// How many bytes those of a packed file may become, all together.
-pub(super) fn unpacked_room(size: u64) -> u64 {
-    size.saturating_mul(PACKING)
-}
-
-/// Why a file that would take more than [`unpacked_room`] is refused.
-pub(super) fn packed_too_well(size: u64) -> String {
-    format!("its {size} bytes become more than {PACKING} times as many")
 }
 
 /// Refuses embeddings that no format may hold: without dimension, with a key twice, with a number that is not finite.

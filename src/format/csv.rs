@@ -12,8 +12,8 @@ use super::rows::{self, Columns, Row, Rows};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::io::AtomicFile;
 use crate::io::quotes::{OPEN_QUOTE, QuotedRows};
-use crate::io::{AtomicFile, MappedFile};
 
 /// So much of a file is looked at to tell what it is.
 const LOOKED_AT: usize = 4 << 20;
@@ -70,9 +70,10 @@ impl Format for Csv {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let mut reader = records(file.bytes());
         let (mut first, mut record) = (ByteRecord::new(), ByteRecord::new());
         next(&mut reader, &mut first);
@@ -344,7 +345,7 @@ mod tests {
             let folder = scratch();
             let path = folder.path().join("a");
             std::fs::write(&path, text).expect("a file");
-            let read = Csv.read_as(&path, Care::Lenient)?;
+            let read = Csv.read_as(&Candidate::open(&path)?, Care::Lenient)?;
             assert_eq!(read.len(), text.matches('\n').count() - 2 - usize::from(text.contains('"')), "{text}");
             assert!(read.warnings[0].contains("1 rows were left out") && read.warnings[0].contains(message));
         }

@@ -9,7 +9,7 @@ use super::checks::Keeps;
 use super::{Candidate, Care, Dtype, Format, checks, detect, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile};
+use crate::io::AtomicFile;
 
 /// What takes keys that this format refuses.
 const HOLDS: &str = "safetensors";
@@ -62,10 +62,10 @@ impl Format for Glove {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
-        let bytes = file.bytes();
+        let (path, bytes) = (file.path(), file.bytes());
         let start = if bytes.starts_with(text::BOM) { text::BOM.len() } else { 0 };
         let dim = text::usual_numbers(&bytes[start..], 0);
         if dim == 0 {

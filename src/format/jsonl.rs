@@ -15,7 +15,7 @@ use super::rows::{self, Columns, Row, Rows};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile};
+use crate::io::AtomicFile;
 
 /// JSON lines.
 pub struct Jsonl;
@@ -74,9 +74,10 @@ impl Format for Jsonl {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let mut rows = Rows::new(path, care, None, false);
         let mut strange = BTreeMap::new();
         let bytes = file.bytes().strip_prefix(text::BOM).unwrap_or(file.bytes());
@@ -408,7 +409,7 @@ mod tests {
             let folder = scratch();
             let path = folder.path().join("a");
             std::fs::write(&path, text).expect("a file");
-            let read = Jsonl.read_as(&path, Care::Lenient)?;
+            let read = Jsonl.read_as(&Candidate::open(&path)?, Care::Lenient)?;
             assert_eq!((read.len(), read.warnings.len()), (1, 1), "{line} {:?}", read.warnings);
         }
         assert!(fault(&Jsonl, b"").contains("no row tells a vector"));

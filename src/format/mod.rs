@@ -27,6 +27,7 @@ use std::path::Path;
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
+use crate::io::compression::unpacked_name;
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
@@ -133,7 +134,7 @@ pub trait Format: Sync {
 
     /// The rows of a file for [`Embeddings::with_contexts`], in the order of its keys, which [`Format::read`] leaves alone;
     /// `None` if it has none, or they are not those of keys.
-    fn read_contexts(&self, _: &Path) -> Result<Option<Matrix>> {
+    fn read_contexts(&self, _: &Candidate) -> Result<Option<Matrix>> {
         Ok(None)
     }
 
@@ -146,11 +147,11 @@ pub trait Format: Sync {
     ///
     /// A key that stands twice and a number that is not finite are errors. Bytes of a key that are not UTF-8 become
     /// `\xNN`; this and everything else that was guessed or changed is told in [`Embeddings::warnings`].
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings>;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings>;
 
-    /// [`Format::read_as`], strictly.
+    /// [`Format::read_as`] of a path, strictly.
     fn read(&self, path: &Path) -> Result<Embeddings> {
-        self.read_as(path, Care::Strict)
+        self.read_as(&Candidate::open(path)?, Care::Strict)
     }
 
     /// Is this file or folder in this format? Asked in the order of [`FORMATS`].
@@ -175,14 +176,14 @@ pub const FORMATS: &[&dyn Format] = &[
     &csv::Csv,
 ];
 
-/// Reads any vector file, or the word vectors of a run folder; the format is found by content.
+/// Reads any vector file, compressed or not, or the word vectors of a run folder; the format is found by content.
 pub fn read(path: &Path) -> Result<Embeddings> {
     read_as(path, Care::Strict)
 }
 
 /// [`read`], with more or less care.
 pub fn read_as(path: &Path, care: Care) -> Result<Embeddings> {
-    detect(path)?.read_as(path, care)
+    Candidate::open(path)?.read(care)
 }
 
 /// The format of that name.
@@ -195,8 +196,13 @@ pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     })
 }
 
-/// The format to write `path` in: the named one, else the one its ending stands for.
+/// The format to write `path` in: the named one, else the one its ending stands for. Names of compressed files are
+/// refused, since none is written.
 pub fn for_path(path: &Path, name: Option<&str>) -> Result<&'static dyn Format> {
+    if let Some(plain) = unpacked_name(path) {
+        let reason = format!("no compressed file is written; write {} and compress that", plain.display());
+        return Err(Error::config(path.display().to_string(), reason));
+    }
     if let Some(name) = name {
         return by_name(name);
     }
@@ -260,6 +266,10 @@ mod tests {
         assert_eq!(for_path(Path::new("a.vec"), None)?.name(), "word2vec");
         let error = for_path(Path::new("a.xyz"), None).err().expect("no such ending").to_string();
         assert!(error.contains("a.xyz") && error.contains(".npy") && error.contains("projector"), "{error}");
+        for name in [None, Some("glove")] {
+            let error = for_path(Path::new("a/b.txt.GZ"), name).err().expect("compressed").to_string();
+            assert_eq!(error, "a/b.txt.GZ: no compressed file is written; write a/b.txt and compress that");
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 //! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rayon::prelude::*;
 use safetensors::tensor::Dtype;
@@ -79,8 +79,8 @@ impl Format for Native {
         write_rows(path, words, &embeddings.metadata, dtype, || embeddings.vectors().iter_rows())
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let container = Container::open_kind(&file(path), KIND)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let container = container(candidate)?;
         let path = container.path();
         let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));
 
@@ -276,13 +276,21 @@ fn narrow_vectors(container: &Container, rows: usize, dim: usize, dtype: Numbers
     Ok(vectors)
 }
 
+/// The container of a file, or of that in a run folder.
+pub fn container(candidate: &Candidate) -> Result<Container> {
+    let container = match candidate.bytes() {
+        None => Container::open(&candidate.path().join(FILE))?,
+        Some(_) => Container::of(candidate.file()?.clone())?,
+    };
+    container.of_kind(KIND)
+}
+
 /// Compares the vectors of a file with the fingerprint in its header, which was taken when they were written; a file
 /// without one, of an older version, passes.
-pub fn verify(path: &Path, vectors: &Matrix) -> Result<Option<String>> {
-    let path = file(path);
-    let container = Container::open_kind(&path, KIND)?;
+pub fn verify(container: &Container, vectors: &Matrix) -> Result<Option<String>> {
     let damaged = |of: &str, expected, found| {
-        Err(Error::mismatch(format!("{}: fingerprint of {of} (the file is damaged)", path.display()), expected, found))
+        let path = container.path().display();
+        Err(Error::mismatch(format!("{path}: fingerprint of {of} (the file is damaged)"), expected, found))
     };
     if let Some(expected) = container.entry(NGRAMS_FINGERPRINT) {
         let numbers = container.slice::<f32>("ngram_vectors")?;
@@ -294,11 +302,6 @@ pub fn verify(path: &Path, vectors: &Matrix) -> Result<Option<String>> {
     let Some(expected) = container.entry(FINGERPRINT) else { return Ok(None) };
     let found = format!("{:016x}", fingerprint(vectors.iter_rows()));
     if found == expected { Ok(Some(found)) } else { damaged("the vectors", expected, found) }
-}
-
-/// The file itself, or that of a run folder.
-fn file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(FILE) } else { path.into() }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use super::npy::{self, Kind};
 use super::{Candidate, Care, Dtype, Format, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile, as_bytes};
+use crate::io::{AtomicFile, as_bytes};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
@@ -60,9 +60,10 @@ impl Format for Npz {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let mut archive = Archive::open(path, file.bytes())?;
         let vectors = archive.member("vectors")?;
         let shape = vectors.header.vectors(vectors.data().len() as u64);

@@ -74,12 +74,13 @@ impl Format for Numpy {
         &[Dtype::F32, Dtype::F16]
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let array = Array::read(path, file.bytes(), care)?;
         let mut warnings = Vec::new();
-        let (keys, beside) = read_keys(path, array.rows, array.said, &mut warnings)?;
+        let (keys, beside) = read_keys(candidate, array.rows, array.said, &mut warnings)?;
         if array.said > array.rows as u64 {
             let (said, rows) = (array.said, array.rows);
             warnings.push(format!("the header says {said} rows, the file holds {rows} whole ones"));
@@ -100,9 +101,10 @@ impl Format for Numpy {
 }
 
 /// Reads the keys of an array from the file beside it, which holds as many or, of an array that is cut, those of all rows.
-fn read_keys(path: &Path, rows: usize, said: u64, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
-    let names = KEYS.map(|ending| path.with_extension(ending));
-    let Some(beside) = names.iter().find(|name| name.is_file() && *name != path) else {
+fn read_keys(candidate: &Candidate, rows: usize, said: u64, warnings: &mut Vec<String>) -> Result<(Keys, PathBuf)> {
+    let (path, named) = (candidate.path(), candidate.unpacked_path());
+    let names = KEYS.map(|ending| named.with_extension(ending));
+    let Some(beside) = names.iter().find(|name| name.is_file() && **name != named) else {
         return Err(Error::data(format!(
             "{}: the keys are missing; write them, one per line, to {} or {}",
             path.display(),
@@ -218,7 +220,7 @@ mod tests {
         for (keys, is_read) in [("a\nb\nc\nd\n", true), ("a\nb\n", true), ("a\nb\nc\n", false), ("a\n", false)] {
             let strict = array(folder.path(), header, &numbers, keys).expect_err("a cut array").to_string();
             assert!(strict.contains("4 keys with 2 numbers each need at least 32 bytes, but 20 are left"), "{strict}");
-            match Numpy.read_as(&path, Care::Lenient) {
+            match Candidate::open(&path).and_then(|candidate| Numpy.read_as(&candidate, Care::Lenient)) {
                 Ok(read) => {
                     assert!(is_read && read.len() == 2 && read.row("b") == Some(&[3.0, 4.0]), "{keys:?}");
                     assert_eq!(read.warnings, ["the header says 4 rows, the file holds 2 whole ones"]);

@@ -76,11 +76,10 @@ impl Format for Projector {
         folder.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let (tensor, metadata) = files(path)?;
-        let file = MappedFile::open(&tensor)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let (file, metadata) = files(candidate)?;
         file.advise_sequential();
-        let bytes = file.bytes();
+        let (tensor, bytes) = (file.path(), file.bytes());
         let start = if bytes.starts_with(text::BOM) { text::BOM.len() } else { 0 };
         let first = text::line_at(bytes, start);
         let dim = text::numbers_at_end(first, false) as u64;
@@ -89,7 +88,7 @@ impl Format for Projector {
             return Err(Error::line(tensor, 1, format!("found {found}, expected numbers with tabs between")));
         }
         let layout = text::Layout { start, line: 1, dim, keyed: false, rows: None, care };
-        let table = text::read(&tensor, bytes, &layout)?;
+        let table = text::read(tensor, bytes, &layout)?;
         let all = 0..table.lines;
         let kept = table.kept.unwrap_or_else(|| all.collect());
         let labels = read_metadata(&metadata, table.lines, &kept)?;
@@ -125,13 +124,14 @@ fn write_metadata(file: &mut AtomicFile, embeddings: &Embeddings) -> Result<()> 
 }
 
 /// Where the numbers and the keys are.
-fn files(path: &Path) -> Result<(PathBuf, PathBuf)> {
-    if !path.is_dir() {
-        return Ok((path.into(), path.with_file_name(METADATA)));
+fn files(candidate: &Candidate) -> Result<(MappedFile, PathBuf)> {
+    let path = candidate.path();
+    if candidate.bytes().is_some() {
+        return Ok((candidate.file()?.clone(), path.with_file_name(METADATA)));
     }
     let config = path.join(CONFIG);
     if !config.is_file() {
-        return Ok((path.join(VECTORS), path.join(METADATA)));
+        return Ok((MappedFile::open(&path.join(VECTORS))?, path.join(METADATA)));
     }
     let file = MappedFile::open(&config)?;
     let config_text = String::from_utf8_lossy(file.bytes());
@@ -143,7 +143,7 @@ fn files(path: &Path) -> Result<(PathBuf, PathBuf)> {
         let reason = || format!("no entry {name}: \"FILE\"; expected the names of the vectors and their metadata");
         named(name).ok_or_else(|| Error::byte(&config, 0, reason()))
     };
-    Ok((entry("tensor_path")?, entry("metadata_path")?))
+    Ok((MappedFile::open(&entry("tensor_path")?)?, entry("metadata_path")?))
 }
 
 /// What the metadata file tells.

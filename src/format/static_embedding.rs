@@ -132,8 +132,8 @@ impl Format for StaticEmbedding {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let (rows, tokens) = files(path);
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let (rows, tokens) = files(candidate.path());
         let container = Container::open(&rows)?;
         let tokenizer = Tokenizer::new(&tokens.display().to_string(), None)?;
         let names = container.names();

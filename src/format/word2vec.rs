@@ -13,7 +13,7 @@ use super::checks::{Keeps, Place};
 use super::{Candidate, Care, Dtype, Format, care, checks, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile, as_bytes};
+use crate::io::{AtomicFile, as_bytes};
 use crate::math::Matrix;
 use crate::vocabulary::Keys;
 
@@ -65,10 +65,10 @@ impl Format for Text {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
-        let bytes = file.bytes();
+        let (path, bytes) = (file.path(), file.bytes());
         let Header { rows, dim: said, start } = Header::parse(path, bytes)?;
         let found = text::numbers_at_end(text::line_at(bytes, start), true) as u64;
         if care == Care::Strict && found > said {
@@ -139,10 +139,10 @@ impl Format for Binary {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
-        let bytes = file.bytes();
+        let (path, bytes) = (file.path(), file.bytes());
         let header = Header::parse(path, bytes)?;
         let row_bytes = header.dim.saturating_mul(4).saturating_add(1);
         let room = (bytes.len() - header.start) as u64;
@@ -412,7 +412,7 @@ mod tests {
         // Once for each row it would take minutes; the last number is blanks as well.
         std::fs::write(&path, [b"100000 1\n", &rows[..], &vec![b'\n'; 8 << 20]].concat()).expect("a file");
         for care in [Care::Strict, Care::Lenient] {
-            let read = Binary.read_as(&path, care)?;
+            let read = Binary.read_as(&Candidate::open(&path)?, care)?;
             assert_eq!((read.len(), read.warnings.len()), (100_000, 0), "{:?}", read.warnings);
         }
         Ok(())

@@ -130,15 +130,20 @@ pub struct Container {
 impl Container {
     /// Opens any safetensors file; all offsets are checked against its size.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = MappedFile::open(path)?;
-        let (header, metadata) = safetensors::SafeTensors::read_metadata(file.bytes())
-            .map_err(|error| Error::byte(path, 0, format!("not a whole safetensors file ({error}); write it anew")))?;
+        Self::of(MappedFile::open(path)?)
+    }
+
+    /// [`Container::open`], of a file that is mapped already.
+    pub fn of(file: MappedFile) -> Result<Self> {
+        let (header, metadata) = safetensors::SafeTensors::read_metadata(file.bytes()).map_err(|error| {
+            Error::byte(file.path(), 0, format!("not a whole safetensors file ({error}); write it anew"))
+        })?;
         let container = Self { data: header + 8, file, metadata };
         if let Some(schema) = container.entry(SCHEMA_KEY)
             && schema.parse::<u32>().map_or(true, |schema| schema > SCHEMA)
         {
             return Err(Error::mismatch(
-                format!("{}: layout (firth.schema)", path.display()),
+                format!("{}: layout (firth.schema)", container.path().display()),
                 format!("at most {SCHEMA}"),
                 format!("{schema}, written by firth {}", container.entry(VERSION_KEY).unwrap_or("?")),
             ));
@@ -148,12 +153,16 @@ impl Container {
 
     /// Opens a file that must be of one of firth's kinds.
     pub fn open_kind(path: &Path, kind: &str) -> Result<Self> {
-        let container = Self::open(path)?;
-        match container.kind() {
-            Some(found) if found == kind => Ok(container),
+        Self::open(path)?.of_kind(kind)
+    }
+
+    /// The same, which must be of one of firth's kinds.
+    pub fn of_kind(self, kind: &str) -> Result<Self> {
+        match self.kind() {
+            Some(found) if found == kind => Ok(self),
             found => {
                 let found = found.unwrap_or("a safetensors file of another program").to_owned();
-                Err(Error::mismatch(format!("{}: kind of file", path.display()), kind, found))
+                Err(Error::mismatch(format!("{}: kind of file", self.path().display()), kind, found))
             }
         }
     }

@@ -28,7 +28,7 @@ use super::progress::Tally;
 use super::schedule::Schedule;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::format::{Format, native};
+use crate::format::{Candidate, Care, Format, native};
 use crate::io::{AtomicFile, Container, checksum};
 use crate::math::{SharedTable, fingerprint};
 
@@ -206,9 +206,9 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Self> {
         let record: Record = read_state(path)?;
         let table = |part: Part| {
-            let file = path.join(part.file);
-            let vectors = native::Native.read(&file)?;
-            native::verify(&file, vectors.vectors())?;
+            let file = Candidate::open(&path.join(part.file))?;
+            let vectors = native::Native.read_as(&file, Care::Strict)?;
+            native::verify(&native::container(&file)?, vectors.vectors())?;
             Ok::<_, Error>((part.file, vectors))
         };
         // How many rows there must be is known with the corpus only.

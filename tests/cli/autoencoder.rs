@@ -249,7 +249,7 @@ fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bytes() -> Tested {
     let folder = folder();
-    let flags = "--max-documents 100% --code 16 --epochs 6000 --threads 1 --checkpoint-every 0.02s";
+    let flags = "--max-documents 100% --code 16 --epochs 6000 --threads 1 --checkpoint-every 600";
     let train = |run| format!("train autoencoder a.txt -o {run} {flags}");
     folder.firth(&train("whole")).expect_code(0);
     let ran = folder.interrupt_saved(&train("run"), "-INT")?;

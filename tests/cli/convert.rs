@@ -105,7 +105,7 @@ fn keys_are_kept_in_the_models_order_and_missing_ones_are_told() {
         .firth("convert v.txt c.csv --keys none.txt")
         .expect_error(3, &["none.txt", "none of its 1 keys is in v.txt"]);
     folder.write("latin.txt", b"caf\xe9\n");
-    folder.firth("convert v.txt c.csv --keys latin.txt").expect_error(3, &["latin.txt, byte 3", "UTF-8"]);
+    folder.firth("convert v.txt c.csv --keys latin.txt").expect_error(3, &["latin.txt, line 1", "UTF-8"]);
     assert!(!folder.join("c.csv").exists());
 }
 

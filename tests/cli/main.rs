@@ -15,6 +15,7 @@ mod forge;
 mod heldout;
 mod losses;
 mod meanwhile;
+mod packed;
 mod paragraphs;
 mod phrases;
 mod places;

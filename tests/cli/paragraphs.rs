@@ -105,7 +105,7 @@ fn a_stopped_run_goes_on_to_the_same_bytes() -> Tested {
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bytes() -> Tested {
     let folder = folder();
-    let flags = format!("{FIELDS} --dim 32 --sample 0 --strategy serial --epochs 3000 --checkpoint-every 0.02s");
+    let flags = format!("{FIELDS} --dim 32 --sample 0 --strategy serial --epochs 3000 --checkpoint-every 300");
     folder.firth(&format!("train pv-dbow docs.tsv {flags} -o whole")).expect_code(0);
     let ran = folder.interrupt_saved(&format!("train pv-dbow docs.tsv {flags} -o run"), "-INT")?;
     ran.expect_code(130);

@@ -44,8 +44,8 @@ fn standard_output_and_devices_hold_no_results() {
     for command in ["train cbow a.txt -o /dev/null", "convert v.txt /dev/null"] {
         folder.firth(&format!("{command} --force")).expect_error(2, &["/dev/null", "device"]);
     }
-    for name in ["v.arrow", "v.txt.gz"] {
-        folder.firth(&format!("train cbow a.txt -o {name}")).expect_error(2, &[name, "format"]);
+    for (name, why) in [("v.arrow", "format"), ("v.txt.gz", "no compressed file"), ("run.zst", "no compressed file")] {
+        folder.firth(&format!("train cbow a.txt -o {name}")).expect_error(2, &[name, why]);
     }
     assert_eq!(folder.names(), ["a.txt", "v.txt"]);
 }

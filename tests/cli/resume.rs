@@ -88,7 +88,7 @@ fn an_averaged_run_killed_twenty_times_gives_the_same_bytes() -> Tested {
 fn a_serial_run_interrupted_twice_gives_the_same_bytes() -> Tested {
     let folder = Folder::new();
     folder.write_text("a.txt", 4000);
-    let train = |run| format!("{SERIAL} -o {run} --dim 50 --epochs 300 --checkpoint-every 0.02s");
+    let train = |run| format!("{SERIAL} -o {run} --dim 50 --epochs 300 --checkpoint-every 30");
     folder.firth(&train("whole")).expect_code(0);
     folder.interrupt_saved(&train("run"), "-INT")?.expect_code(130);
     folder.interrupt_saved("resume run", "-TERM")?.expect_code(130);

@@ -18,7 +18,7 @@ use crate::queries::{self, Answer, Queries};
     Without words, asks for them; from a pipe, reads three a line. Of several questions those that can be are\n\
     answered; exit code 2 tells of others. Columns when piped: the three words, key, score.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Three words A B C; more threes are more questions

@@ -19,7 +19,7 @@ use crate::{documents, model, place, queries, run_folder};
 #[derive(Debug, clap::Args)]
 #[command(after_help = formats_help())]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// The file to write; missing folders are made
@@ -34,8 +34,8 @@ pub struct Flags {
     /// The run's documents instead of its words
     #[arg(long)]
     documents: bool,
-    /// Keep only the keys of FILE, one per line and treated as in queries, in the model's order; a model with subwords makes
-    /// vectors of others
+    /// Keep only the keys of FILE (- for standard input; .gz .zst .bz2 .xz too), one per line and treated as in queries,
+    /// in the model's order; a model with subwords makes vectors of others
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
     /// Keep only the first N vectors, those of the commonest words, from 1 [default: all]
@@ -62,13 +62,14 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     place::check_vectors(&flags.output, format)?;
     let staged = Staged::new(&flags.output, flags.force.force)?;
     run_folder::refuse_unfinished(&flags.input)?;
-    let input = if flags.documents { documents::of_model(&flags.input)? } else { run_folder::vectors(&flags.input) };
-    let from = format::detect(&input).reading()?.name();
+    let input = if flags.documents { documents::of_model(&flags.input)? } else { flags.input.clone() };
+    let input = model::open(&input)?;
+    let from = input.format().reading()?.name();
     let keys = flags.keys.as_deref().map(read_keys).transpose()?;
     let care = if flags.lenient { Care::Lenient } else { Care::Strict };
     let mut vectors = model::read_as(&input, care)?;
     if format.keeps_contexts() && !flags.documents {
-        let contexts = model::contexts(&flags.input, &vectors)?;
+        let contexts = model::contexts(&input, &vectors)?;
         vectors = vectors.with_contexts(contexts)?;
     }
     let total = vectors.len();
@@ -131,12 +132,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
 
 /// The keys of a file, one per line; empty lines are none.
 fn read_keys(path: &Path) -> Outcome<Keys> {
-    let bytes = std::fs::read(path).map_err(|source| firth::Error::io(path, source)).reading()?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to() as u64;
-        Failure::Input(firth::Error::byte(path, at, "the keys are not UTF-8 from here on; convert the file to UTF-8"))
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let text = firth::io::read_text(path).reading()?;
     Ok(text.lines().filter(|line| !line.is_empty()).collect())
 }
 

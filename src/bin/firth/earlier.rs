@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use firth::Error;
 use firth::embeddings::Embeddings;
+use firth::format::Care;
 use firth::train::Trainer;
 use firth::vocabulary::{Segmenter, Vocabulary};
 
@@ -27,12 +28,13 @@ pub struct Earlier {
 impl Earlier {
     /// Reads it.
     pub fn read(path: &Path) -> Outcome<Self> {
-        let words = model::read(path)?;
+        let candidate = model::open(path)?;
+        let words = model::read_as(&candidate, Care::Strict)?;
         let of_words = |contexts| Embeddings::new(words.keys().clone(), contexts, None);
         let context = if path.is_dir() {
             run_folder::outputs(path, &words)?
         } else {
-            model::contexts(path, &words)?.map(of_words).transpose()?
+            model::contexts(&candidate, &words)?.map(of_words).transpose()?
         };
         let Some(counts) = words.counts() else {
             let reason = "the file does not tell how often its words occur, which --from needs; give a run";

@@ -30,7 +30,7 @@ use crate::{place, progress, text};
     line from a pipe; with -o and no words, takes all of the model's."
 )]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Documents (files, folders, globs, - for standard input), or one matrix for a run that has learnt from one

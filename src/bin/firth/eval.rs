@@ -53,10 +53,10 @@ pub enum Command {
 /// Flags of `eval analogy`.
 #[derive(Debug, clap::Args)]
 pub struct AnalogyFlags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Files of questions: four words a line, sections behind a colon
+    /// Files of questions (- for standard input; .gz .zst .bz2 .xz too): four words a line, sections behind a colon
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -66,10 +66,11 @@ pub struct AnalogyFlags {
 /// Flags of `eval similarity`.
 #[derive(Debug, clap::Args)]
 pub struct SimilarityFlags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Files of pairs: two words and a score a line, apart by tabs, commas or spaces
+    /// Files of pairs (- for standard input; .gz .zst .bz2 .xz too): two words and a score a line, apart by tabs, commas
+    /// or spaces
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

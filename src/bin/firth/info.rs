@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use firth::autoencoder::{self, Autoencoder};
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, Ngrams};
-use firth::format::{self, Format};
+use firth::format::{self, Care, Format};
 use firth::io::Container;
+use firth::io::compression::Compression;
 use firth::train::{self, Checkpoint};
 use firth::vocabulary::{Subwords, Vocabulary};
 use serde::Serialize;
@@ -25,7 +26,7 @@ use crate::{codes, model, queries, run_folder};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  firth info run --check\n  firth info run --latents --top 5")]
 pub struct Flags {
-    /// A run folder, a vector file of any format, an encoded corpus, or a file of firth's
+    /// A run folder, a vector file of any format (compressed or not), an encoded corpus, or a file of firth's
     #[arg(value_name = "PATH")]
     path: PathBuf,
     /// Read all of it: are the numbers finite, the keys distinct, the checksums right?
@@ -58,6 +59,9 @@ struct Report {
     loss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
+    /// What the file was packed with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compression: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +131,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
         report.task.map(|task| ("task".into(), task)),
         report.loss.map(|loss| ("loss".into(), loss)),
         report.format.map(|format| ("format".into(), format.into())),
+        report.compression.map(|compression| ("compression".into(), compression.into())),
         number("keys", report.keys.map(|keys| keys as u64)),
         number("dim", report.dim.map(|dim| dim as u64)),
         report.numbers.map(|numbers| ("numbers".into(), numbers.into())),
@@ -209,24 +214,24 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
         return Ok(report);
     }
     // Reading vectors checks that keys are distinct and numbers finite, whatever the format.
-    let place = run_folder::vectors(path);
-    let found = format::detect(&place).reading()?;
-    let vectors = model::read(path)?;
+    let candidate = model::open(path)?;
+    let found = candidate.format().reading()?;
+    let vectors = model::read_as(&candidate, Care::Strict)?;
     report.kind = match is_run {
         true if has(train::STATE) => "checkpoint",
         true => "run",
         false => "vectors",
     };
     report.format = Some(found.name());
+    report.compression = candidate.compression().map(Compression::name);
     report.check = check.then_some(READ);
     if found.name() == format::native::Native.name() {
-        let file = if place.is_dir() { place.join(format::native::FILE) } else { place };
-        let container = Container::open(&file).reading()?;
+        let container = format::native::container(&candidate).reading()?;
         report
             .metadata
             .extend(container.entry("firth.version").map(|text| ("firth.version".to_owned(), text.to_owned())));
         report.fingerprint = container.entry(format::native::FINGERPRINT).map(str::to_owned);
-        if check && format::native::verify(&file, vectors.vectors()).reading()?.is_some() {
+        if check && format::native::verify(&container, vectors.vectors()).reading()?.is_some() {
             report.check = Some(SOUND);
         }
     }
@@ -296,10 +301,12 @@ fn add_autoencoder(report: &mut Report, file: &Path) -> Outcome {
 /// The codes of an autoencoder's documents, or of the rows of its matrix.
 fn add_documents(report: &mut Report, run: &Path, check: bool) -> Outcome {
     let file = run.join(run_folder::DOCUMENTS);
-    let codes = model::read(&file)?;
+    let candidate = model::open(&file)?;
+    let codes = model::read_as(&candidate, Care::Strict)?;
     report.documents = Some(codes.len() as u64);
     if check {
-        format::native::verify(&file, codes.vectors()).reading()?;
+        let container = format::native::container(&candidate).reading()?;
+        format::native::verify(&container, codes.vectors()).reading()?;
         // Whatever else its model holds is read, and compared with what was noted of it.
         run_folder::refuse_incomplete(run)?;
         if !run_folder::has_rows_alone(run) {

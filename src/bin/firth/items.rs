@@ -20,7 +20,7 @@ use crate::{blocks, model, run_folder, text};
 /// Which vectors.
 #[derive(Debug, clap::Args)]
 pub struct ItemFlags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Documents to embed with the run's model (files, folders, globs, - for standard input) [default: the run's own

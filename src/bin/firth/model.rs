@@ -7,7 +7,7 @@ use std::path::Path;
 use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::embeddings::pooling::has_capitals;
-use firth::format::{self, Care, Dtype};
+use firth::format::{self, Candidate, Care, Dtype};
 use firth::math::Matrix;
 use firth::vocabulary::{Segmenter, Segments, Subwords};
 use serde::Serialize;
@@ -18,17 +18,22 @@ use crate::progress::{note, size, thousands, warn};
 use crate::run_folder;
 use crate::staged::Staged;
 
-/// Reads vectors, and tells what the reader had to change.
-pub fn read(path: &Path) -> Outcome<Embeddings> {
-    read_as(path, Care::Strict)
+/// Finds the vectors of a model.
+pub fn open(path: &Path) -> Outcome<Candidate> {
+    run_folder::refuse_unfinished(path)?;
+    Candidate::open(&run_folder::vectors(path)).reading()
 }
 
-/// [`read`], with more or less care.
-pub fn read_as(path: &Path, care: Care) -> Outcome<Embeddings> {
-    run_folder::refuse_unfinished(path)?;
-    let model = format::read_as(&run_folder::vectors(path), care).reading()?;
+/// Reads vectors, and tells what the reader had to change.
+pub fn read(path: &Path) -> Outcome<Embeddings> {
+    read_as(&open(path)?, Care::Strict)
+}
+
+/// [`read`] of what is open, with more or less care.
+pub fn read_as(candidate: &Candidate, care: Care) -> Outcome<Embeddings> {
+    let model = candidate.read(care).reading()?;
     for warning in &model.warnings {
-        warn(format_args!("{}: {warning}", path.display()));
+        warn(format_args!("{}: {warning}", candidate.path().display()));
     }
     Ok(model)
 }
@@ -96,12 +101,12 @@ impl std::fmt::Display for Buckets {
 
 /// The vectors of words as what is predicted, which a run and a fastText model keep; where hierarchical softmax predicts the
 /// nodes of a tree, there are none.
-pub fn contexts(path: &Path, words: &Embeddings) -> Outcome<Option<Matrix>> {
-    if path.is_file() {
-        let contexts = format::detect(path).and_then(|format| format.read_contexts(path)).reading()?;
+pub fn contexts(candidate: &Candidate, words: &Embeddings) -> Outcome<Option<Matrix>> {
+    if candidate.bytes().is_some() {
+        let contexts = candidate.format().and_then(|format| format.read_contexts(candidate)).reading()?;
         return Ok(contexts.filter(|contexts| contexts.rows() == words.len()));
     }
-    let outputs = run_folder::outputs(path, words)?;
+    let outputs = run_folder::outputs(candidate.path(), words)?;
     Ok(outputs.filter(|outputs| outputs.keys() == words.keys()).map(|outputs| outputs.vectors().clone()))
 }
 

@@ -27,7 +27,7 @@ use crate::run_folder::DOCUMENTS;
     stands for it; anything else is a text. Of several queries those that can be are answered; exit code 2 tells of\n\
     others. Columns when piped: query, key, score; of documents label and first words too, where these are known.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The words; each is a query of its own. With --documents ids of documents, or texts in quotation marks

@@ -15,7 +15,7 @@ use crate::queries::{self, Answer, Queries, Scored};
     Without words, asks for them; from a pipe, reads one set a line. Of several sets those that can be are ranked;\n\
     exit code 2 tells of others. Columns when piped: the set, word, score.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Three words or more

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use firth::autoencoder;
 use firth::format::{self, Format};
+use firth::io::compression::unpacked_name;
 
 use crate::failure::{Failure, Outcome};
 use crate::globals::Globals;
@@ -11,7 +12,7 @@ use crate::progress::note;
 use crate::{ownership, run_folder, staged};
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
-const FILE_ENDINGS: [&str; 10] = ["gz", "zst", "bz2", "xz", "zip", "arrow", "json", "pkl", "model", "h5"];
+const FILE_ENDINGS: [&str; 6] = ["zip", "arrow", "json", "pkl", "model", "h5"];
 
 /// Refuses an output that cannot be one; `what` is what it would hold.
 pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
@@ -72,8 +73,9 @@ pub fn vectors_only(target: &Path, to: Option<&str>) -> Outcome<Option<&'static 
     }
     let found = format::for_path(target, None);
     let ending = target.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let is_packed = unpacked_name(target).is_some();
     match found {
-        Err(error) if FILE_ENDINGS.contains(&ending.as_str()) => Err(error.into()),
+        Err(error) if is_packed || FILE_ENDINGS.contains(&ending.as_str()) => Err(error.into()),
         found => Ok(found.ok()),
     }
 }

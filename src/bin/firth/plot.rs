@@ -26,7 +26,7 @@ use crate::staged::Staged;
     A page needs no network and nothing beside it: points tell their key, label and first words, groups are hidden by a\n\
     click, a search lights up what it finds.")]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Documents to embed with the run's model (files, folders, globs, - for standard input) [default: the run's own

@@ -20,7 +20,7 @@ use super::cursor::Cursor;
 use super::{Candidate, Care, Dtype, Format, buckets, care, numbers, text};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile, as_bytes};
+use crate::io::{AtomicFile, as_bytes};
 use crate::math::Matrix;
 use crate::vocabulary::Subwords;
 use header::{ARGUMENTS, Arguments, Header};
@@ -85,9 +85,9 @@ impl Format for FastText {
         true
     }
 
-    fn read_contexts(&self, path: &Path) -> Result<Option<Matrix>> {
-        let file = MappedFile::open(path)?;
-        let mut cursor = Cursor::new(path, file.bytes());
+    fn read_contexts(&self, candidate: &Candidate) -> Result<Option<Matrix>> {
+        let file = candidate.file()?;
+        let mut cursor = Cursor::new(file.path(), file.bytes());
         let header = Header::read(&mut cursor)?;
         Rows::read(&mut cursor)?;
         // Codes are too coarse to train on; hierarchical softmax has rows for the nodes of its tree.
@@ -129,9 +129,10 @@ impl Format for FastText {
         file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let mut cursor = Cursor::new(path, file.bytes());
         let header = Header::read(&mut cursor)?;
         let start = cursor.clone();

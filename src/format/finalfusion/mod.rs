@@ -18,7 +18,7 @@ use super::checks::{self, Keeps, Place};
 use super::{Candidate, Care, Dtype, Format, buckets, care, numbers};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::io::{AtomicFile, MappedFile, as_bytes};
+use crate::io::{AtomicFile, as_bytes};
 use crate::math::Matrix;
 use crate::vocabulary::Subwords;
 use chunks::{Chunks, MAGIC, kind};
@@ -93,9 +93,10 @@ impl Format for FinalFusion {
         file.file.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let file = MappedFile::open(path)?;
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let file = candidate.file()?;
         file.advise_sequential();
+        let path = file.path();
         let found = Chunks::read(path, file.bytes())?;
         let (rows, dim) = (found.starts.len(), found.storage.dim());
         let mut vectors = Matrix::zeros(rows, dim);

@@ -23,7 +23,7 @@ use std::path::Path;
 
 use super::{Candidate, Dtype, archive, checks, detect, npy, text};
 use crate::error::{Error, Result};
-use crate::io::AtomicFile;
+use crate::io::{AtomicFile, compression};
 use crate::math::{Matrix, Samples};
 
 pub(super) mod array;
@@ -34,7 +34,7 @@ mod table;
 #[cfg(test)]
 pub(super) use npz::tests::archive as npz_archive;
 
-/// Reads rows of numbers from a file; its kind is found by content.
+/// Reads rows of numbers from a file, compressed or not; its kind is found by content.
 ///
 /// - `.npy`: an array of two axes, rows x columns, or of more, which become rows x all the rest (images n x 28 x 28
 ///   become n x 784). Types `f2 f4 f8`, `i1` to `i8`, `u1` to `u8` and `b1`, in either order of bytes and of indices.
@@ -46,14 +46,15 @@ pub(super) use npz::tests::archive as npz_archive;
 /// Numbers of other types are rounded to the nearest `f32`.
 ///
 /// # Errors
-/// With file, place and remedy: if the file is empty, truncated, compressed or of another kind; without rows or columns;
+/// With file, place and remedy: if the file is empty, truncated or of another kind; without rows or columns;
 /// if rows differ in length, or a number is none, NaN, infinite or beyond the range of 32 bits (row and column from 1).
 pub fn read(path: &Path) -> Result<Samples> {
     let candidate = Candidate::open(path)?;
-    let Some(bytes) = candidate.bytes() else {
+    let Ok(file) = candidate.file() else {
         let reason = "is a folder, expected a matrix (.npy, .npz, .csv or .tsv)";
         return Err(Error::io(path, std::io::Error::other(reason)));
     };
+    let (path, bytes) = (file.path(), file.bytes());
     if bytes.starts_with(npy::MAGIC) {
         let matrix = array::read(bytes).map_err(|fault| Error::byte(path, fault.at as u64, fault.reason))?;
         return Ok(matrix.into());
@@ -105,12 +106,17 @@ pub fn write(matrix: &Matrix, path: &Path) -> Result<()> {
 ///
 /// A file that cannot be opened is none.
 pub fn is_matrix(path: &Path) -> bool {
-    let Ok(candidate) = Candidate::open(path) else { return false };
-    candidate.bytes().is_some_and(|bytes| {
-        let is_table = || ending(path).as_deref() == Some("csv") && table::recognizes(bytes);
-        bytes.starts_with(npy::MAGIC) || archive::recognizes(bytes) || is_table()
-    })
+    // What can be read only once is text, and a text that is compressed may be long.
+    let Some(bytes) = path.is_file().then(|| compression::beginning(path, LOOKED_AT).ok()).flatten() else {
+        return false;
+    };
+    let named = compression::unpacked_name(path);
+    let is_table = || ending(named.as_deref().unwrap_or(path)).as_deref() == Some("csv") && table::recognizes(&bytes);
+    bytes.starts_with(npy::MAGIC) || archive::recognizes(&bytes) || is_table()
 }
+
+/// How much of a file tells whether it is a matrix: its first lines, unless they are longer.
+const LOOKED_AT: usize = 1 << 24;
 
 /// The ending of a name, in small letters.
 fn ending(path: &Path) -> Option<String> {
@@ -181,13 +187,30 @@ mod tests {
     }
 
     #[test]
+    fn matrices_are_read_packed() -> Result<()> {
+        let folder = scratch();
+        let matrix = Matrix::from_vec(2, 2, vec![0.5, -1.0, 2.0, 3.0])?;
+        for name in ["a.npy", "a.csv"] {
+            let (path, packed) = (folder.path().join(name), folder.path().join(format!("{name}.zst")));
+            write(&matrix, &path)?;
+            let bytes = std::fs::read(&path).expect("the file");
+            std::fs::write(&packed, zstd::encode_all(&bytes[..], 1).expect("memory")).expect("a file");
+            assert!(is_matrix(&packed), "{name}");
+            let read = read(&packed)?;
+            assert_eq!(((0..2).map(|row| read.stored(row).to_vec())).collect::<Vec<_>>(), [[0.5, -1.0], [2.0, 3.0]]);
+            assert!(write(&matrix, &packed).is_err(), "{name} is not written packed");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn files_of_other_kinds_are_refused_with_the_remedy() {
         let folder = scratch();
         let path = folder.path().join("a.csv");
         for (bytes, message) in [
             (&b""[..], "a.csv, byte 0: the file is empty, expected a matrix"),
-            (b"\x1f\x8b\x08", "compressed with gzip; unpack it with gunzip first"),
-            (b"\x28\xb5\x2f\xfd", "unzstd"),
+            (b"\x1f\x8b\x08", "the gzip data end too early, the file is truncated"),
+            (b"\x80\x02\x63", "a Python pickle"),
             (b"\x93NUM", "and no line of numbers after it"),
             (b"1\x00,\x002\x00", "begins no matrix that firth reads (.npy, .npz, or numbers as text in UTF-8)"),
         ] {

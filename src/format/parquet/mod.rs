@@ -82,8 +82,8 @@ impl Format for Parquet {
             .commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        read::read(path, care)
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        read::read(candidate.file()?, care)
     }
 
     fn recognizes(&self, candidate: &Candidate) -> bool {

@@ -15,24 +15,15 @@ use super::{BATCH, DIM, OWN};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::rows::{Columns, Row, Rows};
-use crate::format::{Care, care, checks};
-use crate::io::MappedFile;
-
-/// A mapped file as the library takes it.
-struct Mapped(MappedFile);
-
-impl AsRef<[u8]> for Mapped {
-    fn as_ref(&self) -> &[u8] {
-        self.0.bytes()
-    }
-}
+use crate::format::{Care, care};
+use crate::io::{MappedFile, compression};
 
 /// Reads keys and vectors; the columns are found by name and type.
-pub(super) fn read(path: &Path, care: Care) -> Result<Embeddings> {
-    let file = MappedFile::open(path)?;
+pub(super) fn read(file: &MappedFile, care: Care) -> Result<Embeddings> {
     file.advise_sequential();
+    let path = file.path();
     // The library checks most that it reads, but a damaged file can still make it panic; that is an error like others.
-    let read = catch_unwind(AssertUnwindSafe(|| read_columns(path, file, care)));
+    let read = catch_unwind(AssertUnwindSafe(|| read_columns(path, file.clone(), care)));
     read.unwrap_or_else(|_| Err(fault(path, "the file is damaged in a way that its library does not expect".into())))
 }
 
@@ -69,7 +60,7 @@ impl Source<'_> {
 fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings> {
     let size = file.bytes().len();
     let library = |error: ParquetError| fault(path, format!("the file is no whole Parquet file ({error})"));
-    let reader = SerializedFileReader::new(bytes::Bytes::from_owner(Mapped(file))).map_err(library)?;
+    let reader = SerializedFileReader::new(bytes::Bytes::from_owner(file)).map_err(library)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr_ptr();
     let sources: Vec<Source> =
@@ -117,7 +108,7 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
             |error| match error {
                 Fault::Library(error) => library(error),
                 Fault::Row(error) => error,
-                Fault::Large => fault(path, checks::packed_too_well(size as u64)),
+                Fault::Large => fault(path, compression::packed_too_well(size as u64)),
             },
         )?;
     }
@@ -174,7 +165,7 @@ fn read_group(
         }
         done += count;
         // Texts that are a dictionary are packed once more.
-        let room = usize::try_from(checks::unpacked_room(size as u64)).unwrap_or(usize::MAX);
+        let room = usize::try_from(compression::unpacked_room(size as u64)).unwrap_or(usize::MAX);
         let room = room.checked_sub(rows.held()).ok_or(Fault::Large)?;
         let mut values: Vec<Vec<Value>> = Vec::new();
         for reader in flat.iter_mut() {

@@ -126,8 +126,8 @@ impl Format for Spacy {
         folder.commit()
     }
 
-    fn read_as(&self, path: &Path, care: Care) -> Result<Embeddings> {
-        let folder = vocabulary(path).unwrap_or_else(|| path.into());
+    fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
+        let folder = vocabulary(candidate.path()).unwrap_or_else(|| candidate.path().into());
         let [vectors, rows, settings] = [VECTORS, ROWS, SETTINGS].map(|name| folder.join(name));
         if settings.is_file() {
             let found: serde_json::Value = folder::json(&settings)?;

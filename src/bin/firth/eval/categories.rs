@@ -15,10 +15,11 @@ use crate::output::{self, Results};
 /// Flags of `eval categories`.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Files of categories: a category and a word a line, apart by a tab, a comma or blanks
+    /// Files of categories (- for standard input; .gz .zst .bz2 .xz too): a category and a word a line, apart by a tab,
+    /// a comma or blanks
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

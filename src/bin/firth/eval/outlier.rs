@@ -13,11 +13,11 @@ use crate::output::{self, Results};
 /// Flags of `eval outlier`.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Files of groups: a name, the group's words apart by |, and outliers apart by |, with tabs between the three; _ joins
-    /// the words of a phrase
+    /// Files of groups (- for standard input; .gz .zst .bz2 .xz too): a name, the group's words apart by |, and
+    /// outliers apart by |, with tabs between the three; _ joins the words of a phrase
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -7,6 +7,7 @@ use firth::corpus::{Corpus, DocumentFormat, DocumentOptions};
 use firth::embeddings::Embeddings;
 use firth::eval::retrieval::{Judgements, Ranker, Retrieved, Wanted, cosines, fused};
 use firth::eval::{Bm25, Bm25Index, Terms};
+use firth::io::compression::unpacked_name;
 use firth::math::Matrix;
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::Keys;
@@ -39,7 +40,7 @@ pub const HELP: &str = "Example:\n  \
 /// Flags of `eval retrieval`.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// Documents with labels (files, folders, globs, - for standard input) [default: those of the run, if it keeps labels]
@@ -291,12 +292,12 @@ fn chosen(count: usize, sample: Option<usize>) -> Vec<usize> {
 
 /// Ids of the first column, if the input is a table and no flag says where they are.
 fn with_ids(options: &DocumentOptions, path: &Path) -> DocumentOptions {
-    let name = path.to_string_lossy();
     let is_table = match options.format {
         DocumentFormat::Tsv | DocumentFormat::Csv => true,
         DocumentFormat::Auto => {
-            let plain = [".gz", ".zst", ".bz2", ".xz"].iter().find_map(|packed| name.strip_suffix(packed));
-            [".tsv", ".csv"].iter().any(|ending| plain.unwrap_or(&name).ends_with(ending))
+            let named = unpacked_name(path);
+            let ending = named.as_deref().unwrap_or(path).extension();
+            ending.is_some_and(|ending| ending == "tsv" || ending == "csv")
         }
         _ => false,
     };

@@ -22,10 +22,11 @@ pub const HELP: &str = "Example:\n  firth eval sentences run stsb-test.tsv --poo
 /// Flags of `eval sentences`.
 #[derive(Debug, clap::Args)]
 pub struct Flags {
-    /// A run folder or a vector file of any format
+    /// A run folder or a vector file of any format, compressed or not
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Files of pairs: a score and two sentences a line, or two sentences and a score, apart by tabs
+    /// Files of pairs (- for standard input; .gz .zst .bz2 .xz too): a score and two sentences a line, or two sentences
+    /// and a score, apart by tabs
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

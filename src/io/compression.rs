@@ -1,10 +1,14 @@
 //! Compressed files, recognised by their first bytes, never by their names.
+//!
+//! A [`Decoder`] reads one from front to back and keeps nothing. What must be mapped or held whole is unpacked by
+//! [`open`] and [`super::read_text`]; since a small file may unpack without end, these stop at a bound in its size.
 
-use std::io::Read;
-use std::path::Path;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
 
+use super::MappedFile;
+use super::spool::{self, PIECE};
 use crate::error::{Error, Result};
-use crate::io::MappedFile;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,49 @@ pub enum Compression {
     Bzip,
     /// `.xz`, with any number of streams.
     Xz,
+}
+
+/// Bytes that a byte of a packed file may become; nothing that is worth learning from gets that small.
+const PACKING: u64 = 1024;
+
+/// How many bytes those of a packed file may become, all together.
+pub fn unpacked_room(size: u64) -> u64 {
+    size.saturating_mul(PACKING)
+}
+
+/// Why a file that would take more than [`unpacked_room`] is refused.
+pub fn packed_too_well(size: u64) -> String {
+    format!("its {size} bytes become more than {PACKING} times as many")
+}
+
+/// The name of a compressed file without the ending that says so, `words.vec` for `words.vec.gz`; `None` for others.
+pub fn unpacked_name(path: &Path) -> Option<PathBuf> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    ["gz", "zst", "bz2", "xz"].contains(&ending.as_str()).then(|| path.with_extension(""))
+}
+
+/// Maps a file, or what it unpacks to: that is kept in a file without a name, which errors call `FILE (unpacked)`.
+pub fn open(path: &Path) -> Result<(MappedFile, Option<Compression>)> {
+    let packed = MappedFile::open(path)?;
+    let Some(compression) = Compression::detect(packed.bytes()) else { return Ok((packed, None)) };
+    packed.advise_sequential();
+    let mut decoder = Decoder::new(packed.clone(), path, compression)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(" (unpacked)");
+    let size = packed.bytes().len() as u64;
+    let file = spool::keep(Path::new(&name), |piece| decoder.read_bounded(size, piece))?;
+    Ok((file, Some(compression)))
+}
+
+/// The first bytes of a file, those of what it unpacks to if it is compressed; all of them if there are no more.
+pub fn beginning(path: &Path, length: usize) -> Result<Vec<u8>> {
+    let file = MappedFile::open(path)?;
+    let Some(compression) = Compression::detect(file.bytes()) else {
+        return Ok(file.bytes()[..length.min(file.bytes().len())].to_vec());
+    };
+    let mut bytes = Vec::new();
+    Decoder::new(file, path, compression)?.read(length, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// The largest Zstandard window that is accepted, as a power of two: what `zstd --long=27` makes.
@@ -44,38 +91,31 @@ impl Compression {
             Self::Xz => "xz",
         }
     }
+
+    /// The program that unpacks it.
+    fn program(self) -> &'static str {
+        match self {
+            Self::Gzip => "gunzip",
+            Self::Zstandard => "unzstd",
+            Self::Bzip => "bunzip2",
+            Self::Xz => "unxz",
+        }
+    }
 }
 
 /// A compressed file being read from front to back.
 pub struct Decoder {
     reader: Box<dyn Read + Send>,
     compression: Compression,
-    path: std::path::PathBuf,
+    path: PathBuf,
     /// Bytes given out so far.
     given: u64,
 }
 
-/// A mapped file with a cursor.
-struct Bytes {
-    file: MappedFile,
-    at: usize,
-}
-
-impl Read for Bytes {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let rest = &self.file.bytes()[self.at..];
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        self.at += length;
-        Ok(length)
-    }
-}
-
 impl Decoder {
-    /// Starts at the front of a file.
-    pub fn new(file: &MappedFile, compression: Compression) -> Result<Self> {
-        let path = file.path();
-        let bytes = std::io::BufReader::with_capacity(1 << 17, Bytes { file: file.clone(), at: 0 });
+    /// Starts at the front of a file's bytes; `path` is what errors call it.
+    pub fn new(bytes: impl AsRef<[u8]> + Send + 'static, path: &Path, compression: Compression) -> Result<Self> {
+        let bytes = Cursor::new(bytes);
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
             Compression::Bzip => Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)),
@@ -99,6 +139,17 @@ impl Decoder {
         read.map_err(|error| self.explain(&error))
     }
 
+    /// Appends a piece, shorter only at the end. Fails if more was given out than a file of `size` bytes may become.
+    pub(super) fn read_bounded(&mut self, size: u64, into: &mut Vec<u8>) -> Result<usize> {
+        let count = self.read(PIECE, into)?;
+        if self.given <= unpacked_room(size) {
+            return Ok(count);
+        }
+        let (reason, program) = (packed_too_well(size), self.compression.program());
+        let reason = format!("after unpacking so far: {reason}; if that is no mistake, unpack it with {program} first");
+        Err(Error::byte(&self.path, self.given, reason))
+    }
+
     fn explain(&self, error: &std::io::Error) -> Error {
         let name = self.compression.name();
         let truncated = error.kind() == std::io::ErrorKind::UnexpectedEof || error.to_string().contains("incomplete");
@@ -107,8 +158,7 @@ impl Decoder {
         } else {
             format!("not valid {name} data ({error}); copy or compress the file anew")
         };
-        let Self { path, given, .. } = self;
-        Error::byte(path as &Path, *given, format!("after unpacking so far: {reason}"))
+        Error::byte(&self.path, self.given, format!("after unpacking so far: {reason}"))
     }
 }
 
@@ -154,11 +204,7 @@ mod tests {
     fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), bytes).expect("written");
-        let compression = Compression::detect(bytes).expect("a known kind");
-        let mut decoder = Decoder::new(&MappedFile::open(file.path())?, compression)?;
-        let mut text = Vec::new();
-        while decoder.read(1000, &mut text)? == 1000 {}
-        Ok(text)
+        Ok(open(file.path())?.0.bytes().to_vec())
     }
 
     #[test]
@@ -183,5 +229,20 @@ mod tests {
                 assert!(error.contains("truncated"), "{} at {length}: {error}", compression.name());
             }
         }
+    }
+
+    #[test]
+    fn what_unpacks_without_end_is_refused() {
+        let bytes = zstd::encode_all(&vec![0; 4 << 20][..], 1).expect("memory");
+        let error = unpack(&bytes).expect_err("4 MiB").to_string();
+        let told = format!("its {} bytes become more than 1024 times as many", bytes.len());
+        assert!(bytes.len() < 1024 && error.contains(&told) && error.contains("unpack it with unzstd"), "{error}");
+    }
+
+    #[test]
+    fn names_lose_the_ending_of_the_compression() {
+        let name = |name: &str| unpacked_name(Path::new(name));
+        assert_eq!(name("a/b.vec.gz"), Some("a/b.vec".into()));
+        assert_eq!((name("b.CSV.ZST"), name("b.bz2"), name("b.vec")), (Some("b.CSV".into()), Some("b".into()), None));
     }
 }

@@ -24,11 +24,7 @@ const LONGEST: usize = 1 << 30;
 
 enum Bytes {
     Mapped(MappedFile, std::ops::Range<usize>),
-    Unpacked {
-        bytes: Vec<u8>,
-        /// Line ends of the source before them, which cannot be seen again.
-        lines_before: u64,
-    },
+    Owned(Vec<u8>),
 }
 
 /// A piece of a source.
@@ -39,6 +35,8 @@ pub struct Chunk {
     pub(super) format: DocumentFormat,
     /// Where it starts among the source's unpacked bytes.
     pub(super) offset: u64,
+    /// Line ends of the source before it; of a mapped one they may be counted when something is wrong.
+    lines_before: Option<u64>,
     /// Does it go on with a document that the piece before began?
     pub continues: bool,
     /// Is it the source's last?
@@ -53,27 +51,29 @@ impl Chunk {
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Mapped(file, range) => &file.bytes()[range.clone()],
-            Bytes::Unpacked { bytes, .. } => bytes,
+            Bytes::Owned(bytes) => bytes,
         }
     }
 
-    /// The number, from 1, of the source's line in which it starts: counted when something is wrong there.
+    /// The number, from 1, of the source's line in which it starts.
     pub(super) fn line(&self) -> u64 {
-        1 + match &self.bytes {
-            Bytes::Mapped(file, range) => line_ends(&file.bytes()[..range.start]),
-            Bytes::Unpacked { lines_before, .. } => *lines_before,
+        1 + match (self.lines_before, &self.bytes) {
+            (None, Bytes::Mapped(file, range)) => line_ends(&file.bytes()[..range.start]),
+            (lines, _) => lines.unwrap_or_default(),
         }
     }
 }
 
 enum Reader {
     Mapped { file: MappedFile, at: usize },
-    Packed { decoder: Decoder, ahead: Vec<u8>, ended: bool, lines_before: u64 },
+    Packed { decoder: Decoder, ahead: Vec<u8>, ended: bool },
 }
 
 struct Open {
     reader: Reader,
     offset: u64,
+    /// Counted if they cannot be seen again, or if many records may be at fault: all who read wait for it.
+    lines_before: Option<u64>,
     continues: bool,
     first: bool,
     columns: Arc<Columns>,
@@ -115,7 +115,7 @@ impl<'a> Chunks<'a> {
                 let Some(source) = self.corpus.sources().get(self.next) else { return Ok(None) };
                 self.next += 1;
                 let columns = Columns::numbered(self.corpus.options(), source.format);
-                self.open = Some(Open::new(source.map()?, columns)?);
+                self.open = Some(Open::new(source.map()?, columns, self.corpus.options().lenient)?);
             }
             let source = &self.corpus.sources()[self.next - 1];
             if let Some(open) = &mut self.open {
@@ -126,12 +126,14 @@ impl<'a> Chunks<'a> {
                             name: source.name.clone(),
                             format: source.format,
                             offset: open.offset,
+                            lines_before: open.lines_before,
                             continues: open.continues,
                             last: cut.last,
                             columns: open.columns.clone(),
                             is_lenient: self.corpus.options().lenient,
                         };
                         open.offset += chunk.bytes().len() as u64;
+                        open.lines_before = open.lines_before.map(|lines| lines + line_ends(chunk.bytes()));
                         open.continues = !cut.ends_document && !cut.last;
                         if std::mem::take(&mut open.first) {
                             skip_mark(&mut chunk)?;
@@ -153,7 +155,7 @@ impl<'a> Chunks<'a> {
 }
 
 impl Open {
-    fn new(file: MappedFile, columns: Columns) -> Result<Self> {
+    fn new(file: MappedFile, columns: Columns, is_lenient: bool) -> Result<Self> {
         let reader = match Compression::detect(file.bytes()) {
             None => {
                 file.advise_sequential();
@@ -161,10 +163,11 @@ impl Open {
             }
             Some(kind) => {
                 let decoder = Decoder::new(file.clone(), file.path(), kind)?;
-                Reader::Packed { decoder, ahead: Vec::new(), ended: false, lines_before: 0 }
+                Reader::Packed { decoder, ahead: Vec::new(), ended: false }
             }
         };
-        Ok(Self { reader, offset: 0, continues: false, first: true, columns: Arc::new(columns) })
+        let lines_before = (is_lenient || matches!(reader, Reader::Packed { .. })).then_some(0);
+        Ok(Self { reader, offset: 0, lines_before, continues: false, first: true, columns: Arc::new(columns) })
     }
 
     fn piece(&mut self, source: &Source, length: usize, longest: usize) -> Result<Option<(Bytes, Cut)>> {
@@ -194,7 +197,7 @@ impl Open {
                     want = more(want)?;
                 }
             }
-            Reader::Packed { decoder, ahead, ended, lines_before: before } => {
+            Reader::Packed { decoder, ahead, ended } => {
                 let mut want = length;
                 loop {
                     // One byte more than wanted tells whether the end has come, as a mapped file knows at once.
@@ -208,9 +211,7 @@ impl Open {
                     let seen = &ahead[..want.min(ahead.len())];
                     if let Some(cut) = cut(seen, *ended && seen.len() == ahead.len()) {
                         let rest = ahead.split_off(cut.at);
-                        let (bytes, lines_before) = (std::mem::replace(ahead, rest), *before);
-                        *before += line_ends(&bytes);
-                        return Ok(Some((Bytes::Unpacked { bytes, lines_before }, cut)));
+                        return Ok(Some((Bytes::Owned(std::mem::replace(ahead, rest)), cut)));
                     }
                     want = more(want)?;
                 }
@@ -284,12 +285,10 @@ impl Chunk {
     /// Leaves out bytes at the front.
     pub(super) fn skip(&mut self, count: usize) {
         self.offset += count as u64;
+        self.lines_before = self.lines_before.map(|lines| lines + line_ends(&self.bytes()[..count]));
         match &mut self.bytes {
             Bytes::Mapped(_, range) => range.start += count,
-            Bytes::Unpacked { bytes, lines_before } => {
-                *lines_before += line_ends(&bytes[..count]);
-                bytes.drain(..count);
-            }
+            Bytes::Owned(bytes) => drop(bytes.drain(..count)),
         }
     }
 }

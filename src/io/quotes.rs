@@ -57,7 +57,7 @@ mod tests {
             ("5\" disk\n", Some(8), None),
             ("\"a\"b\"c\"\n", Some(8), None),
             // A doubled quote stands for one, at the end of a field as well.
-            ("\"a\"\"\"\nb", Some(7), None),
+            ("\"a\"\"\"\nb", Some(6), None),
             ("\"a\"\"\nb", None, Some(0)),
             ("a\nb,\"c\nd\n", Some(2), Some(4)),
             ("\"\"\n\"", Some(3), Some(3)),

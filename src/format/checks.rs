@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
-const MAX_DIM: u64 = 1 << 20;
+pub(super) const MAX_DIM: u64 = 1 << 20;
 /// Rows in full may take so many times the room of a file that holds them in few bytes; usual ones take some ten times.
 const GROWTH: u64 = 64;
 

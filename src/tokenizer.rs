@@ -54,23 +54,27 @@ impl Tokenizer {
                         format!("{path} has its own rule; leave out --lowercase and --no-lowercase"),
                     ));
                 }
-                Self::read(Path::new(path))
+                Self::open(Path::new(path)).map_err(|error| match error {
+                    Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Error::config(
+                        "--tokenizer",
+                        format!(
+                            "{path:?} is neither words nor whitespace, and no such file exists; give one of them or the \
+                             path of a tokenizer.json"
+                        ),
+                    ),
+                    other => other,
+                })
             }
         }
     }
 
-    fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::config(
-                "--tokenizer",
-                format!(
-                    "{:?} is neither words nor whitespace, and no such file exists; give one of them or the path of \
-                     a tokenizer.json",
-                    path.display().to_string()
-                ),
-            ),
-            _ => Error::io(path, source),
-        })?;
+    /// Reads a `tokenizer.json`.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::from_json(path, std::fs::read(path).map_err(|source| Error::io(path, source))?)
+    }
+
+    /// Takes the bytes of a `tokenizer.json` that lies in a file.
+    pub fn from_json(path: &Path, bytes: Vec<u8>) -> Result<Self> {
         let mut inner =
             parse(&bytes).map_err(|reason| Error::byte(path, 0, format!("not a Hugging Face tokenizer ({reason})")))?;
         let fail = |error| Error::Backend { source: error };
@@ -179,11 +183,7 @@ impl Tokenizer {
             spec @ ("words" | "whitespace") => {
                 Self::new(spec, settings.get("lowercase").and_then(|text| text.parse().ok()))?
             }
-            _ => {
-                // Told here, since a missing file would be taken for a misspelt flag.
-                std::fs::metadata(&path).map_err(|source| Error::io(&path, source))?;
-                Self::read(&path)?
-            }
+            _ => Self::open(&path)?,
         };
         let now = tokenizer.settings().remove("tokenizer_checksum");
         if let Some(then) = settings.get("tokenizer_checksum").filter(|then| Some(*then) != now.as_ref()) {
@@ -257,7 +257,7 @@ mod tests {
             "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "a": 4000000000, "c": 7, "b": 7}}}"#;
         std::fs::write(&path, json).expect("written");
         assert_eq!(tokens(&path.display().to_string(), None, "a d b c"), ["a", "?", "b", "b"]);
-        let tokenizer = Tokenizer::new(&path.display().to_string(), None)?;
+        let tokenizer = Tokenizer::open(&path)?;
         let (name, bytes) = tokenizer.file().expect("a file");
         assert_eq!(bytes, json.as_bytes());
         let settings = tokenizer.settings();

@@ -319,6 +319,8 @@ fn tables_of_other_programs_are_read_bit_by_bit() -> Result<()> {
             assert_eq!(read.warnings.len(), told, "{name} {:?}", read.warnings);
         }
     }
+    let zeros = format::read(&folder.join("pyarrow_zeros.parquet")).expect_err("too many").to_string();
+    assert!(zeros.contains("its 832 bytes become more than 1024 times as many"), "{zeros}");
     // Of 16 bits.
     let packed = format::read(&folder.join("numpy_packed.npz"))?;
     assert_eq!((packed.keys(), packed.vectors().row(4)), (&words, &[-1.3330078, -1.0, -0.6665039][..]));

@@ -144,6 +144,22 @@ fn readers_survive_seeds_and_what_becomes_of_them() {
     pool.install(survive);
 }
 
+/// What pyarrow wrote, with a number of the header of its first page, a dictionary, made the largest of 32 bits: its size
+/// unpacked, or how many values it has. Numbers there take as few bytes as they can, so that chance does not do this.
+fn large_pages() -> [Vec<u8>; 2] {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pyarrow.parquet");
+    let original = std::fs::read(path).expect("a file");
+    let next = original.windows(3).skip(7).position(|bytes| bytes == [0x15, 4, 0x15]).expect("that of counts") + 7;
+    [7, 13].map(|at| {
+        let mut bytes = original.clone();
+        // What follows stays where it is.
+        bytes.drain(next - 4..next);
+        bytes.splice(at..at + 1, [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(bytes.len(), original.len());
+        bytes
+    })
+}
+
 fn survive() {
     let rounds = std::env::var("FIRTH_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let long = "long".repeat(20);
@@ -185,6 +201,13 @@ fn survive() {
             std::fs::write(&path, &bytes).expect("a file");
             check(*format, &path, bytes.len(), &format!("{:?}", String::from_utf8_lossy(&bytes)));
         }
+    }
+    let parquet = format::by_name("parquet").expect("a format");
+    for bytes in large_pages() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        std::fs::write(&path, &bytes).expect("a file");
+        assert!(check(parquet, &path, bytes.len(), "large pages"));
     }
     // What other programs wrote has parts that firth never writes.
     for golden in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")) {

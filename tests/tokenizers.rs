@@ -66,7 +66,7 @@ fn files_of_every_model_are_read_and_their_pieces_encoded() -> Outcome {
     let text = lines();
     std::fs::write(at("text"), text.join("\n"))?;
     for (name, oracle) in trained {
-        let tokenizer = Tokenizer::new(&at(name).display().to_string(), None)?;
+        let tokenizer = Tokenizer::open(&at(name))?;
         let config = VocabularyConfig { min_count: 1, ..Default::default() };
         let corpus = Corpus::open(&[at("text")], &DocumentOptions::default())?;
         let out = at(name).with_extension("out");

@@ -125,7 +125,7 @@ fn document_seeds(folder: &Path) -> Result<()> {
 
 fn read_tokenizer(folder: &Path) -> Result<()> {
     let text = fs::read(folder.join("text")).expect("the text");
-    let tokenizer = Tokenizer::new(&folder.join("tokenizer.json").display().to_string(), None)?;
+    let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"))?;
     tokenizer.pieces();
     for line in String::from_utf8_lossy(&text).lines() {
         tokenizer.tokens(line, |_| {})?;

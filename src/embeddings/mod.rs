@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::math::Matrix;
-use crate::vocabulary::Keys;
+use crate::vocabulary::{Keys, Segmenter};
 
 pub use beginning::beginning;
 pub use ngrams::Ngrams;
@@ -33,6 +33,7 @@ pub struct Embeddings {
     texts: Option<Keys>,
     ngrams: Option<Ngrams>,
     contexts: Option<Matrix>,
+    segmenter: Option<Segmenter>,
     /// How the file that they were read from keeps their numbers: `f32`, `i8`, `text`; `f32` of numbers made since.
     pub numbers: &'static str,
     /// What made them: configuration, version, corpus. Formats other than the native one drop it.
@@ -57,6 +58,7 @@ impl Embeddings {
             texts: None,
             ngrams: None,
             contexts: None,
+            segmenter: None,
             numbers: MADE,
             metadata,
             warnings,
@@ -96,6 +98,12 @@ impl Embeddings {
         }
         self.contexts = contexts;
         Ok(self)
+    }
+
+    /// Adds what cut the text that the vectors were learnt from into keys; `None` takes it away.
+    pub fn with_segmenter(mut self, segmenter: Option<Segmenter>) -> Self {
+        self.segmenter = segmenter;
+        self
     }
 
     /// The same keys with other vectors, and all else that is known of them but the n-grams and the context vectors, which
@@ -138,6 +146,7 @@ impl Embeddings {
             texts: self.texts.as_ref().map(chosen),
             ngrams: self.ngrams.clone(),
             contexts: self.contexts.as_ref().map(rows).transpose()?,
+            segmenter: self.segmenter.clone(),
             numbers: self.numbers,
             metadata: self.metadata.clone(),
             warnings: Vec::new(),
@@ -202,6 +211,11 @@ impl Embeddings {
     /// The vectors of keys as what is predicted, a row for each, where they were kept with the model.
     pub fn contexts(&self) -> Option<&Matrix> {
         self.contexts.as_ref()
+    }
+
+    /// What cut the text that the vectors were learnt from into keys, where it was kept with the model.
+    pub fn segmenter(&self) -> Option<&Segmenter> {
+        self.segmenter.as_ref()
     }
 
     /// The number of keys.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::vocabulary::Keys;
 
 /// Longer vectors are taken for a corrupt header.
-const MAX_DIM: u64 = 1 << 20;
+pub(super) const MAX_DIM: u64 = 1 << 20;
 /// Rows in full may take so many times the room of a file that holds them in few bytes; usual ones take some ten times.
 const GROWTH: u64 = 64;
 
@@ -197,7 +197,7 @@ pub(super) struct Keeps {
     pub metadata: bool,
 }
 
-/// What a format drops that keeps so much.
+/// What a format drops that keeps so much, and not how text is joined to phrases.
 pub(super) fn dropped(embeddings: &Embeddings, keeps: Keeps) -> Vec<String> {
     let mut losses = Vec::new();
     if !keeps.counts && embeddings.counts().is_some() {
@@ -212,6 +212,9 @@ pub(super) fn dropped(embeddings: &Embeddings, keeps: Keeps) -> Vec<String> {
     losses.extend(dropped_metadata(embeddings, &[]).filter(|_| !keeps.metadata));
     if let Some(ngrams) = embeddings.ngrams().filter(|_| !keeps.ngrams) {
         losses.push(format!("the vectors of {} n-grams (unseen words get none)", ngrams.buckets().len()));
+    }
+    if embeddings.segmenter().is_some_and(|segmenter| !segmenter.phrases().is_empty()) {
+        losses.push("how words of text are joined to phrases".into());
     }
     losses
 }

@@ -1,9 +1,11 @@
-//! Firth's own format: a safetensors file of kind `words`, mapped and never copied.
+//! Firth's own format: a safetensors file of kind `words`, mapped; 32-bit vectors are used where they lie.
 //!
 //! Tensors, in this order so that each is aligned: `key_ends` u64 \[n\], `counts`, `label_ends` and `text_ends` u64 \[n\]
 //! if known, with subwords `ngram_buckets` u32 \[m\] and `ngram_vectors` f32 \[m, dim\], `vectors` f32 \[n, dim\] (or f16,
 //! bf16, or i8 after `scales` f32 \[n\]), `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
-//! classes and the first words of documents. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
+//! classes and the first words of documents. Of words whose text was joined to phrases, these stand as in a vocabulary:
+//! `phrase_ends`, `phrase_passes` and `phrase_pairs` behind the other ends, `phrase_text` behind the keys; last comes
+//! `tokenizer`, the `tokenizer.json` that cut the text, if it was one. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
 //! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
 
 use std::collections::BTreeMap;
@@ -19,7 +21,8 @@ use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
 use crate::math::{Matrix, Rows, fingerprint};
-use crate::vocabulary::{Keys, Subwords};
+use crate::tokenizer::Tokenizer;
+use crate::vocabulary::{Keys, Parts, Phrases, Segmenter, Subwords, phrases};
 
 /// The kind in the header.
 pub const KIND: &str = "words";
@@ -33,6 +36,11 @@ pub const FINGERPRINT: &str = "firth.fingerprint";
 const SUBWORDS: &str = "firth.subwords";
 /// The entry with the fingerprint of the n-grams' vectors.
 const NGRAMS_FINGERPRINT: &str = "firth.ngrams.fingerprint";
+
+/// The entry of the header that says how text is cut into words.
+const TOKENIZER: &str = "firth.tokenizer";
+/// The tensor with the `tokenizer.json` that does it.
+const TOKENIZER_FILE: &str = "tokenizer";
 
 /// The native format.
 pub struct Native;
@@ -74,6 +82,7 @@ impl Format for Native {
             labels: embeddings.labels(),
             texts: embeddings.texts(),
             ngrams: embeddings.ngrams().map(|n| (n.subwords(), n.buckets(), Rows::of(n.vectors()))),
+            segmenter: embeddings.segmenter(),
             dim: embeddings.dim(),
         };
         write_rows(path, words, &embeddings.metadata, dtype, || embeddings.vectors().iter_rows())
@@ -134,8 +143,17 @@ impl Format for Native {
             let vectors = Matrix::from_mapped(buckets.len(), dim, numbers)?;
             embeddings = embeddings.with_ngrams(Some(Ngrams::new(subwords, buckets.to_vec(), vectors)?))?;
         }
+        if let Some(settings) = container.entry(TOKENIZER) {
+            let settings = serde_json::from_str(settings)
+                .map_err(|error| fault(format!("{TOKENIZER} is {settings:?} ({error})")))?;
+            let tokenizer = match has(TOKENIZER_FILE) {
+                true => Tokenizer::from_json(path, container.bytes(TOKENIZER_FILE)?.to_vec())?,
+                false => Tokenizer::from_settings(&settings, path)?,
+            };
+            embeddings = embeddings.with_segmenter(Some(Segmenter::new(tokenizer, phrases(path, &container)?)));
+        }
         (embeddings.numbers, embeddings.metadata) = (dtype.name(), container.entries());
-        for own in [FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT] {
+        for own in [FINGERPRINT, SUBWORDS, NGRAMS_FINGERPRINT, TOKENIZER] {
             embeddings.metadata.remove(own);
         }
         // What firth wrote was checked then, and [`verify`] finds what has changed since; to read all rows here would
@@ -167,13 +185,14 @@ pub(crate) struct Words<'a> {
     pub texts: Option<&'a Keys>,
     /// How words are cut, the buckets that have a row, and these rows.
     pub ngrams: Option<(Subwords, &'a [u32], Rows<'a>)>,
+    pub segmenter: Option<&'a Segmenter>,
     pub dim: usize,
 }
 
 impl<'a> Words<'a> {
     /// Keys alone.
     pub fn new(keys: &'a Keys, dim: usize) -> Self {
-        Self { keys, counts: None, labels: None, texts: None, ngrams: None, dim }
+        Self { keys, counts: None, labels: None, texts: None, ngrams: None, segmenter: None, dim }
     }
 }
 
@@ -185,16 +204,26 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     dtype: Numbers,
     rows: impl Fn() -> I,
 ) -> Result<()> {
-    let Words { keys, counts, labels, texts, ngrams, dim } = words;
+    let Words { keys, counts, labels, texts, ngrams, segmenter, dim } = words;
+    let json = |entry: serde_json::Result<String>| entry.map_err(|source| Error::Backend { source: source.into() });
     let ends = [("counts", counts.is_some()), ("label_ends", labels.is_some()), ("text_ends", texts.is_some())];
     let mut tensors = vec![("key_ends", Dtype::U64, vec![keys.len()])];
     tensors.extend(ends.iter().filter(|end| end.1).map(|end| (end.0, Dtype::U64, vec![keys.len()])));
     let mut metadata = metadata.clone();
+    let (none, mut behind) = (Phrases::default(), Vec::new());
+    let parts = Parts::of(segmenter.map_or(&none, Segmenter::phrases));
+    if let Some(segmenter) = segmenter {
+        metadata.insert(TOKENIZER.into(), json(serde_json::to_string(&segmenter.tokenizer().settings()))?);
+        let [wide @ .., text] = parts.tensors();
+        tensors.extend(wide);
+        behind.push((text, parts.text));
+        let file = segmenter.tokenizer().file();
+        behind.extend(file.map(|(_, bytes)| ((TOKENIZER_FILE, Dtype::U8, vec![bytes.len()]), bytes)));
+    }
     if let Some((subwords, buckets, rows)) = &ngrams {
         tensors.push(("ngram_buckets", Dtype::U32, vec![buckets.len()]));
         tensors.push(("ngram_vectors", Dtype::F32, vec![buckets.len(), dim]));
-        let subwords = serde_json::to_string(subwords).map_err(|source| Error::Backend { source: source.into() })?;
-        metadata.insert(SUBWORDS.into(), subwords);
+        metadata.insert(SUBWORDS.into(), json(serde_json::to_string(subwords))?);
         metadata.insert(NGRAMS_FINGERPRINT.into(), format!("{:016x}", fingerprint(rows.iter())));
     }
     if dtype == Numbers::I8 {
@@ -205,11 +234,15 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     for (name, strings) in [("labels", labels), ("texts", texts)] {
         tensors.extend(strings.map(|strings| (name, Dtype::U8, vec![strings.text().len()])));
     }
+    tensors.extend(behind.iter().map(|(tensor, _)| tensor.clone()));
     metadata.insert(FINGERPRINT.into(), format!("{:016x}", fingerprint_as(dtype, dim, &rows)));
     let mut writer = ContainerWriter::create(path, KIND, &metadata, &tensors)?;
     writer.write(keys.ends())?;
     writer.write(counts.unwrap_or(&[]))?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.ends()))?;
+    if segmenter.is_some() {
+        parts.write(&mut writer)?;
+    }
     if let Some((_, buckets, rows)) = ngrams {
         writer.write(buckets)?;
         rows.iter().try_for_each(|row| writer.write(row))?;
@@ -228,6 +261,7 @@ pub(crate) fn write_rows<'a, I: Iterator<Item = &'a [f32]>>(
     })?;
     writer.write(keys.text().as_bytes())?;
     labels.iter().chain(&texts).try_for_each(|strings| writer.write(strings.text().as_bytes()))?;
+    behind.iter().try_for_each(|(_, bytes)| writer.write(bytes))?;
     writer.commit()
 }
 
@@ -236,16 +270,16 @@ fn fingerprint_as<'a, I: Iterator<Item = &'a [f32]>>(dtype: Numbers, dim: usize,
     if dtype == Numbers::F32 {
         return fingerprint(rows());
     }
-    let mut rounded = Vec::new();
+    // Row by row: all of them in 32 bits may be more than there is memory for.
     let mut bytes = Vec::new();
-    for row in rows() {
-        let (scale, start) = (numbers::scale(row), rounded.len());
+    fingerprint(rows().map(|row| {
+        let scale = numbers::scale(row);
         bytes.clear();
         numbers::encode(row, dtype, scale, &mut bytes);
-        rounded.resize(start + dim, 0.0);
-        numbers::decode(&bytes, dtype, scale, &mut rounded[start..]);
-    }
-    fingerprint(rounded.chunks_exact(dim))
+        let mut rounded = vec![0.0; dim];
+        numbers::decode(&bytes, dtype, scale, &mut rounded);
+        rounded
+    }))
 }
 
 /// A kind of numbers as safetensors calls it.
@@ -336,6 +370,43 @@ mod tests {
         assert_eq!((read.labels(), read.texts()), (documents.labels(), documents.texts()));
         assert_eq!(read.select(&[2, 0])?.texts(), Some(&["é", "A boat…"].into_iter().collect()));
         assert!(read.with_labels(["too", "few"].into_iter().collect()).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn what_cuts_text_comes_back_with_its_phrases() -> Result<()> {
+        let folder = scratch();
+        let [path, json] = ["a.safetensors", "a.json"].map(|name| folder.path().join(name));
+        let spelt = Tokenizer::new("words", None)?.export(["new", "york", "?"].into_iter(), "?")?;
+        std::fs::write(&json, spelt).expect("written");
+        let mut joined = Phrases::of(["new", "york"].into_iter().collect());
+        joined.add_pass(vec![[0, 1]]);
+        let words = embeddings(&["new_york", "a"], 3);
+        for (tokenizer, phrases) in [
+            (Tokenizer::new("words", Some(false))?, joined.clone()),
+            (Tokenizer::new("whitespace", None)?, Phrases::default()),
+            (Tokenizer::open(&json)?, joined),
+        ] {
+            let segmenter = Segmenter::new(tokenizer, phrases);
+            let words = words.clone().with_segmenter(Some(segmenter.clone()));
+            for dtype in Numbers::ALL {
+                Native.write_as(&words, &path, dtype)?;
+                let read = crate::format::read(&path)?;
+                let found = read.segmenter().expect("what cuts text");
+                assert_eq!(found.tokenizer().settings(), segmenter.tokenizer().settings());
+                assert_eq!((found.phrases(), read.keys()), (segmenter.phrases(), words.keys()));
+                assert_eq!((&read.metadata, read.vectors().is_mapped()), (&words.metadata, dtype == Numbers::F32));
+            }
+            for format in crate::format::FORMATS {
+                let told = format.losses(&words).iter().any(|loss| loss.contains("joined to phrases"));
+                assert_eq!(
+                    told,
+                    !segmenter.phrases().is_empty() && format.name() != Native.name(),
+                    "{}",
+                    format.name()
+                );
+            }
+        }
         Ok(())
     }
 

@@ -52,8 +52,10 @@ impl Format for Numpy {
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         let beside = path.with_extension(KEYS[0]);
         if beside == path {
-            let reason = format!("{} is the name of the file of keys; end it in .npy", path.display());
-            return Err(Error::config("--output", reason));
+            return Err(Error::Unsupported {
+                format: self.name().into(),
+                feature: format!("vectors in {}, the name of its file of keys; end it in .npy", path.display()),
+            });
         }
         numbers::writable(self, embeddings, dtype)?;
         checks::no_characters(self.name(), embeddings.keys(), &['\n', '\r'], HOLDS)?;
@@ -192,6 +194,13 @@ mod tests {
         same(&words, &crate::format::read(&path)?, false);
         refused(&Numpy, &["a\nb"], "npy cannot hold a key with a newline");
         Ok(())
+    }
+
+    #[test]
+    fn the_array_has_another_name_than_its_keys() {
+        let folder = scratch();
+        let error = Numpy.write(&embeddings(&["a"], 1), &folder.path().join("a.vocab")).expect_err("one name");
+        assert!(error.to_string().contains("a.vocab, the name of its file of keys; end it in .npy"), "{error}");
     }
 
     #[test]

@@ -77,10 +77,10 @@ impl Format for Projector {
     }
 
     fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
-        let (file, metadata) = files(candidate)?;
+        let Files { tensor: file, metadata, left_out } = Files::find(candidate)?;
         file.advise_sequential();
         let (tensor, bytes) = (file.path(), file.bytes());
-        let start = if bytes.starts_with(text::BOM) { text::BOM.len() } else { 0 };
+        let start = start(bytes);
         let first = text::line_at(bytes, start);
         let dim = text::numbers_at_end(first, false) as u64;
         if dim == 0 {
@@ -95,6 +95,9 @@ impl Format for Projector {
         let mut embeddings = Embeddings::new(labels.keys, table.vectors, labels.counts)?;
         embeddings.numbers = numbers::TEXT;
         embeddings.warnings = [table.warnings, labels.warnings].concat();
+        if !left_out.is_empty() {
+            embeddings.warnings.push(format!("other vectors of {CONFIG} were left out: {}", left_out.join(", ")));
+        }
         let place = |row: usize| Place::Line((labels.header + kept[row] + 1) as u64);
         care::sound(&metadata, embeddings, table.omitted, place)
     }
@@ -105,12 +108,17 @@ impl Format for Projector {
             None => path.join(CONFIG).is_file() || path.join(VECTORS).is_file(),
             // Numbers alone, with tabs; with the keys beside them.
             Some(bytes) => {
-                let line = text::trimmed(text::line_at(bytes, 0));
+                let line = text::trimmed(text::line_at(bytes, start(bytes)));
                 let fields = line.split(|&byte| byte == b'\t').count();
                 path.with_file_name(METADATA).is_file() && text::numbers_at_end(line, false) == fields
             }
         }
     }
+}
+
+/// Where the first line begins: behind a byte order mark.
+fn start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(text::BOM) { text::BOM.len() } else { 0 }
 }
 
 /// Writes a key a line, with counts where they are known.
@@ -124,26 +132,71 @@ fn write_metadata(file: &mut AtomicFile, embeddings: &Embeddings) -> Result<()> 
 }
 
 /// Where the numbers and the keys are.
-fn files(candidate: &Candidate) -> Result<(MappedFile, PathBuf)> {
-    let path = candidate.path();
-    if candidate.bytes().is_some() {
-        return Ok((candidate.file()?.clone(), path.with_file_name(METADATA)));
+struct Files {
+    tensor: MappedFile,
+    metadata: PathBuf,
+    /// Other vectors that the folder holds.
+    left_out: Vec<String>,
+}
+
+impl Files {
+    fn find(candidate: &Candidate) -> Result<Self> {
+        let path = candidate.path();
+        let of = |tensor, metadata| Self { tensor, metadata, left_out: Vec::new() };
+        if candidate.bytes().is_some() {
+            return Ok(of(candidate.file()?.clone(), path.with_file_name(METADATA)));
+        }
+        let config = path.join(CONFIG);
+        if !config.is_file() {
+            return Ok(of(MappedFile::open(&path.join(VECTORS))?, path.join(METADATA)));
+        }
+        let file = MappedFile::open(&config)?;
+        let text = String::from_utf8_lossy(file.bytes());
+        let mut entries: Vec<_> = blocks(&text)
+            .into_iter()
+            .map(|block| ["tensor_path", "metadata_path"].map(|name| value(block, name)))
+            .collect();
+        // Vectors without keys may stand beside such with keys.
+        let Some(at) = entries.iter().position(|names| names.iter().all(Option::is_some)) else {
+            let reason = "no entry embeddings { tensor_path: \"FILE\" metadata_path: \"FILE\" }; expected one, with the \
+                          names of the vectors and of their keys";
+            return Err(Error::byte(&config, 0, reason));
+        };
+        let [tensor, metadata] = entries.remove(at).map(|name| path.join(name.unwrap_or_default()));
+        let left_out = entries.into_iter().map(|[tensor, _]| tensor.unwrap_or("without a name").to_owned()).collect();
+        Ok(Self { tensor: MappedFile::open(&tensor)?, metadata, left_out })
     }
-    let config = path.join(CONFIG);
-    if !config.is_file() {
-        return Ok((MappedFile::open(&path.join(VECTORS))?, path.join(METADATA)));
+}
+
+/// What stands between the outermost braces, block by block.
+fn blocks(config: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut quote, mut blocks) = (0, 0, None, Vec::new());
+    for (at, letter) in config.char_indices() {
+        match (quote, letter) {
+            (Some(open), _) => quote = Some(open).filter(|&open| open != letter),
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '{') => {
+                depth += 1;
+                if depth == 1 {
+                    start = at + 1;
+                }
+            }
+            (None, '}') if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    blocks.push(&config[start..at]);
+                }
+            }
+            _ => {}
+        }
     }
-    let file = MappedFile::open(&config)?;
-    let config_text = String::from_utf8_lossy(file.bytes());
-    let named = |name: &str| {
-        let (_, value) = config_text.split_once(name)?.1.split_once('"')?;
-        Some(path.join(value.split_once('"')?.0))
-    };
-    let entry = |name: &str| {
-        let reason = || format!("no entry {name}: \"FILE\"; expected the names of the vectors and their metadata");
-        named(name).ok_or_else(|| Error::byte(&config, 0, reason()))
-    };
-    Ok((MappedFile::open(&entry("tensor_path")?)?, entry("metadata_path")?))
+    blocks
+}
+
+/// The string of that name in a block.
+fn value<'a>(block: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = block.split_once(name)?.1.split_once('"')?;
+    Some(value.split_once('"')?.0)
 }
 
 /// What the metadata file tells.
@@ -252,6 +305,25 @@ mod tests {
         let config = "embeddings {\n tensor_name: \"x\"\n tensor_path: \"t.tsv\"\n metadata_path: \"metadata.tsv\"\n}";
         std::fs::write(folder.path().join(CONFIG), config).expect("a file");
         assert_eq!(crate::format::read(folder.path())?.len(), 2);
+        // Keys are those of the same vectors.
+        std::fs::write(folder.path().join("a.tsv"), "9\n8\n").expect("a file");
+        let two = format!("embeddings {{\n tensor_path: \"a.tsv\"\n sprite {{ image_path: \"}}\" }}\n}}\n{config}");
+        std::fs::write(folder.path().join(CONFIG), two).expect("a file");
+        let read = crate::format::read(folder.path())?;
+        assert_eq!((read.row("c"), read.dim()), (Some(&[3.0, 4.0][..]), 2));
+        assert!(read.warnings.iter().any(|warning| warning.ends_with("were left out: a.tsv")), "{:?}", read.warnings);
+        std::fs::write(folder.path().join(CONFIG), "embeddings { tensor_path: \"a.tsv\" }").expect("a file");
+        let error = Projector.read(folder.path()).expect_err("no keys").to_string();
+        assert!(error.contains("no entry embeddings { tensor_path"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_byte_order_mark_stands_before_the_numbers() -> Result<()> {
+        let folder = folder("\u{feff}1\t2\n3\t4\n", "a\nb\n");
+        let path = folder.path().join(VECTORS);
+        assert_eq!(crate::format::detect(&path)?.name(), "projector");
+        assert_eq!(crate::format::read(&path)?.row("a"), Some(&[1.0, 2.0][..]));
         Ok(())
     }
 

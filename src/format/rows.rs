@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::care::{self, Omitted};
-use super::checks::{Keeps, Place};
+use super::checks::{Keeps, MAX_DIM, Place};
 use super::{Care, numbers, text};
 use crate::embeddings::Embeddings;
 use crate::error::Result;
@@ -125,6 +125,9 @@ impl<'a> Rows<'a> {
         let count = self.vectors.len() - start;
         let found = found.and_then(|row| match self.dim {
             _ if count == 0 => Err((care::FIELDS, "the vector has no numbers".into())),
+            _ if count as u64 > MAX_DIM => {
+                Err((care::FIELDS, format!("found a vector of {count} numbers, expected {} at most", MAX_DIM)))
+            }
             Some(dim) if dim != count => {
                 Err((care::FIELDS, format!("found a vector of {count} numbers, expected {dim} as before")))
             }
@@ -201,6 +204,20 @@ impl<'a> Rows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_have_an_end() -> Result<()> {
+        let mut rows = Rows::new(Path::new("a"), Care::Strict, None, false);
+        let mut add = |count: u64| {
+            rows.add(1, |vector| {
+                vector.resize(vector.len() + count as usize, 0.0);
+                Ok(Row { key: b"a", ..Row::default() })
+            })
+        };
+        let error = add(MAX_DIM + 1).expect_err("too long").to_string();
+        assert!(error.contains("a vector of 1048577 numbers, expected 1048576 at most"), "{error}");
+        add(MAX_DIM)
+    }
 
     #[test]
     fn the_key_is_the_most_telling_column() {

@@ -3,7 +3,7 @@
 //!
 //! `model.safetensors`: tensor `embeddings`, a row for each token; `counts` beside it is firth's own. `tokenizer.json`: a
 //! Hugging Face tokenizer whose numbers are the rows. `config.json` tells model2vec not to scale and not to cut texts,
-//! `modules.json` tells sentence-transformers what the folder is.
+//! `modules.json` tells sentence-transformers what the folder is. A model that scales texts' vectors to length one goes on to.
 //!
 //! What is written cuts text into the words of [`Tokenizer`], and knows the keys. A last row of zeros is the token for
 //! all other words: model2vec leaves it out of the mean; sentence-transformers counts it, so that vectors of texts with
@@ -35,6 +35,10 @@ const ROWS: &str = "model.safetensors";
 const TOKENIZER: &str = "tokenizer.json";
 const CONFIG: &str = "config.json";
 const MODULES: &str = "modules.json";
+/// The entry of the metadata that says, where it is `true`, that vectors of texts are scaled to length one.
+const NORMALIZE: &str = "static-embedding.normalize";
+/// What does so in sentence-transformers.
+const NORMALIZER: &str = "sentence_transformers.models.Normalize";
 /// Where sentence-transformers puts both.
 const NESTED: &str = "0_StaticEmbedding";
 /// The token for unknown words, unless a key is called so.
@@ -97,18 +101,20 @@ impl Format for StaticEmbedding {
         let mut folder = Folder::create(path);
         let json = tokenizer(keys).export(keys.iter().chain([unknown.as_str()]), &unknown)?;
         folder.file(TOKENIZER)?.write(json.as_bytes())?;
+        let is_normalized = embeddings.metadata.get(NORMALIZE).is_some_and(|value| value == "true");
         let config = serde_json::json!({
             "model_type": "model2vec",
             "architectures": ["StaticModel"],
             "hidden_dim": embeddings.dim(),
-            "normalize": false,
+            "normalize": is_normalized,
             "max_length": null,
             "embedding_dtype": if dtype == Dtype::F16 { "float16" } else { "float32" },
         });
         folder.file(CONFIG)?.write(format!("{config:#}\n").as_bytes())?;
-        let module = serde_json::json!(
-            {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"});
-        folder.file(MODULES)?.write(format!("{:#}\n", serde_json::json!([module])).as_bytes())?;
+        let module = |at: usize, path: &str, kind: &str| serde_json::json!({"idx": at, "name": at.to_string(), "path": path, "type": kind});
+        let mut modules = vec![module(0, ".", "sentence_transformers.models.StaticEmbedding")];
+        modules.extend(is_normalized.then(|| module(1, "1_Normalize", NORMALIZER)));
+        folder.file(MODULES)?.write(format!("{:#}\n", serde_json::Value::from(modules)).as_bytes())?;
 
         let rows = keys.len() + 1;
         let kind = if dtype == Dtype::F16 { Kind::F16 } else { Kind::F32 };
@@ -135,7 +141,7 @@ impl Format for StaticEmbedding {
     fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
         let (rows, tokens) = files(candidate.path());
         let container = Container::open(&rows)?;
-        let tokenizer = Tokenizer::new(&tokens.display().to_string(), None)?;
+        let tokenizer = Tokenizer::open(&tokens)?;
         let names = container.names();
         let has = |tensor: &str| names.iter().any(|name| name == tensor);
         // As both programs do it: the one's name, else the other's.
@@ -193,6 +199,10 @@ impl Format for StaticEmbedding {
         if container.kind() == Some(KIND) {
             embeddings.metadata = container.entries();
         }
+        embeddings.metadata.remove(NORMALIZE);
+        if is_normalized(path) {
+            embeddings.metadata.insert(NORMALIZE.into(), "true".into());
+        }
         care::sound(container.path(), embeddings, Omitted::new(care), place)
     }
 
@@ -207,6 +217,17 @@ fn files(path: &Path) -> (PathBuf, PathBuf) {
     let nested = path.join(NESTED);
     let folder = if nested.join(ROWS).is_file() { nested } else { path.into() };
     (folder.join(ROWS), folder.join(TOKENIZER))
+}
+
+/// Does a folder say, to either program, that vectors of texts are scaled to length one?
+fn is_normalized(path: &Path) -> bool {
+    let json = |name: &str| -> serde_json::Value {
+        let bytes = std::fs::read(path.join(name)).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    };
+    let modules = json(MODULES);
+    let mut kinds = modules.as_array().into_iter().flatten().filter_map(|module| module["type"].as_str());
+    json(CONFIG)["normalize"] == true || kinds.any(|kind| kind.ends_with(".Normalize"))
 }
 
 /// The built-in tokenizer that most keys are tokens of: words or, if fewer than half are words, what stands between white
@@ -332,6 +353,35 @@ mod tests {
         assert!(std::fs::read_to_string(path.join(TOKENIZER)).expect("JSON").contains("\"unk_token\":\"[UNK]_\""));
         let losses = StaticEmbedding.losses(&words).join(" ");
         assert!(losses.contains("2 keys that are no words of theirs (the first is \"New York\")"), "{losses}");
+        Ok(())
+    }
+
+    #[test]
+    fn what_scales_the_vectors_of_texts_goes_on_to() -> Result<()> {
+        let folder = scratch();
+        let [first, again] = ["a", "b"].map(|name| folder.path().join(name));
+        let text = |path: &Path, name: &str| std::fs::read_to_string(path.join(name)).expect("JSON");
+        StaticEmbedding.write(&embeddings(&["the", "a"], 2), &first)?;
+        assert!(text(&first, CONFIG).contains("\"normalize\": false") && !text(&first, MODULES).contains("Normalize"));
+        std::fs::write(first.join(CONFIG), r#"{"normalize": true}"#).expect("written");
+        StaticEmbedding.write(&StaticEmbedding.read(&first)?, &again)?;
+        assert!(text(&again, CONFIG).contains("\"normalize\": true") && text(&again, MODULES).contains(NORMALIZER));
+        std::fs::write(again.join(CONFIG), "no JSON").expect("written");
+        assert_eq!(StaticEmbedding.read(&again)?.metadata[NORMALIZE], "true");
+        std::fs::write(again.join(MODULES), "[]").expect("written");
+        assert!(StaticEmbedding.read(&again)?.metadata.is_empty());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn folders_have_names_of_any_bytes() -> Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = scratch();
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.static"));
+        let words = embeddings(&["the", "a"], 2);
+        StaticEmbedding.write(&words, &path)?;
+        same(&words, &crate::format::read(&path)?, true);
         Ok(())
     }
 

@@ -120,9 +120,10 @@ impl Matrix {
 }
 
 /// A checksum of rows of numbers, bit by bit: equal for equal numbers in equal order, however they are stored.
-pub fn fingerprint<'a>(rows: impl Iterator<Item = &'a [f32]>) -> u64 {
+pub fn fingerprint<R: AsRef<[f32]>>(rows: impl Iterator<Item = R>) -> u64 {
     let (mut sum, mut count, mut numbers) = (0u64, 0u64, 0u64);
     for row in rows {
+        let row = row.as_ref();
         sum = sum.wrapping_add(checksum::part(row, numbers, |value: f32| u64::from(value.to_bits()) + 1));
         count += 1;
         numbers += row.len() as u64;

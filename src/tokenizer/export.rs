@@ -158,7 +158,7 @@ mod tests {
         let path = folder.path().join("a.json");
         let json = Tokenizer::new("words", None).expect("built in").export(["a", "?"].into_iter(), "?").expect("JSON");
         std::fs::write(&path, json).expect("written");
-        let read = Tokenizer::new(&path.display().to_string(), None).expect("a tokenizer");
+        let read = Tokenizer::open(&path).expect("a tokenizer");
         assert_eq!(read.pieces(), [(0, "a"), (1, "?")]);
         assert_eq!(read.unknown(), Some("?"));
         assert!(read.export(["a"].into_iter(), "a").is_err());

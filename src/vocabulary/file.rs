@@ -23,21 +23,14 @@ impl Vocabulary {
         let parts = Parts::of(self.phrases());
         let mut tensors = vec![("counts", Dtype::U64, vec![self.len()]), ("ends", Dtype::U64, vec![self.len()])];
         if !self.phrases().is_empty() {
-            tensors.extend([
-                ("phrase_ends", Dtype::U64, vec![parts.ends.len()]),
-                ("phrase_passes", Dtype::U64, vec![parts.passes.len()]),
-                ("phrase_pairs", Dtype::U32, vec![parts.pairs.len() / 2, 2]),
-                ("phrase_text", Dtype::U8, vec![parts.text.len()]),
-            ]);
+            tensors.extend(parts.tensors());
         }
         tensors.push(("text", Dtype::U8, vec![text.len()]));
         let mut writer = ContainerWriter::create(path, KIND, settings, &tensors)?;
         writer.write(self.counts())?;
         writer.write(self.keys().ends())?;
         if !self.phrases().is_empty() {
-            writer.write(parts.ends)?;
-            writer.write(&parts.passes)?;
-            writer.write(&parts.pairs)?;
+            parts.write(&mut writer)?;
             writer.write(parts.text)?;
         }
         writer.write(text)?;
@@ -100,15 +93,16 @@ impl Vocabulary {
 }
 
 /// Phrases as a file holds them.
-struct Parts<'a> {
-    text: &'a [u8],
+pub(crate) struct Parts<'a> {
+    /// The words that they are made of, which [`Parts::write`] leaves to the caller.
+    pub text: &'a [u8],
     ends: &'a [u64],
     pairs: Vec<u32>,
     passes: Vec<u64>,
 }
 
 impl<'a> Parts<'a> {
-    fn of(phrases: &'a Phrases) -> Self {
+    pub fn of(phrases: &'a Phrases) -> Self {
         let ends = &phrases.keys().ends()[..phrases.words()];
         let text = &phrases.keys().text().as_bytes()[..ends.last().map_or(0, |&end| end as usize)];
         let pairs = phrases.passes().iter().flatten().flatten().copied().collect();
@@ -118,24 +112,42 @@ impl<'a> Parts<'a> {
         };
         Self { text, ends, pairs, passes: phrases.passes().iter().scan(0, count).collect() }
     }
+
+    /// The tensors that hold them, the text last: it may stand behind others, which need to be aligned.
+    pub fn tensors(&self) -> [(&'static str, Dtype, Vec<usize>); 4] {
+        [
+            ("phrase_ends", Dtype::U64, vec![self.ends.len()]),
+            ("phrase_passes", Dtype::U64, vec![self.passes.len()]),
+            ("phrase_pairs", Dtype::U32, vec![self.pairs.len() / 2, 2]),
+            ("phrase_text", Dtype::U8, vec![self.text.len()]),
+        ]
+    }
+
+    /// Writes all of these but the text.
+    pub fn write(&self, writer: &mut ContainerWriter) -> Result<()> {
+        writer.write(self.ends)?;
+        writer.write(&self.passes)?;
+        writer.write(&self.pairs)
+    }
 }
 
 fn keys(path: &Path, text: &[u8], ends: &[u64]) -> Result<Keys> {
     let text = std::str::from_utf8(text).map_err(|error| {
-        Error::byte(path, error.valid_up_to() as u64, "the words are not UTF-8; build the vocabulary anew")
+        Error::byte(path, error.valid_up_to() as u64, "the words are not UTF-8; the file is damaged, make it anew")
     })?;
     Keys::from_parts(text.to_owned(), ends.to_vec())
-        .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; build the vocabulary anew"))
+        .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; the file is damaged, make it anew"))
 }
 
-fn phrases(path: &Path, container: &Container) -> Result<Phrases> {
+/// The phrases in a file; none if it has no such tensors.
+pub(crate) fn phrases(path: &Path, container: &Container) -> Result<Phrases> {
     if container.shape("phrase_pairs").is_err() {
         return Ok(Phrases::default());
     }
     let (text, ends) = (container.slice::<u8>("phrase_text")?, container.slice::<u64>("phrase_ends")?);
     let pairs = container.slice::<u32>("phrase_pairs")?;
     let mut phrases = Phrases::of(keys(path, &text, &ends)?);
-    let damaged = |what: String| Error::byte(path, 0, format!("{what}; build the vocabulary anew"));
+    let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, make it anew"));
     let (pairs, passes) = (pairs.as_chunks::<2>().0, container.slice::<u64>("phrase_passes")?);
     if passes.len() > usize::from(PhraseConfig::MOST) || passes.last().is_some_and(|&end| end != pairs.len() as u64) {
         return Err(damaged(format!("{} passes do not fit {} pairs of phrases", passes.len(), pairs.len())));

@@ -16,6 +16,7 @@ mod subwords;
 mod table;
 
 pub use collocation::{Collocation, PhraseConfig, PhraseScore};
+pub(crate) use file::{Parts, phrases};
 pub use keys::Keys;
 pub use pairs::{HASHES, PairTable};
 pub use phrases::Phrases;

@@ -81,13 +81,33 @@ fn info_knows_every_file_of_firth() {
 }
 
 #[test]
-fn what_a_format_drops_is_one_line_and_quiet_none() {
+fn what_a_format_drops_is_one_line_and_no_less_when_quiet() {
     let folder = folder();
     folder.write_text("a.txt", 100);
     folder.firth("train cbow a.txt -o run --dim 4").expect_code(0);
     let ran = folder.firth("convert run a.txt --to glove --force");
     assert_eq!(ran.expect_code(0).stderr.matches("drops").count(), 1, "{}", ran.stderr);
-    assert_eq!(folder.firth("convert run b.txt --quiet").expect_code(0).stderr, "");
+    let quiet = folder.firth("convert run b.txt --quiet").expect_code(0).stderr.clone();
+    assert!(quiet.starts_with("firth: warning: b.txt: word2vec drops the counts of"), "{quiet}");
+    assert_eq!(quiet.lines().count(), 1, "{quiet}");
+    assert_eq!(folder.firth("convert run c.safetensors --quiet").expect_code(0).stderr, "");
+}
+
+#[test]
+fn context_vectors_lie_beside_a_runs_words() {
+    let folder = folder();
+    folder.write_text("a.txt", 100);
+    folder.firth("train skipgram a.txt -o run --dim 4 --epochs 1 --threads 1").expect_code(0);
+    for (input, output) in [("run", "a.bin"), ("run/words.safetensors", "b.bin"), ("b.bin", "c.bin")] {
+        let ran = folder.firth(&format!("convert {input} {output} --to fasttext"));
+        assert!(!ran.expect_code(0).stderr.contains("what training would go on from"), "{}", ran.stderr);
+    }
+    let [a, b] = ["a.bin", "b.bin"].map(|name| std::fs::read(folder.join(name)).expect("the file"));
+    assert!(a == b);
+    std::fs::copy(folder.join("run/words.safetensors"), folder.join("words.safetensors")).expect("a copy");
+    let ran = folder.firth("convert words.safetensors d.bin --to fasttext");
+    assert!(ran.expect_code(0).stderr.contains("what training would go on from"), "{}", ran.stderr);
+    folder.firth("convert a.bin e.bin --documents").expect_error(2, &["--documents: a.bin is no run"]);
 }
 
 #[test]
@@ -218,7 +238,7 @@ fn the_documents_of_a_run_are_converted_on_demand() {
     assert_eq!(keys("k.txt"), ["two"]);
     folder.firth("convert run w.txt").expect_code(0);
     assert_eq!(keys("w.txt").len(), 6);
-    folder.firth("convert run/documents.safetensors same.txt --documents").expect_code(0);
+    folder.firth("convert run/documents.safetensors same.txt").expect_code(0);
     assert_eq!(folder.read("same.txt"), folder.read("d.txt"));
     folder.write_text("a.txt", 100);
     folder.firth("train skipgram a.txt -o words --dim 4 --epochs 1 --threads 1").expect_code(0);

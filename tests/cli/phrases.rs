@@ -107,6 +107,34 @@ fn queries_and_new_documents_are_joined_alike() {
     assert_eq!(phrases_of(&folder, "embed pooled new.txt"), (2, 4), "ice and times are no words of their own");
 }
 
+#[test]
+fn a_file_of_words_joins_phrases_or_tells_that_it_does_not() {
+    let folder = folder();
+    let flags = "--phrases 2 --dim 8 --epochs 1 --threads 1";
+    folder.firth(&format!("train skipgram a.txt -o run {flags}")).expect_code(0);
+    folder.firth(&format!("train skipgram a.txt -o trained.safetensors {flags}")).expect_code(0);
+    folder.firth("convert run copy.safetensors").expect_code(0);
+    folder.firth("convert copy.safetensors half.safetensors --dtype f16").expect_code(0);
+    folder.write("new.txt", "New York Times and ice cream\nnew york dead line\n");
+    let whole = folder.firth("embed run new.txt --pool mean").expect_code(0).stdout.clone();
+    for model in ["copy.safetensors", "trained.safetensors", "run/words.safetensors"] {
+        assert_eq!(folder.firth(&format!("embed {model} new.txt --pool mean")).expect_code(0).stdout, whole, "{model}");
+    }
+    folder.firth_with(&["nearest", "half.safetensors", "New York Times"], "").expect_code(0);
+    folder.firth("embed copy.safetensors new.txt --tokenizer words").expect_error(2, &["a tokenizer of its own"]);
+    let told = "drops the counts of";
+    for (command, told) in [
+        ("convert run a.bin", told),
+        ("convert copy.safetensors b.csv", "how words of text are joined to phrases"),
+        ("convert run c.static", "how words of text are joined to phrases"),
+        (&format!("train skipgram a.txt -o d.bin {flags}"), told),
+    ] {
+        let said = folder.firth(command).expect_code(0).stderr.clone();
+        let line = said.lines().find(|line| line.contains("how words of text are joined to phrases"));
+        assert!(line.is_some_and(|line| line.contains("warning") && line.contains(told)), "{command}: {said}");
+    }
+}
+
 /// How many of how many words a command says that the model knows.
 fn phrases_of(folder: &Folder, command: &str) -> (u64, u64) {
     let ran = folder.firth(command);

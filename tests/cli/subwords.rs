@@ -109,3 +109,17 @@ fn a_fasttext_model_holds_what_training_goes_on_from() {
         assert_eq!(last_numbers(&folder, "none.bin", words("ns").len() * 6), vec![0.0; words("ns").len() * 6]);
     }
 }
+
+#[test]
+fn several_words_are_not_composed_as_if_they_were_one() {
+    let folder = folder();
+    folder.firth(&format!("train cbow a.txt -o m.bin --to fasttext {SUBWORDS}")).expect_code(0);
+    let word = format::read(&folder.join("m.bin")).expect("a model").keys().get(0).to_owned();
+    folder.firth_with(&["embed", "m.bin", "--words", &format!("{word}x")], "").expect_code(0);
+    let two = format!("{word} {word}x");
+    folder.firth_with(&["nearest", "m.bin", &two], "").expect_error(2, &[&format!("{two:?} is not in the vocabulary")]);
+    folder.write("keys.txt", format!("{word}\n{two}\n"));
+    let ran = folder.firth("convert m.bin few.txt --keys keys.txt");
+    assert!(ran.expect_code(0).stderr.contains("1 of 2 keys have no vector"), "{}", ran.stderr);
+    assert_eq!(folder.read("few.txt").lines().count(), 2);
+}

@@ -27,6 +27,9 @@ lists = pa.array(vectors.tolist(), pa.list_(pa.float32()))
 pq.write_table(pa.table({"word": words, "count": pa.array(counts, pa.int64()), "vector": fixed}), "pyarrow.parquet")
 pq.write_table(pa.table({"id": pa.array(range(5), pa.int32()), "token": words, "embedding": lists}), "pyarrow_zstd.parquet",
                compression="zstd", data_page_version="2.0", row_group_size=2, use_dictionary=["token"])
+# Five million numbers in a few bytes: more than a reader should believe.
+zeros = pa.ListArray.from_arrays(pa.array([0, 5_000_000], pa.int32()), pa.array(np.zeros(5_000_000, np.float32)))
+pq.write_table(pa.table({"word": ["a"], "vector": zeros}), "pyarrow_zeros.parquet", compression="zstd")
 frame = pl.DataFrame({"word": words, "vector": vectors}, schema_overrides={"vector": pl.Array(pl.Float32, 3)})
 frame.write_parquet("polars.parquet")
 frame.with_columns(pl.col("vector").arr.to_list()).write_ndjson("polars.jsonl")

@@ -62,6 +62,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     place::check_vectors(&flags.output, format)?;
     let staged = Staged::new(&flags.output, flags.force.force)?;
     run_folder::refuse_unfinished(&flags.input)?;
+    if flags.documents && !flags.input.is_dir() {
+        let shown = flags.input.display();
+        return Err(Failure::usage(format!("--documents: {shown} is no run, and has no documents beside its vectors")));
+    }
     let input = if flags.documents { documents::of_model(&flags.input)? } else { flags.input.clone() };
     let input = model::open(&input)?;
     let from = input.format().reading()?.name();
@@ -71,6 +75,10 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     if format.keeps_contexts() && !flags.documents {
         let contexts = model::contexts(&input, &vectors)?;
         vectors = vectors.with_contexts(contexts)?;
+    }
+    if !flags.documents {
+        let segmenter = model::segmenter(&flags.input, &vectors)?;
+        vectors = vectors.with_segmenter(segmenter);
     }
     let total = vectors.len();
     let mut missing = Vec::new();

@@ -41,7 +41,7 @@ impl Earlier {
             return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
         };
         let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
-        let segmenter = run_folder::segmenter(path)?;
+        let segmenter = model::segmenter(path, &words)?;
         let vocabulary = match &segmenter {
             Some(segmenter) => vocabulary.with_phrases(segmenter.phrases()),
             None => vocabulary,

@@ -61,8 +61,7 @@ pub fn write_as(
     if format.dtypes().contains(&dtype) {
         let losses = format.losses(embeddings);
         if !losses.is_empty() {
-            // The user has chosen the format: a note, not a warning.
-            note(globals, format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
+            warn(format_args!("{}: {} drops {}", target.display(), format.name(), losses.join(" and ")));
         }
         if let Some(ngrams) = embeddings.ngrams()
             && let Some(buckets) = Buckets::of(format, ngrams.subwords(), embeddings.dim())
@@ -102,12 +101,20 @@ impl std::fmt::Display for Buckets {
 /// The vectors of words as what is predicted, which a run and a fastText model keep; where hierarchical softmax predicts the
 /// nodes of a tree, there are none.
 pub fn contexts(candidate: &Candidate, words: &Embeddings) -> Outcome<Option<Matrix>> {
-    if candidate.bytes().is_some() {
+    let Some(run) = run_folder::of(candidate.path()) else {
         let contexts = candidate.format().and_then(|format| format.read_contexts(candidate)).reading()?;
         return Ok(contexts.filter(|contexts| contexts.rows() == words.len()));
-    }
-    let outputs = run_folder::outputs(candidate.path(), words)?;
+    };
+    let outputs = run_folder::outputs(run, words)?;
     Ok(outputs.filter(|outputs| outputs.keys() == words.keys()).map(|outputs| outputs.vectors().clone()))
+}
+
+/// What cut the text of a model into words, if it tells.
+pub fn segmenter(path: &Path, words: &Embeddings) -> Outcome<Option<Segmenter>> {
+    match run_folder::of(path) {
+        Some(run) => run_folder::segmenter(run),
+        None => Ok(words.segmenter().cloned()),
+    }
 }
 
 /// Vectors that were found, in that order, with all that is known of their keys.
@@ -172,11 +179,12 @@ impl<'a> Finder<'a> {
         let segmenter = match self.segmenter.get() {
             Some(segmenter) => segmenter,
             None => {
-                let found = if self.path.is_dir() { run_folder::segmenter(self.path)? } else { None };
+                let found = segmenter(self.path, self.model)?;
                 self.segmenter.get_or_init(|| found)
             }
         };
         let Some(segmenter) = segmenter else {
+            let is_one = key.split_whitespace().nth(1).is_none();
             let joined = key.split_whitespace().collect::<Vec<_>>().join("_");
             if let Some(at) = find(&joined) {
                 return Ok(Some((joined, Some(at))));
@@ -184,7 +192,8 @@ impl<'a> Finder<'a> {
             let lower = joined.to_lowercase();
             let position = find(&lower);
             let is_lower = position.is_some() || !has_capitals(self.model.keys());
-            return Ok(Some((if is_lower { lower } else { joined }, position)));
+            let treated = (if is_lower { lower } else { joined }, position);
+            return Ok(Some(treated).filter(|_| position.is_some() || is_one));
         };
         let mut words = Vec::new();
         segmenter

@@ -116,7 +116,7 @@ impl Pooled {
         }
         let words = model::read(path)?;
         let is_cased = has_capitals(words.keys());
-        let segmenter = segmenter(path, is_cased, &flags.tokens, typed)?;
+        let segmenter = segmenter(path, &words, &flags.tokens, typed)?;
         let mut survey = Survey::new(words.len());
         let find = |texts: &[&str]| -> Outcome<Vec<Vec<u32>>> {
             Ok(positions(Known::new(&words, &segmenter, is_cased), texts)?
@@ -188,16 +188,15 @@ impl Pooled {
     }
 }
 
-/// What cuts text into words: what cut the text of a run, else what the flags say.
-fn segmenter(path: &Path, is_cased: bool, flags: &TokenFlags, typed: &Typed) -> Outcome<Segmenter> {
-    if path.is_dir()
-        && let Some(own) = run_folder::segmenter(path)?
-    {
+/// What cuts text into words: what cut the text of the model, else what the flags say.
+fn segmenter(path: &Path, words: &Embeddings, flags: &TokenFlags, typed: &Typed) -> Outcome<Segmenter> {
+    if let Some(own) = model::segmenter(path, words)? {
         let why = format!("{} has a tokenizer of its own", path.display());
         TokenFlags::NAMES.iter().try_for_each(|name| typed.refuse(name, &why))?;
         return Ok(own);
     }
     // Words are looked up as they are written first where the model tells upper from lower case.
+    let is_cased = has_capitals(words.keys());
     Ok(Segmenter::new(flags.tokenizer(is_cased.then_some(false))?, Phrases::default()))
 }
 

@@ -299,6 +299,12 @@ pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
     EncodedCorpus::open(Path::new(encoded)).reading()
 }
 
+/// The folder whose words a path gives: itself, or that of the run in which its file of words lies.
+pub fn of(path: &Path) -> Option<&Path> {
+    let is_of_run = |folder: &&Path| path.ends_with(native::FILE) && folder.join(CONFIG).is_file();
+    if path.is_dir() { Some(path) } else { path.parent().filter(is_of_run) }
+}
+
 /// What cut a run's text into words, if it tells.
 pub fn segmenter(run: &Path) -> Outcome<Option<Segmenter>> {
     let file = run.join(VOCABULARY);

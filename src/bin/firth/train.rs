@@ -11,7 +11,7 @@ use firth::embeddings::{Embeddings, Ngrams};
 use firth::format::Format;
 use firth::math::Matrix;
 use firth::train::{Every, Loss, Strategy, Task, TrainConfig, Trainer};
-use firth::vocabulary::{Given, Subwords};
+use firth::vocabulary::{Given, Segmenter, Subwords};
 
 use crate::earlier::Earlier;
 use crate::failure::{Failure, Outcome};
@@ -214,7 +214,8 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
                 Some(names) => trainer.finish_documents(names)?,
                 None => {
                     let contexts = if format.keeps_contexts() { trainer.contexts() } else { None };
-                    trainer.finish()?.with_contexts(contexts)?
+                    let segmenter = Segmenter::new(corpus.tokenizer()?, corpus.vocabulary.phrases().clone());
+                    trainer.finish()?.with_contexts(contexts)?.with_segmenter(Some(segmenter))
                 }
             };
             model::write(&vectors, format, staged, target, globals)?;

@@ -16,7 +16,7 @@ const VERSION: i32 = 12;
 /// The version before: the same bytes, but labels were learnt without n-grams of characters.
 const OLD_VERSION: i32 = 11;
 /// The model that learns labels.
-const SUPERVISED: i32 = 3;
+pub(super) const SUPERVISED: i32 = 3;
 /// More characters than any n-gram needs, as for `--max-n`.
 const LONGEST: i32 = 64;
 /// The least that an entry of the dictionary takes: a zero byte, its count, its kind.

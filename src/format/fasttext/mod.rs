@@ -90,10 +90,12 @@ impl Format for FastText {
         let mut cursor = Cursor::new(file.path(), file.bytes());
         let header = Header::read(&mut cursor)?;
         Rows::read(&mut cursor)?;
-        // Codes are too coarse to train on; hierarchical softmax has rows for the nodes of its tree.
+        // Codes are too coarse to train on; hierarchical softmax has rows for the nodes of its tree, a supervised model
+        // for its labels.
         let Rows::Dense { rows, dim, bytes } = Rows::read(&mut cursor)? else { return Ok(None) };
-        let is_of_words = header.arguments.loss != header::HIERARCHICAL_SOFTMAX && rows == header.words.len() as u64;
-        if !is_of_words || dim != header.arguments.dim as u64 {
+        let arguments = &header.arguments;
+        let is_of_words = arguments.loss != header::HIERARCHICAL_SOFTMAX && arguments.model != header::SUPERVISED;
+        if !is_of_words || rows != header.words.len() as u64 || dim != header.arguments.dim as u64 {
             return Ok(None);
         }
         let numbers: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
@@ -360,6 +362,21 @@ mod tests {
         let read = read(&bytes)?;
         assert_eq!(read.vector("unseen"), words.vector("unseen"));
         assert!(read.metadata[ARGUMENTS].contains("\"maxn\":3"), "{:?}", read.metadata);
+        Ok(())
+    }
+
+    #[test]
+    fn rows_of_labels_are_no_context_vectors() -> Result<()> {
+        let folder = scratch();
+        let path = folder.path().join("a.bin");
+        let words = embeddings(&["a", "b"], 2);
+        let contexts = words.vectors().clone();
+        FastText.write(&words.with_contexts(Some(contexts.clone()))?, &path)?;
+        assert_eq!(FastText.read_contexts(&path)?.as_ref().map(Matrix::as_slice), Some(contexts.as_slice()));
+        let mut bytes = std::fs::read(&path).expect("the file");
+        bytes[8 + 7 * 4] = 3;
+        std::fs::write(&path, bytes).expect("a file");
+        assert!(FastText.read_contexts(&path)?.is_none());
         Ok(())
     }
 

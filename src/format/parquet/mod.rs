@@ -26,6 +26,7 @@ use crate::io::AtomicFile;
 use crate::vocabulary::Keys;
 
 mod arrow;
+mod pages;
 mod read;
 
 /// Bytes of vectors in a group of rows.
@@ -162,7 +163,7 @@ fn write(file: AtomicFile, embeddings: &Embeddings, dtype: Dtype) -> ParquetResu
                     }
                     ColumnWriter::Int64ColumnWriter(writer) => {
                         let counts = embeddings.counts().map_or(&[][..], |counts| &counts[batch]);
-                        let counts: Vec<i64> = counts.iter().map(|&count| count.min(MOST) as i64).collect();
+                        let counts: Vec<i64> = counts.iter().map(|&count| count as i64).collect();
                         writer.write_batch(&counts, None, None)?;
                     }
                     ColumnWriter::FloatColumnWriter(writer) => {

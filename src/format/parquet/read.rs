@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::basic::{LogicalType, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader};
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::schema::types::ColumnDescriptor;
 
-use super::{BATCH, DIM, OWN};
+use super::{BATCH, DIM, OWN, pages};
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::format::rows::{Columns, Row, Rows};
@@ -58,9 +58,9 @@ impl Source<'_> {
 }
 
 fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings> {
-    let size = file.bytes().len();
+    let bytes = bytes::Bytes::from_owner(file);
     let library = |error: ParquetError| fault(path, format!("the file is no whole Parquet file ({error})"));
-    let reader = SerializedFileReader::new(bytes::Bytes::from_owner(file)).map_err(library)?;
+    let reader = SerializedFileReader::new(bytes.clone()).map_err(library)?;
     let metadata = reader.metadata().file_metadata();
     let schema = metadata.schema_descr_ptr();
     let sources: Vec<Source> =
@@ -102,15 +102,16 @@ fn read_columns(path: &Path, file: MappedFile, care: Care) -> Result<Embeddings>
     if vector.column.physical_type() == Physical::DOUBLE {
         rows.warnings.push("64-bit numbers were rounded to 32 bits".into());
     }
+    let leaves = used.map(|source| source.map(|source| source.leaf));
+    let mut room = compression::unpacked_room(bytes.len() as u64);
     for group in 0..reader.num_row_groups() {
         let group = reader.get_row_group(group).map_err(library)?;
-        read_group(&*group, &used.map(|source| source.map(|source| source.leaf)), &mut rows, size).map_err(
-            |error| match error {
-                Fault::Library(error) => library(error),
-                Fault::Row(error) => error,
-                Fault::Large => fault(path, compression::packed_too_well(size as u64)),
-            },
-        )?;
+        let read = check_pages(&*group, &leaves, &bytes, &mut room);
+        read.and_then(|()| read_group(&*group, &leaves, &mut rows, bytes.len())).map_err(|error| match error {
+            Fault::Library(error) => library(error),
+            Fault::Row(error) => error,
+            Fault::Large => fault(path, compression::packed_too_well(bytes.len() as u64)),
+        })?;
     }
     let none = || fault(path, "the file has no rows, and nothing tells how long its vectors are".into());
     let mut embeddings = rows.finish()?.ok_or_else(none)?;
@@ -134,6 +135,24 @@ impl From<ParquetError> for Fault {
     }
 }
 
+/// Refuses pages that would take more than what is left of the room of all, before one is unpacked.
+fn check_pages(
+    group: &dyn RowGroupReader,
+    leaves: &[Option<usize>; 5],
+    file: &[u8],
+    room: &mut u64,
+) -> Result<(), Fault> {
+    for &leaf in leaves.iter().flatten() {
+        let column = group.metadata().column(leaf);
+        let (start, length) = column.byte_range();
+        let range = start as usize..start.saturating_add(length) as usize;
+        let ends = || ParquetError::General(format!("the column {} lies beyond its end", column.column_path()));
+        let unpacked = pages::unpacked(file.get(range).ok_or_else(ends)?, column.compression());
+        *room = room.checked_sub(unpacked.map_err(ParquetError::General)?).ok_or(Fault::Large)?;
+    }
+    Ok(())
+}
+
 /// A value of a column that holds one for each row.
 type Value = Option<Vec<u8>>;
 
@@ -147,7 +166,12 @@ fn read_group(
     let at = group.metadata().column(0).byte_range().0;
     let mut readers = Vec::new();
     for &leaf in leaves {
-        readers.push(leaf.map(|leaf| group.get_column_reader(leaf)).transpose()?);
+        let open = |leaf: usize| {
+            let column = group.metadata().schema_descr().column(leaf);
+            let pages = pages::Checked::new(group.get_column_page_reader(leaf)?, &column);
+            Ok::<_, ParquetError>(get_column_reader(column, Box::new(pages)))
+        };
+        readers.push(leaf.map(open).transpose()?);
     }
     let [Some(vectors), flat @ ..] = readers.as_mut_slice() else { return Ok(()) };
     let column = leaves[0].map(|leaf| group.metadata().schema_descr().column(leaf));
@@ -270,4 +294,34 @@ fn next<T: DataType>(
     let mut values = Vec::new();
     reader.read_records(BATCH, Some(levels), Some(begins), &mut values)?;
     Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::checks::tests::fault;
+    use crate::format::parquet::Parquet;
+
+    /// What pyarrow wrote, with one byte of the header of its first page, a dictionary of words, changed.
+    fn with(at: usize, byte: u8) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/pyarrow.parquet");
+        let mut bytes = std::fs::read(path).expect("the file");
+        bytes[at] = byte;
+        fault(&Parquet, &bytes)
+    }
+
+    #[test]
+    fn pages_are_checked_before_they_are_unpacked() {
+        // Lengths stand there twice, since their lowest bit is their sign.
+        let (unpacked, packed, values) = (7, 9, 13);
+        for (found, message) in [
+            (with(unpacked, 0x7a), "read"),
+            (with(unpacked, 0x7e), "a page of 61 bytes, expected 63"),
+            (with(values, 0x7e), "a dictionary of 63 values in 61 bytes"),
+            (with(values, 0x7d), "a page of the size -63"),
+            (with(packed, 0xff), "a page of"),
+        ] {
+            assert!(found.contains(message), "{found} holds {message}");
+        }
+    }
 }

@@ -200,7 +200,7 @@ impl Format for StaticEmbedding {
             embeddings.metadata = container.entries();
         }
         embeddings.metadata.remove(NORMALIZE);
-        if is_normalized(path) {
+        if is_normalized(candidate.path()) {
             embeddings.metadata.insert(NORMALIZE.into(), "true".into());
         }
         care::sound(container.path(), embeddings, Omitted::new(care), place)

@@ -372,11 +372,14 @@ mod tests {
         let words = embeddings(&["a", "b"], 2);
         let contexts = words.vectors().clone();
         FastText.write(&words.with_contexts(Some(contexts.clone()))?, &path)?;
-        assert_eq!(FastText.read_contexts(&path)?.as_ref().map(Matrix::as_slice), Some(contexts.as_slice()));
+        assert_eq!(
+            FastText.read_contexts(&Candidate::open(&path)?)?.as_ref().map(Matrix::as_slice),
+            Some(contexts.as_slice())
+        );
         let mut bytes = std::fs::read(&path).expect("the file");
         bytes[8 + 7 * 4] = 3;
         std::fs::write(&path, bytes).expect("a file");
-        assert!(FastText.read_contexts(&path)?.is_none());
+        assert!(FastText.read_contexts(&Candidate::open(&path)?)?.is_none());
         Ok(())
     }
 

@@ -137,7 +137,7 @@ fn two_trainings_share_a_device_and_no_file() -> Tested {
         let long = format!("{train} -o run --epochs 10000 --dim 300 --checkpoint-every 0.001s --log-json {log}");
         let mut child = folder.command(&long).spawn()?;
         folder.wait_for("run", &mut child)?;
-        let ran = folder.firth(&format!("{train} -o other --epochs 1 --dim 4 --log-json {log}"));
+        let ran = folder.firth(&format!("{train} -o other-{code} --epochs 1 --dim 4 --log-json {log}"));
         child.kill()?;
         child.wait()?;
         ran.expect_code(code);

@@ -104,15 +104,19 @@ impl Staged {
         // From here on it is whole: nobody may take it for abandoned, and a signal comes too late.
         let _ = fs::remove_file(self.work.path().join(LOCK));
         signals::disarm();
+        let names = self.names()?;
+        // What goes beside the output was most likely in the way from the start, and is told as that would have been.
+        for name in names.iter().filter(|name| **name != self.name) {
+            refuse_existing(&self.parent.join(name), self.force, None)?;
+        }
         self.is_kept = true;
-        self.take_places()?;
+        self.take_places(&names)?;
         self.is_kept = false;
         self.made_parents.clear();
         Ok(())
     }
 
-    fn take_places(&self) -> Outcome {
-        let names = self.names()?;
+    fn take_places(&self, names: &[PathBuf]) -> Outcome {
         let made = if names.len() == 1 { self.path() } else { self.work.path().into() };
         let hold = |name| refuse_existing(&self.parent.join(name), self.force, Some(&made));
         let _held = names.iter().map(hold).collect::<Outcome<Vec<_>>>()?;

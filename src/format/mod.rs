@@ -23,7 +23,7 @@
 //! # }
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -120,6 +120,11 @@ pub trait Format: Sync {
     /// [`Format::write_as`] in 32-bit numbers.
     fn write(&self, embeddings: &Embeddings, path: &Path) -> Result<()> {
         self.write_as(embeddings, path, Dtype::F32)
+    }
+
+    /// Files that it writes beside the one of this name.
+    fn companions(&self, _: &Path) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Does it have a row for each bucket of n-grams, whether some word meets it or not?

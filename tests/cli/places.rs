@@ -157,3 +157,19 @@ fn a_log_never_takes_the_place_of_an_input() {
         assert_eq!((folder.read("a.txt"), folder.names()), (text.clone(), vec!["a.txt".to_owned()]), "{command}");
     }
 }
+
+#[test]
+fn what_stands_beside_an_output_is_looked_at_before_the_work() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_text("a.vocab", 100);
+    let text = folder.read("a.vocab");
+    let train = "train cbow --dim 4 --epochs 1 -o a.npy";
+    let ran = folder.firth(&format!("{train} a.txt"));
+    ran.expect_error(2, &["a.vocab", "is there already", "--force"]);
+    assert!(!ran.stderr.contains("words/s"), "{}", ran.stderr);
+    folder.firth(&format!("{train} a.vocab --force")).expect_error(2, &["a.vocab", "input"]);
+    assert_eq!((folder.read("a.vocab"), folder.names()), (text, vec!["a.txt".to_owned(), "a.vocab".to_owned()]));
+    folder.firth(&format!("{train} a.txt --force")).expect_code(0);
+    assert!(folder.read("a.vocab").lines().any(|word| word == "harbour"));
+}

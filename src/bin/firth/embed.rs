@@ -56,8 +56,8 @@ pub struct Flags {
 
 /// Prints or saves vectors.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
+    let read: Vec<PathBuf> = std::iter::once(&flags.model).chain(&flags.inputs).cloned().collect();
     if let Some(path) = &flags.output {
-        let read: Vec<PathBuf> = std::iter::once(&flags.model).chain(&flags.inputs).cloned().collect();
         place::check(path, "vectors", &read)?;
     } else if flags.force.force {
         return Err(Failure::usage("--force: has no effect without --output"));
@@ -71,7 +71,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
     }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
     if let (Some(path), Some(format)) = (&flags.output, format) {
-        place::check_vectors(path, format)?;
+        place::check_vectors(path, format, &read, flags.force.force)?;
     }
     let place = flags.output.as_deref().zip(format);
     match &flags.words {

@@ -41,8 +41,12 @@ pub fn check_log(log: Option<&Path>, inputs: &[PathBuf], output: &Path) -> Outco
 }
 
 /// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost, or a folder in that
-/// of a file.
-pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
+/// of a file; and companions of the file in the place of an input or, without `force`, of anything.
+pub fn check_vectors(target: &Path, format: &dyn Format, inputs: &[PathBuf], force: bool) -> Outcome {
+    for companion in format.companions(target) {
+        ownership::refuse_inputs(inputs, &companion)?;
+        staged::refuse_existing(&companion, force, None)?;
+    }
     if format.is_folder() {
         return staged::refuse_file(target);
     }

@@ -130,7 +130,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     place::check_log(globals.log_json.as_deref(), &read, target)?;
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {
-        place::check_vectors(target, format)?;
+        place::check_vectors(target, format, &read, flags.force.force)?;
         for flag in ["checkpoint-every", "keep"] {
             typed.refuse(flag, "vectors alone have no place for checkpoints; name a folder with -o")?;
         }

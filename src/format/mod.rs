@@ -201,13 +201,17 @@ pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     })
 }
 
+/// Refuses the name of a compressed file, which nothing writes.
+pub fn refuse_compressed(path: &Path) -> Result<()> {
+    let Some(plain) = unpacked_name(path) else { return Ok(()) };
+    let reason = format!("no compressed file is written; write {} and compress that", plain.display());
+    Err(Error::config(path.display().to_string(), reason))
+}
+
 /// The format to write `path` in: the named one, else the one its ending stands for. Names of compressed files are
 /// refused, since none is written.
 pub fn for_path(path: &Path, name: Option<&str>) -> Result<&'static dyn Format> {
-    if let Some(plain) = unpacked_name(path) {
-        let reason = format!("no compressed file is written; write {} and compress that", plain.display());
-        return Err(Error::config(path.display().to_string(), reason));
-    }
+    refuse_compressed(path)?;
     if let Some(name) = name {
         return by_name(name);
     }

@@ -170,6 +170,7 @@ fn what_stands_beside_an_output_is_looked_at_before_the_work() {
     assert!(!ran.stderr.contains("words/s"), "{}", ran.stderr);
     folder.firth(&format!("{train} a.vocab --force")).expect_error(2, &["a.vocab", "input"]);
     assert_eq!((folder.read("a.vocab"), folder.names()), (text, vec!["a.txt".to_owned(), "a.vocab".to_owned()]));
+    folder.firth("train cbow a.txt -o b.vocab --to npy").expect_error(2, &["b.vocab", "the name of its file of keys"]);
     folder.firth(&format!("{train} a.txt --force")).expect_code(0);
     assert!(folder.read("a.vocab").lines().any(|word| word == "harbour"));
 }

@@ -1,10 +1,10 @@
 //! Vectors in and out: one file per format, one list of all of them.
 //!
 //! A format is recognised by its content, never by its name alone, so that every command takes any of them. 32-bit
-//! numbers survive bit by bit, but for the last digits in finalfusion's files and in fastText's with n-grams; that and what
-//! else a format drops is told by [`Format::losses`], and what it cannot hold at all is refused before a byte is written. Readers take files from anywhere: sizes in a header are checked against
-//! the size of the file before memory is asked for, and each fault names its line or byte. The bytes of each format
-//! stand in `docs/formats.md`.
+//! numbers survive bit by bit, but for the last digits in finalfusion's files and in fastText's with n-grams; that and
+//! what else a format drops is told by [`Format::losses`], and what it cannot hold at all is refused before a byte is
+//! written. Readers take files from anywhere: sizes in a header are checked against the size of the file before memory
+//! is asked for, and each fault names its line or byte. The bytes of each format stand in `docs/formats.md`.
 //!
 //! ```
 //! use firth::embeddings::Embeddings;

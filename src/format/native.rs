@@ -5,8 +5,9 @@
 //! bf16, or i8 after `scales` f32 \[n\]), `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
 //! classes and the first words of documents. Of words whose text was joined to phrases, these stand as in a vocabulary:
 //! `phrase_ends`, `phrase_passes` and `phrase_pairs` behind the other ends, `phrase_text` behind the keys; last comes
-//! `tokenizer`, the `tokenizer.json` that cut the text, if it was one. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
-//! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
+//! `tokenizer`, the `tokenizer.json` that cut the text, if it was one. Key `i` ends before byte `key_ends[i]`. The
+//! metadata are entries of the header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a
+//! checksum of the vectors.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use super::{Candidate, Care, Dtype as Numbers, Format, care, numbers};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
-use crate::math::{Matrix, Rows, fingerprint};
+use crate::math::{Fingerprint, Matrix, Rows, fingerprint};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::{Keys, Parts, Phrases, Segmenter, Subwords, phrases};
 
@@ -271,15 +272,16 @@ fn fingerprint_as<'a, I: Iterator<Item = &'a [f32]>>(dtype: Numbers, dim: usize,
         return fingerprint(rows());
     }
     // Row by row: all of them in 32 bits may be more than there is memory for.
-    let mut bytes = Vec::new();
-    fingerprint(rows().map(|row| {
+    let (mut bytes, mut rounded) = (Vec::new(), vec![0.0; dim]);
+    let mut all = Fingerprint::default();
+    for row in rows() {
         let scale = numbers::scale(row);
         bytes.clear();
         numbers::encode(row, dtype, scale, &mut bytes);
-        let mut rounded = vec![0.0; dim];
         numbers::decode(&bytes, dtype, scale, &mut rounded);
-        rounded
-    }))
+        all.add(&rounded);
+    }
+    all.finish()
 }
 
 /// A kind of numbers as safetensors calls it.

@@ -194,7 +194,8 @@ pub fn read_as(path: &Path, care: Care) -> Result<Embeddings> {
 /// The format of that name.
 pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     let known = |format: &&dyn Format| format.name() == name || format.aliases().contains(&name);
-    FORMATS.iter().copied().find(known).ok_or_else(|| {
+    let ends = |format: &&dyn Format| format.extensions().contains(&name);
+    FORMATS.iter().copied().find(known).or_else(|| FORMATS.iter().copied().find(ends)).ok_or_else(|| {
         let all: Keys = FORMATS.iter().flat_map(|format| [&[format.name()], format.aliases()].concat()).collect();
         let guess = all.nearest(name, 1).pop().map_or(String::new(), |near| format!("; did you mean {near:?}?"));
         Error::config("--to", format!("no format is called {name:?}{guess} (there are {})", names()))

@@ -268,13 +268,16 @@ fn the_demo_learns_its_corpus_and_draws_it() {
     assert!(folder.read("firth-demo/documents.html").contains("documents by t-SNE"));
     // Its own output may be replaced, nobody else's.
     folder.write("firth-demo/skipgram/mark", "");
+    folder.firth("demo --threads 2").expect_error(2, &["firth-demo", "other things than firth's"]);
+    std::fs::remove_file(folder.join("firth-demo/skipgram/mark")).expect("the file");
+    std::fs::remove_file(folder.join("firth-demo/map.png")).expect("the map");
     let report = folder.json("demo --threads 2");
     assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let documents = &report["autoencoder"];
     assert!(documents["same_label"].as_f64() > documents["chance"].as_f64().map(|chance| 2.0 * chance), "{report}");
     assert!(documents["nmi"].as_f64() > Some(0.4), "{report}");
     folder.firth("embed firth-demo/autoencoder firth-demo/planted/README.txt").expect_code(0);
-    assert!(!folder.join("firth-demo/skipgram/mark").exists());
+    assert!(folder.join("firth-demo/map.png").exists());
     std::fs::create_dir(folder.join("other")).expect("a folder");
     folder.write("other/thesis.tex", "");
     folder.firth("demo -o other").expect_error(2, &["other"]);

@@ -29,6 +29,9 @@ pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
 /// Refuses a log in the place of what is read, which it would empty, or of what is written, which would take its place.
 pub fn check_log(log: Option<&Path>, inputs: &[PathBuf], output: &Path) -> Outcome {
     let Some(log) = log else { return Ok(()) };
+    if log.as_os_str() == "-" {
+        return Err(Failure::usage("--log-json: standard output is for results; name a file, or /dev/stderr"));
+    }
     ownership::refuse_inputs(inputs, log)?;
     let place = ownership::resolved(log);
     let takes = |output| ownership::resolved(output).zip(place.as_ref()).is_some_and(|(to, log)| log.starts_with(to));

@@ -28,7 +28,7 @@ pub use firth::train::DOCUMENTS;
 /// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
 pub const VOCABULARY: &str = "vocabulary.safetensors";
 /// The file with the text of a run, or of an encoded corpus, as numbers.
-const DATASET: &str = "dataset.safetensors";
+pub const DATASET: &str = "dataset.safetensors";
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 

@@ -60,6 +60,9 @@ fn a_name_that_looks_like_a_files_is_said_to_be_a_folders() {
             ran.expect_code(0).stderr.lines().any(|line| line.contains("the folder of a run") && line.contains(".bin"));
         assert_eq!((told, folder.join(name).is_dir()), (is_told, name != "v.bin"), "{name}: {}", ran.stderr);
     }
+    folder.firth("train cbow a.txt -o v.tsv").expect_error(2, &["v.tsv", "does not tell a format"]);
+    let ran = folder.firth("embed run a.txt -o d.foo");
+    assert!(ran.expect_code(0).stderr.contains("d.foo: will be the folder of a run"), "{}", ran.stderr);
 }
 
 #[test]

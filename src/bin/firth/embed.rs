@@ -67,6 +67,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         && documents::is_pooled(flags)
         && place::vectors_only(path, flags.to.as_deref())?.is_none()
     {
+        place::note_folder(path, globals);
         return documents::into_run(flags, path, globals, typed);
     }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;

@@ -12,7 +12,7 @@ use crate::progress::note;
 use crate::{ownership, run_folder, staged};
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
-const FILE_ENDINGS: [&str; 6] = ["zip", "arrow", "json", "pkl", "model", "h5"];
+const FILE_ENDINGS: [&str; 7] = ["zip", "arrow", "json", "tsv", "pkl", "model", "h5"];
 
 /// Refuses an output that cannot be one; `what` is what it would hold.
 pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {

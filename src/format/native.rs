@@ -92,7 +92,7 @@ impl Format for Native {
     fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
         let container = container(candidate)?;
         let path = container.path();
-        let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));
+        let fault = |reason: String| Error::damaged(path, reason);
 
         let (kind, shape) = container.shape("vectors")?;
         let &[rows, dim] = shape.as_slice() else {
@@ -296,8 +296,7 @@ fn tensor_type(dtype: Numbers) -> Dtype {
 
 /// Copies vectors of fewer bits.
 fn narrow_vectors(container: &Container, rows: usize, dim: usize, dtype: Numbers) -> Result<Matrix> {
-    let fault =
-        |reason: String| Error::byte(container.path(), 0, format!("{reason}; the file is corrupt, write it anew"));
+    let fault = |reason: String| Error::damaged(container.path(), reason);
     let bytes = container.bytes("vectors")?;
     let row_bytes = dim.saturating_mul(dtype.bytes());
     checks::shape(rows as u64, dim as u64, row_bytes as u64, bytes.len() as u64).map_err(&fault)?;
@@ -324,9 +323,8 @@ pub fn container(candidate: &Candidate) -> Result<Container> {
 /// Compares the vectors of a file with the fingerprint in its header, which was taken when they were written; a file
 /// without one, of an older version, passes.
 pub fn verify(container: &Container, vectors: &Matrix) -> Result<Option<String>> {
-    let damaged = |of: &str, expected, found| {
-        let path = container.path().display();
-        Err(Error::mismatch(format!("{path}: fingerprint of {of} (the file is damaged)"), expected, found))
+    let damaged = |of: &str, expected: &str, found: String| {
+        Err(Error::damaged(container.path(), format!("{of} have fingerprint {found}, expected {expected}")))
     };
     if let Some(expected) = container.entry(NGRAMS_FINGERPRINT) {
         let numbers = container.slice::<f32>("ngram_vectors")?;

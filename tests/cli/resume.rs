@@ -270,6 +270,23 @@ fn another_layout_and_an_unreadable_file_have_remedies_of_their_own() -> Tested 
 }
 
 #[test]
+fn a_table_of_a_newer_layout_is_no_damage() -> Tested {
+    let (folder, _) = stopped("--keep 1")?;
+    let checkpoint = format!("run/checkpoints/{}", checkpoints(&folder)[0]);
+    for name in folder.names_in(&checkpoint).iter().filter(|name| name.ends_with(".safetensors")) {
+        let path = folder.join(&format!("{checkpoint}/{name}"));
+        let (mut bytes, [old, new]) = (std::fs::read(&path)?, [1, 9].map(|at| format!("\"firth.schema\":\"{at}\"")));
+        let at = bytes.windows(old.len()).position(|found| found == old.as_bytes()).expect("the layout");
+        bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
+        std::fs::write(path, bytes)?;
+    }
+    let ran = folder.firth("resume run");
+    ran.expect_error(3, &[&checkpoint, "layout 9", "the version that wrote it"]);
+    assert!(!ran.stderr.contains("train anew"), "{}", ran.stderr);
+    Ok(())
+}
+
+#[test]
 fn the_own_log_of_a_run_may_be_named_and_goes_on() -> Tested {
     let (folder, _) = stopped("")?;
     let before = folder.read("run/log.jsonl");

@@ -96,7 +96,10 @@ fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: 
     let words = if words.is_empty() { waiting_words()? } else { words.to_vec() };
     let vectors = if words.is_empty() { all } else { chosen(&all, &words, &flags.model)? };
     match staged.zip(place) {
-        Some((staged, place)) => save(&vectors, staged, place, "words", globals),
+        Some((staged, place)) => {
+            let segmenter = model::segmenter(&flags.model, &vectors)?;
+            save(&vectors.with_segmenter(segmenter), staged, place, "words", globals)
+        }
         None => print(&vectors, globals),
     }
 }

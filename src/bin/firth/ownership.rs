@@ -65,7 +65,7 @@ pub fn is_own(folder: &Path) -> bool {
     let holds_only = |names: &[&str]| paths.iter().all(|path| is_one_of(path, names));
     is_exported(folder, &paths)
         || paths.iter().all(|path| is_container(path))
-        || is_run(folder) && holds_only(&RUN)
+        || holds_only(&RUN) && (is_run(folder) || paths.iter().any(|path| is_container(path)))
         || is_demo(folder) && paths.iter().all(|path| if path.is_dir() { is_own(path) } else { is_one_of(path, &DEMO) })
         || is_planted(folder) && holds_only(&PLANTED_FILES)
 }

@@ -135,6 +135,9 @@ impl Display for Position {
     }
 }
 
+/// How the fault of a damaged file ends; whoever knows what wrote the file may put a better remedy in its place.
+pub const WRITE_ANEW: &str = "write it anew";
+
 impl Error {
     /// A file-system error with its path.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
@@ -149,6 +152,11 @@ impl Error {
     /// Malformed bytes at an offset from 0.
     pub fn byte(path: impl AsRef<Path>, byte: u64, reason: impl Into<String>) -> Self {
         Self::Parse { path: path.as_ref().into(), at: Position::Byte(byte), reason: reason.into() }
+    }
+
+    /// A file of firth's own that nobody can mend by hand.
+    pub(crate) fn damaged(path: impl AsRef<Path>, fault: impl Display) -> Self {
+        Self::byte(path, 0, format!("{fault}; the file is damaged, {WRITE_ANEW}"))
     }
 
     /// An option out of range.

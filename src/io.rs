@@ -24,7 +24,7 @@ mod text;
 
 pub use container::{Container, ContainerWriter, OpenContainer};
 pub use spool::spool;
-pub use text::read_text;
+pub use text::{read_text, stdin};
 
 /// A file's bytes, mapped read-only; cheap to clone and to share between threads.
 #[derive(Debug, Clone)]

@@ -59,7 +59,7 @@ impl Autoencoder {
     pub fn open(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { &path.join(FILE) } else { path };
         let container = Container::open_kind(path, KIND)?;
-        let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, train anew"));
+        let damaged = |what: String| Error::damaged(path, what);
         let about =
             container.entry(ABOUT).ok_or_else(|| damaged("the header lacks the network's description".into()))?;
         let About { config, shape, input, target, center, common, rare } = serde_json::from_str(about)

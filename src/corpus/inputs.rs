@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{DocumentFormat, DocumentOptions};
 use crate::error::{Error, Result};
 use crate::io::compression::unpacked_name;
-use crate::io::{MappedFile, spool};
+use crate::io::{MappedFile, spool, stdin};
 
 /// One file to read.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Inputs {
         let mut found = Self::default();
         for input in inputs {
             if input.as_os_str() == "-" {
-                found.sources.push(spooled(std::io::stdin().lock(), Path::new("stdin"), options)?);
+                found.sources.push(spooled(stdin()?, Path::new("stdin"), options)?);
                 continue;
             }
             match std::fs::metadata(input) {
@@ -137,7 +137,7 @@ fn source(path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) 
     // Opened here, so that a file that may not be read is told before any work.
     let file = File::open(path).map_err(|source| Error::io(path, source))?;
     if metadata.is_file() {
-        let format = resolve(options.format, path);
+        let format = options.format.of(path);
         return Ok(Source { name: path.into(), format, bytes: metadata.len(), spooled: None });
     }
     // A pipe or a device can be read but once, as stdin.
@@ -146,22 +146,26 @@ fn source(path: &Path, metadata: &std::fs::Metadata, options: &DocumentOptions) 
 
 fn spooled(from: impl Read, name: &Path, options: &DocumentOptions) -> Result<Source> {
     let file = spool(from, name)?;
-    let (format, bytes) = (resolve(options.format, name), file.bytes().len() as u64);
+    let (format, bytes) = (options.format.of(name), file.bytes().len() as u64);
     Ok(Source { name: name.into(), format, bytes, spooled: Some(file) })
 }
 
-/// The format that a file's name tells, where none is asked for; a compressed file's is before the last dot.
-fn resolve(format: DocumentFormat, path: &Path) -> DocumentFormat {
-    if format != DocumentFormat::Auto {
-        return format;
-    }
-    let named = unpacked_name(path);
-    let ending = named.as_deref().unwrap_or(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    match ending.to_ascii_lowercase().as_str() {
-        "tsv" => DocumentFormat::Tsv,
-        "csv" => DocumentFormat::Csv,
-        "jsonl" | "ndjson" => DocumentFormat::Jsonl,
-        _ => DocumentFormat::Lines,
+impl DocumentFormat {
+    /// What is asked for or, of [`DocumentFormat::Auto`], what a file's name tells; a compressed file's is before the last
+    /// dot.
+    pub fn of(self, path: &Path) -> Self {
+        if self != Self::Auto {
+            return self;
+        }
+        let named = unpacked_name(path);
+        let ending =
+            named.as_deref().unwrap_or(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        match ending.to_ascii_lowercase().as_str() {
+            "tsv" => Self::Tsv,
+            "csv" => Self::Csv,
+            "jsonl" | "ndjson" => Self::Jsonl,
+            _ => Self::Lines,
+        }
     }
 }
 

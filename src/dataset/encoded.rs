@@ -71,11 +71,11 @@ impl EncodedCorpus {
         let path = folder.join(DATASET);
         let container = Container::open_kind(&path, KIND)?;
         let entry = |key: &str| {
-            let missing = || Error::byte(&path, 0, format!("no {key} in the header; build the corpus anew"));
+            let missing = || Error::damaged(&path, format!("no {key} in the header"));
             container.entry(key).ok_or_else(missing)
         };
         let report = serde_json::from_str(entry("report")?)
-            .map_err(|error| Error::byte(&path, 0, format!("the report in the header cannot be read ({error})")))?;
+            .map_err(|error| Error::damaged(&path, format!("the report in the header cannot be read ({error})")))?;
         let dataset = Dataset::read(&container)?;
         dataset.belongs_to(&vocabulary)?;
         dataset.check(&path, vocabulary.len())?;

@@ -95,7 +95,7 @@ impl Dataset {
         };
         let number = |key: &str| {
             let number = container.entry(key).and_then(|text| u64::from_str_radix(text, 16).ok());
-            number.ok_or_else(|| Error::byte(container.path(), 0, format!("no {key} in the header; build it anew")))
+            number.ok_or_else(|| Error::damaged(container.path(), format!("no {key} in the header")))
         };
         Ok(Self {
             words: container.slice("words")?,
@@ -110,7 +110,7 @@ impl Dataset {
     }
 
     fn check(&self, path: &Path, vocabulary: usize) -> Result<()> {
-        let bad = |what: &str| Error::byte(path, 0, format!("{what}; the file is damaged, build it anew"));
+        let bad = |what: &str| Error::damaged(path, what);
         let rises = |ends: &[u64], strictly: bool| {
             ends.par_windows(2).all(|pair| if strictly { pair[0] < pair[1] } else { pair[0] <= pair[1] })
         };
@@ -162,9 +162,8 @@ impl Dataset {
         if found == self.checksum {
             return Ok(());
         }
-        let [expected, found] = [self.checksum, found].map(|sum| format!("{sum:016x}"));
-        let what = format!("{}: checksum (the file is damaged, build it anew)", self.path.display());
-        Err(Error::mismatch(what, expected, found))
+        let fault = format!("a checksum of {found:016x}, expected {:016x}", self.checksum);
+        Err(Error::damaged(&self.path, fault))
     }
 
     /// Refuses any vocabulary but the one whose ids its words are.

@@ -207,7 +207,7 @@ pub(super) fn dropped(embeddings: &Embeddings, keeps: Keeps) -> Vec<String> {
         losses.push("the labels".into());
     }
     if !keeps.texts && embeddings.texts().is_some() {
-        losses.push("the first words of the documents".into());
+        losses.push("the first words of the documents' texts".into());
     }
     losses.extend(dropped_metadata(embeddings, &[]).filter(|_| !keeps.metadata));
     if let Some(ngrams) = embeddings.ngrams().filter(|_| !keeps.ngrams) {

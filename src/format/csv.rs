@@ -179,8 +179,9 @@ impl Table {
         let is_numeric = first.iter().skip(1).all(is_number);
         let is_index = |column: usize| INDEX.contains(&names[column].trim().to_ascii_lowercase().as_str());
         let is_named = columns.key == Some(0) || is_index(0);
-        // Whatever the first is called, but there must be rows to be the header of.
-        let is_guessed = !is_named && !is_number(&first[0]) && second.is_some() && counts_up(0);
+        // Whatever the first is called, but there must be rows to be the header of, and a row's one or two numbers may
+        // be 0 and 1 by chance.
+        let is_guessed = !is_named && !is_number(&first[0]) && second.is_some() && fields > 3 && counts_up(0);
         let has_header = !is_numeric || is_guessed || is_named && (counts_up(0) || counts_up(1));
         if second.is_some_and(|second| second.len() != fields && !has_header) {
             return None;
@@ -298,7 +299,9 @@ mod tests {
         let folder = scratch();
         let path = folder.path().join("a");
         for (text, keys, warnings) in [
-            ("lemma,0,1\nking,0.5,0.25\n", &["king"][..], 1),
+            ("lemma,0,1,2\nking,0.5,0.25,1\n", &["king"][..], 1),
+            ("king,0\nqueen,1\n", &["king", "queen"], 0),
+            ("king,0,1\nqueen,1,0\n", &["king", "queen"], 0),
             ("name,0,1\nking,0.5,0.25\n", &["king"], 0),
             ("name,1,2\nking,0.5,0.25\n", &["king"], 0),
             ("name,0.5,0.25\nking,1,2\n", &["name", "king"], 0),
@@ -309,7 +312,8 @@ mod tests {
         ] {
             std::fs::write(&path, text).expect("a file");
             let read = format::read(&path)?;
-            assert_eq!((read.keys().iter().collect::<Vec<_>>(), read.dim()), (keys.to_vec(), 2), "{text}");
+            let dim = text.lines().next().map_or(0, |line| line.matches(',').count());
+            assert_eq!((read.keys().iter().collect::<Vec<_>>(), read.dim()), (keys.to_vec(), dim), "{text}");
             assert_eq!(read.warnings.len(), warnings, "{text} {:?}", read.warnings);
         }
         Ok(())

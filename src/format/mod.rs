@@ -1,10 +1,10 @@
 //! Vectors in and out: one file per format, one list of all of them.
 //!
 //! A format is recognised by its content, never by its name alone, so that every command takes any of them. 32-bit
-//! numbers survive bit by bit, but for the last digits in finalfusion's files and in fastText's with n-grams; that and what
-//! else a format drops is told by [`Format::losses`], and what it cannot hold at all is refused before a byte is written. Readers take files from anywhere: sizes in a header are checked against
-//! the size of the file before memory is asked for, and each fault names its line or byte. The bytes of each format
-//! stand in `docs/formats.md`.
+//! numbers survive bit by bit, but for the last digits in finalfusion's files and in fastText's with n-grams; that and
+//! what else a format drops is told by [`Format::losses`], and what it cannot hold at all is refused before a byte is
+//! written. Readers take files from anywhere: sizes in a header are checked against the size of the file before memory
+//! is asked for, and each fault names its line or byte. The bytes of each format stand in `docs/formats.md`.
 //!
 //! ```
 //! use firth::embeddings::Embeddings;
@@ -23,7 +23,7 @@
 //! # }
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
@@ -122,6 +122,11 @@ pub trait Format: Sync {
         self.write_as(embeddings, path, Dtype::F32)
     }
 
+    /// Files that it writes beside the one of this name.
+    fn companions(&self, _: &Path) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Does it have a row for each bucket of n-grams, whether some word meets it or not?
     fn has_all_buckets(&self) -> bool {
         false
@@ -189,20 +194,25 @@ pub fn read_as(path: &Path, care: Care) -> Result<Embeddings> {
 /// The format of that name.
 pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     let known = |format: &&dyn Format| format.name() == name || format.aliases().contains(&name);
-    FORMATS.iter().copied().find(known).ok_or_else(|| {
+    let ends = |format: &&dyn Format| format.extensions().contains(&name);
+    FORMATS.iter().copied().find(known).or_else(|| FORMATS.iter().copied().find(ends)).ok_or_else(|| {
         let all: Keys = FORMATS.iter().flat_map(|format| [&[format.name()], format.aliases()].concat()).collect();
         let guess = all.nearest(name, 1).pop().map_or(String::new(), |near| format!("; did you mean {near:?}?"));
         Error::config("--to", format!("no format is called {name:?}{guess} (there are {})", names()))
     })
 }
 
+/// Refuses the name of a compressed file, which nothing writes.
+pub fn refuse_compressed(path: &Path) -> Result<()> {
+    let Some(plain) = unpacked_name(path) else { return Ok(()) };
+    let reason = format!("no compressed file is written; write {} and compress that", plain.display());
+    Err(Error::config(path.display().to_string(), reason))
+}
+
 /// The format to write `path` in: the named one, else the one its ending stands for. Names of compressed files are
 /// refused, since none is written.
 pub fn for_path(path: &Path, name: Option<&str>) -> Result<&'static dyn Format> {
-    if let Some(plain) = unpacked_name(path) {
-        let reason = format!("no compressed file is written; write {} and compress that", plain.display());
-        return Err(Error::config(path.display().to_string(), reason));
-    }
+    refuse_compressed(path)?;
     if let Some(name) = name {
         return by_name(name);
     }

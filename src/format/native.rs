@@ -5,8 +5,9 @@
 //! bf16, or i8 after `scales` f32 \[n\]), `keys` u8 (UTF-8, one key after another), and likewise `labels` and `texts`, the
 //! classes and the first words of documents. Of words whose text was joined to phrases, these stand as in a vocabulary:
 //! `phrase_ends`, `phrase_passes` and `phrase_pairs` behind the other ends, `phrase_text` behind the keys; last comes
-//! `tokenizer`, the `tokenizer.json` that cut the text, if it was one. Key `i` ends before byte `key_ends[i]`. The metadata are entries of the
-//! header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a checksum of the vectors.
+//! `tokenizer`, the `tokenizer.json` that cut the text, if it was one. Key `i` ends before byte `key_ends[i]`. The
+//! metadata are entries of the header, beside `firth.kind`, `firth.schema`, `firth.version` and `firth.fingerprint`, a
+//! checksum of the vectors.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use super::{Candidate, Care, Dtype as Numbers, Format, care, numbers};
 use crate::embeddings::{Embeddings, Ngrams};
 use crate::error::{Error, Result};
 use crate::io::{Container, ContainerWriter};
-use crate::math::{Matrix, Rows, fingerprint};
+use crate::math::{Fingerprint, Matrix, Rows, fingerprint};
 use crate::tokenizer::Tokenizer;
 use crate::vocabulary::{Keys, Parts, Phrases, Segmenter, Subwords, phrases};
 
@@ -91,7 +92,7 @@ impl Format for Native {
     fn read_as(&self, candidate: &Candidate, care: Care) -> Result<Embeddings> {
         let container = container(candidate)?;
         let path = container.path();
-        let fault = |reason: String| Error::byte(path, 0, format!("{reason}; the file is corrupt, write it anew"));
+        let fault = |reason: String| Error::damaged(path, reason);
 
         let (kind, shape) = container.shape("vectors")?;
         let &[rows, dim] = shape.as_slice() else {
@@ -271,15 +272,16 @@ fn fingerprint_as<'a, I: Iterator<Item = &'a [f32]>>(dtype: Numbers, dim: usize,
         return fingerprint(rows());
     }
     // Row by row: all of them in 32 bits may be more than there is memory for.
-    let mut bytes = Vec::new();
-    fingerprint(rows().map(|row| {
+    let (mut bytes, mut rounded) = (Vec::new(), vec![0.0; dim]);
+    let mut all = Fingerprint::default();
+    for row in rows() {
         let scale = numbers::scale(row);
         bytes.clear();
         numbers::encode(row, dtype, scale, &mut bytes);
-        let mut rounded = vec![0.0; dim];
         numbers::decode(&bytes, dtype, scale, &mut rounded);
-        rounded
-    }))
+        all.add(&rounded);
+    }
+    all.finish()
 }
 
 /// A kind of numbers as safetensors calls it.
@@ -294,8 +296,7 @@ fn tensor_type(dtype: Numbers) -> Dtype {
 
 /// Copies vectors of fewer bits.
 fn narrow_vectors(container: &Container, rows: usize, dim: usize, dtype: Numbers) -> Result<Matrix> {
-    let fault =
-        |reason: String| Error::byte(container.path(), 0, format!("{reason}; the file is corrupt, write it anew"));
+    let fault = |reason: String| Error::damaged(container.path(), reason);
     let bytes = container.bytes("vectors")?;
     let row_bytes = dim.saturating_mul(dtype.bytes());
     checks::shape(rows as u64, dim as u64, row_bytes as u64, bytes.len() as u64).map_err(&fault)?;
@@ -322,9 +323,8 @@ pub fn container(candidate: &Candidate) -> Result<Container> {
 /// Compares the vectors of a file with the fingerprint in its header, which was taken when they were written; a file
 /// without one, of an older version, passes.
 pub fn verify(container: &Container, vectors: &Matrix) -> Result<Option<String>> {
-    let damaged = |of: &str, expected, found| {
-        let path = container.path().display();
-        Err(Error::mismatch(format!("{path}: fingerprint of {of} (the file is damaged)"), expected, found))
+    let damaged = |of: &str, expected: &str, found: String| {
+        Err(Error::damaged(container.path(), format!("{of} have fingerprint {found}, expected {expected}")))
     };
     if let Some(expected) = container.entry(NGRAMS_FINGERPRINT) {
         let numbers = container.slice::<f32>("ngram_vectors")?;

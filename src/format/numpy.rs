@@ -49,6 +49,10 @@ impl Format for Numpy {
         checks::dropped(embeddings, Keeps::default())
     }
 
+    fn companions(&self, path: &Path) -> Vec<PathBuf> {
+        vec![path.with_extension(KEYS[0])]
+    }
+
     fn write_as(&self, embeddings: &Embeddings, path: &Path, dtype: Dtype) -> Result<()> {
         let beside = path.with_extension(KEYS[0]);
         if beside == path {

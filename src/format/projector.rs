@@ -152,10 +152,9 @@ impl Files {
         }
         let file = MappedFile::open(&config)?;
         let text = String::from_utf8_lossy(file.bytes());
-        let mut entries: Vec<_> = blocks(&text)
-            .into_iter()
-            .map(|block| ["tensor_path", "metadata_path"].map(|name| value(block, name)))
-            .collect();
+        let blocks = blocks(&text);
+        let mut entries: Vec<_> =
+            blocks.iter().map(|block| ["tensor_path", "metadata_path"].map(|name| value(block, name))).collect();
         // Vectors without keys may stand beside such with keys.
         let Some(at) = entries.iter().position(|names| names.iter().all(Option::is_some)) else {
             let reason = "no entry embeddings { tensor_path: \"FILE\" metadata_path: \"FILE\" }; expected one, with the \
@@ -168,26 +167,26 @@ impl Files {
     }
 }
 
-/// What stands between the outermost braces, block by block.
-fn blocks(config: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut quote, mut blocks) = (0, 0, None, Vec::new());
-    for (at, letter) in config.char_indices() {
+/// What stands between the outermost braces, block by block, without comments.
+fn blocks(config: &str) -> Vec<String> {
+    let (mut depth, mut quote, mut block, mut blocks) = (0, None, String::new(), Vec::new());
+    for letter in config.chars() {
         match (quote, letter) {
             (Some(open), _) => quote = Some(open).filter(|&open| open != letter),
             (None, '"' | '\'') => quote = Some(letter),
-            (None, '{') => {
-                depth += 1;
-                if depth == 1 {
-                    start = at + 1;
-                }
-            }
+            // A comment ends with its line.
+            (None, '#') => quote = Some('\n'),
+            (None, '{') => depth += 1,
             (None, '}') if depth > 0 => {
                 depth -= 1;
                 if depth == 0 {
-                    blocks.push(&config[start..at]);
+                    blocks.push(std::mem::take(&mut block));
                 }
             }
             _ => {}
+        }
+        if depth > 0 && quote != Some('\n') {
+            block.push(letter);
         }
     }
     blocks
@@ -302,7 +301,8 @@ mod tests {
         assert_eq!((read.row("a b"), read.row("c")), (Some(&[1.0, 2.0][..]), Some(&[3.0, 4.0][..])));
         assert!(read.warnings[0].contains("2 columns"));
         std::fs::rename(folder.path().join(VECTORS), folder.path().join("t.tsv")).expect("a new name");
-        let config = "embeddings {\n tensor_name: \"x\"\n tensor_path: \"t.tsv\"\n metadata_path: \"metadata.tsv\"\n}";
+        let config = "# TensorBoard's config\nembeddings {\n tensor_name: \"#x\"\n # tensor_path: \"}\"\n \
+                      tensor_path: \"t.tsv\"\n metadata_path: \"metadata.tsv\"\n}";
         std::fs::write(folder.path().join(CONFIG), config).expect("a file");
         assert_eq!(crate::format::read(folder.path())?.len(), 2);
         // Keys are those of the same vectors.

@@ -55,15 +55,15 @@ pub fn open(path: &Path) -> Result<(MappedFile, Option<Compression>)> {
     Ok((file, Some(compression)))
 }
 
-/// The first bytes of a file, those of what it unpacks to if it is compressed; all of them if there are no more.
-pub fn beginning(path: &Path, length: usize) -> Result<Vec<u8>> {
+/// Looks at the first bytes of a file, those of what it unpacks to if it is compressed; at all if there are no more.
+pub fn beginning<T>(path: &Path, length: usize, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
     let file = MappedFile::open(path)?;
     let Some(compression) = Compression::detect(file.bytes()) else {
-        return Ok(file.bytes()[..length.min(file.bytes().len())].to_vec());
+        return Ok(look(&file.bytes()[..length.min(file.bytes().len())]));
     };
     let mut bytes = Vec::new();
     Decoder::new(file, path, compression)?.read(length, &mut bytes)?;
-    Ok(bytes)
+    Ok(look(&bytes))
 }
 
 /// The largest Zstandard window that is accepted, as a power of two: what `zstd --long=27` makes.

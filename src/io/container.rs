@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, Metadata};
 
 use super::{AtomicFile, MappedFile, MappedSlice, Plain, as_bytes};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, WRITE_ANEW};
 
 /// What firth writes into a container's header beside the caller's entries.
 const VERSION_KEY: &str = "firth.version";
@@ -136,17 +136,15 @@ impl Container {
     /// [`Container::open`], of a file that is mapped already.
     pub fn of(file: MappedFile) -> Result<Self> {
         let (header, metadata) = safetensors::SafeTensors::read_metadata(file.bytes()).map_err(|error| {
-            Error::byte(file.path(), 0, format!("not a whole safetensors file ({error}); write it anew"))
+            Error::byte(file.path(), 0, format!("not a whole safetensors file ({error}); {WRITE_ANEW}"))
         })?;
         let container = Self { data: header + 8, file, metadata };
         if let Some(schema) = container.entry(SCHEMA_KEY)
             && schema.parse::<u32>().map_or(true, |schema| schema > SCHEMA)
         {
-            return Err(Error::mismatch(
-                format!("{}: layout (firth.schema)", container.path().display()),
-                format!("at most {SCHEMA}"),
-                format!("{schema}, written by firth {}", container.entry(VERSION_KEY).unwrap_or("?")),
-            ));
+            let (path, version) = (container.path().display(), container.entry(VERSION_KEY).unwrap_or("?"));
+            let reason = format!("a file of layout {schema}, where this version of firth has {SCHEMA} at most");
+            return Err(Error::data(format!("{path}: {reason}; read it with the version that wrote it, {version}")));
         }
         Ok(container)
     }

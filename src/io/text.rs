@@ -1,12 +1,28 @@
 //! Files of text that are read whole.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, StdinLock};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::compression::{Compression, Decoder};
 use super::spool::PIECE;
 use crate::error::{Error, Result};
+
+/// What messages call standard input.
+const STDIN: &str = "stdin";
+
+/// Standard input, which can be read to its end but once.
+///
+/// # Errors
+/// If it was asked for before.
+pub fn stdin() -> Result<StdinLock<'static>> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Error::config("-", "standard input is named twice and can be read but once; name a file"));
+    }
+    Ok(std::io::stdin().lock())
+}
 
 /// Reads a file of text whole; `-` is standard input. What is compressed is unpacked; a byte order mark is no part of
 /// the text.
@@ -15,9 +31,9 @@ use crate::error::{Error, Result};
 /// If it cannot be read or unpacked, or is not UTF-8, with the line.
 pub fn read_text(path: &Path) -> Result<String> {
     let is_stdin = path.as_os_str() == "-";
-    let (name, mut bytes) = (if is_stdin { Path::new("stdin") } else { path }, Vec::new());
+    let (name, mut bytes) = (if is_stdin { Path::new(STDIN) } else { path }, Vec::new());
     let read = if is_stdin {
-        std::io::stdin().lock().read_to_end(&mut bytes)
+        stdin()?.read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     };

@@ -121,14 +121,32 @@ impl Matrix {
 
 /// A checksum of rows of numbers, bit by bit: equal for equal numbers in equal order, however they are stored.
 pub fn fingerprint<R: AsRef<[f32]>>(rows: impl Iterator<Item = R>) -> u64 {
-    let (mut sum, mut count, mut numbers) = (0u64, 0u64, 0u64);
-    for row in rows {
-        let row = row.as_ref();
-        sum = sum.wrapping_add(checksum::part(row, numbers, |value: f32| u64::from(value.to_bits()) + 1));
-        count += 1;
-        numbers += row.len() as u64;
+    let mut all = Fingerprint::default();
+    rows.for_each(|row| all.add(row.as_ref()));
+    all.finish()
+}
+
+/// What [`fingerprint`] has of the rows so far, for rows that are not there all at once.
+#[derive(Debug, Default)]
+pub(crate) struct Fingerprint {
+    sum: u64,
+    rows: u64,
+    numbers: u64,
+}
+
+impl Fingerprint {
+    /// Takes the next row in.
+    pub fn add(&mut self, row: &[f32]) {
+        let part = checksum::part(row, self.numbers, |value: f32| u64::from(value.to_bits()) + 1);
+        self.sum = self.sum.wrapping_add(part);
+        self.rows += 1;
+        self.numbers += row.len() as u64;
     }
-    checksum::join(&[(sum, count), (numbers, 0)])
+
+    /// The checksum of all.
+    pub fn finish(self) -> u64 {
+        checksum::join(&[(self.sum, self.rows), (self.numbers, 0)])
+    }
 }
 
 /// Scales a vector to length one, in place; zeros stay zeros.

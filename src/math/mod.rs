@@ -19,6 +19,7 @@ pub(crate) mod vector;
 pub use blocks::Outputs;
 pub use composed::Compositions;
 pub use kernel::Kernel;
+pub(crate) use matrix::Fingerprint;
 pub use matrix::{Matrix, View, dot, fingerprint, multiply, multiply_transposed};
 pub use moment::{Directions, Moment};
 pub use rng::Rng;

@@ -63,12 +63,12 @@ impl Common {
             return Err(Error::mismatch(format!("{}: numbers in the mean", path.display()), dim, mean.len()));
         }
         if mean.iter().any(|value| !value.is_finite()) {
-            return Err(Error::byte(path, 0, "the mean holds what is no number; the file is corrupt, train anew"));
+            return Err(Error::damaged(path, "the mean holds what is no number"));
         }
         let (expected, found) = (container.entry(FINGERPRINT).unwrap_or_default(), print(&mean));
         if expected != found {
-            let what = format!("{}: fingerprint of the mean (the file is damaged, train anew)", path.display());
-            return Err(Error::mismatch(what, expected, found));
+            let fault = format!("the mean has fingerprint {found}, expected {expected}");
+            return Err(Error::damaged(path, fault));
         }
         Ok(Self(mean))
     }

@@ -58,14 +58,14 @@ impl Vocabulary {
         let keys = keys(path, &text, &ends)?;
         if let Some((_, again)) = keys.first_repeated() {
             let word = keys.get(again);
-            return Err(Error::byte(path, 0, format!("the word {word:?} stands twice; build the vocabulary anew")));
+            return Err(Error::damaged(path, format!("the word {word:?} stands twice")));
         }
         if let Some(at) = counts.iter().position(|&count| count == 0) {
             let word = keys.get(at);
-            return Err(Error::byte(path, 0, format!("the word {word:?} has count 0; build the vocabulary anew")));
+            return Err(Error::damaged(path, format!("the word {word:?} has count 0")));
         }
         if counts.iter().try_fold(0u64, |sum, &count| sum.checked_add(count)).is_none() {
-            return Err(Error::byte(path, 0, "the counts add up to more than 2^64; build the vocabulary anew"));
+            return Err(Error::damaged(path, "the counts add up to more than 2^64"));
         }
         let vocabulary = Self::new(keys, counts.to_vec()).with_phrases(&phrases(path, &container)?);
         Ok((vocabulary, container.entries()))
@@ -133,10 +133,10 @@ impl<'a> Parts<'a> {
 
 fn keys(path: &Path, text: &[u8], ends: &[u64]) -> Result<Keys> {
     let text = std::str::from_utf8(text).map_err(|error| {
-        Error::byte(path, error.valid_up_to() as u64, "the words are not UTF-8; the file is damaged, make it anew")
+        Error::damaged(path, format!("the words are not UTF-8 from their byte {}", error.valid_up_to()))
     })?;
     Keys::from_parts(text.to_owned(), ends.to_vec())
-        .ok_or_else(|| Error::byte(path, 0, "the words' ends do not fit their text; the file is damaged, make it anew"))
+        .ok_or_else(|| Error::damaged(path, "the words' ends do not fit their text"))
 }
 
 /// The phrases in a file; none if it has no such tensors.
@@ -147,7 +147,7 @@ pub(crate) fn phrases(path: &Path, container: &Container) -> Result<Phrases> {
     let (text, ends) = (container.slice::<u8>("phrase_text")?, container.slice::<u64>("phrase_ends")?);
     let pairs = container.slice::<u32>("phrase_pairs")?;
     let mut phrases = Phrases::of(keys(path, &text, &ends)?);
-    let damaged = |what: String| Error::byte(path, 0, format!("{what}; the file is damaged, make it anew"));
+    let damaged = |what: String| Error::damaged(path, what);
     let (pairs, passes) = (pairs.as_chunks::<2>().0, container.slice::<u64>("phrase_passes")?);
     if passes.len() > usize::from(PhraseConfig::MOST) || passes.last().is_some_and(|&end| end != pairs.len() as u64) {
         return Err(damaged(format!("{} passes do not fit {} pairs of phrases", passes.len(), pairs.len())));

@@ -148,7 +148,7 @@ fn a_run_without_its_words_passes_for_nothing_else() {
     std::fs::remove_file(folder.join("run/words.safetensors")).expect("the words");
     folder
         .firth("info run")
-        .expect_error(3, &["words.safetensors is missing from the run run (cbow)", "train it anew"]);
+        .expect_error(3, &["words.safetensors is missing from the run run (cbow)", "train the run anew"]);
     folder.firth("corpus info run").expect_code(0);
     folder.firth("corpus build a.txt -o corpus").expect_code(0);
     assert_eq!(folder.json("info corpus")["kind"], "corpus");

@@ -68,3 +68,14 @@ fn what_is_made_in_one_go_is_not_lost_either() -> Tested {
     }
     Ok(())
 }
+
+#[test]
+fn what_appears_beside_an_output_stays_and_so_does_what_was_made() -> Tested {
+    let folder = Folder::new();
+    let ran = run(&folder, &format!("{TRAIN} -o words.npy"), || folder.write("words.vocab", "mine"))?;
+    ran.expect_error(2, &["words.vocab: is there already", "what was made is whole"]);
+    assert_eq!(folder.read("words.vocab"), "mine");
+    name_it(&folder, &ran)?;
+    folder.firth("nearest named/words.npy cat").expect_code(0);
+    Ok(())
+}

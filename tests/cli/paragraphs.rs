@@ -137,9 +137,9 @@ fn a_run_that_lost_a_part_of_its_model_is_not_taken_for_another() {
     folder.firth("info run --check").expect_error(3, &["common.safetensors", "fingerprint"]);
     folder.firth("embed run lines.txt").expect_error(3, &["common.safetensors", "fingerprint"]);
     std::fs::remove_file(path).expect("a file");
-    folder.firth("embed run lines.txt").expect_error(3, &["common.safetensors", "train it anew"]);
+    folder.firth("embed run lines.txt").expect_error(3, &["common.safetensors", "train the run anew"]);
     std::fs::remove_file(folder.join("run/documents.safetensors")).expect("a file");
-    folder.firth("cluster run --clusters 2").expect_error(3, &["documents.safetensors", "train it anew"]);
+    folder.firth("cluster run --clusters 2").expect_error(3, &["documents.safetensors", "train the run anew"]);
 }
 
 #[test]

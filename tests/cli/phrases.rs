@@ -135,6 +135,47 @@ fn a_file_of_words_joins_phrases_or_tells_that_it_does_not() {
     }
 }
 
+#[test]
+fn a_file_of_words_keeps_its_phrases_wherever_it_lies() {
+    let folder = folder();
+    let flags = "--phrases 2 --dim 8 --epochs 1 --threads 1";
+    folder.write("new.txt", "New York Times and ice cream\nnew york dead line\n");
+    folder.firth(&format!("train skipgram a.txt -o run {flags}")).expect_code(0);
+    // Settings of the user's own make no run of the folder.
+    folder.write("config.toml", "dim = 8\n");
+    folder.firth(&format!("train skipgram a.txt -o words.safetensors {flags} --config config.toml")).expect_code(0);
+    folder.firth("convert words.safetensors b.safetensors").expect_code(0);
+    folder.firth("convert run plain/words.safetensors").expect_code(0);
+    folder.firth("embed run --words -o all.safetensors").expect_code(0);
+    let whole = folder.firth("embed run new.txt --pool mean").expect_code(0).stdout.clone();
+    for model in ["words.safetensors", "b.safetensors", "plain", "plain/words.safetensors", "all.safetensors"] {
+        assert_eq!(folder.firth(&format!("embed {model} new.txt --pool mean")).expect_code(0).stdout, whole, "{model}");
+    }
+}
+
+#[test]
+fn a_run_of_documents_joins_phrases_without_a_vocabulary() {
+    let folder = folder();
+    let flags = "--phrases 2 --min-n 3 --max-n 4 --buckets 500 --dim 8 --epochs 1 --threads 1";
+    folder.firth(&format!("train skipgram a.txt -o w.safetensors {flags}")).expect_code(0);
+    folder.write("keys.txt", "new_york_times\nw1\nunseen\n");
+    folder.firth("convert w.safetensors k.safetensors --keys keys.txt").expect_code(0);
+    folder.write("new.txt", "New York Times w1\n");
+    let fitted = folder.firth("embed k.safetensors new.txt --pool mean").expect_code(0).stdout.clone();
+    folder.firth("embed k.safetensors new.txt --pool mean -o run").expect_code(0);
+    assert!(!folder.join("run/vocabulary.safetensors").exists(), "unseen has no count");
+    folder.firth("convert run again.safetensors").expect_code(0);
+    for command in ["embed run new.txt", "embed again.safetensors new.txt --pool mean"] {
+        assert_eq!(folder.firth(command).expect_code(0).stdout, fitted, "{command}");
+    }
+    // Nor can a vocabulary be made of such words.
+    for command in
+        ["train cbow a.txt -o no --from k.safetensors", "corpus build a.txt -o no --vocabulary k.safetensors"]
+    {
+        folder.firth(command).expect_error(3, &["k.safetensors", "\"unseen\" has count 0", "--keys"]);
+    }
+}
+
 /// How many of how many words a command says that the model knows.
 fn phrases_of(folder: &Folder, command: &str) -> (u64, u64) {
     let ran = folder.firth(command);
@@ -178,6 +219,21 @@ fn an_earlier_runs_phrases_are_joined_in_what_it_is_trained_on_with() {
     folder.firth("corpus build a.txt -o other --phrases 2").expect_code(0);
     let ran = folder.firth("train skipgram other -o no --from old --epochs 1 --grow-vocabulary");
     ran.expect_error(2, &["other", "phrases", "--vocabulary old"]);
+}
+
+#[test]
+fn a_file_of_words_serves_as_the_vocabulary_of_a_corpus() {
+    let folder = folder();
+    let flags = "--phrases 1 --dim 8 --epochs 1 --threads 1";
+    folder.firth(&format!("train skipgram a.txt -o w.safetensors {flags}")).expect_code(0);
+    folder.firth("corpus build a.txt -o plain").expect_code(0);
+    let ran = folder.firth("train skipgram plain -o no --from w.safetensors --epochs 1");
+    ran.expect_error(2, &["plain", "phrases", "--vocabulary w.safetensors"]);
+    folder.firth("corpus build a.txt -o joined --vocabulary w.safetensors").expect_code(0);
+    folder.firth("train skipgram joined -o more --from w.safetensors --epochs 1").expect_code(0);
+    folder.firth("convert w.safetensors bare.bin").expect_code(0);
+    let ran = folder.firth("corpus build a.txt -o no --vocabulary bare.bin");
+    ran.expect_error(3, &["bare.bin", "how often its words occur", "give a run"]);
 }
 
 #[test]

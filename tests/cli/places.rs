@@ -60,6 +60,9 @@ fn a_name_that_looks_like_a_files_is_said_to_be_a_folders() {
             ran.expect_code(0).stderr.lines().any(|line| line.contains("the folder of a run") && line.contains(".bin"));
         assert_eq!((told, folder.join(name).is_dir()), (is_told, name != "v.bin"), "{name}: {}", ran.stderr);
     }
+    folder.firth("train cbow a.txt -o v.tsv").expect_error(2, &["v.tsv", "does not tell a format"]);
+    let ran = folder.firth("embed run a.txt -o d.foo");
+    assert!(ran.expect_code(0).stderr.contains("d.foo: will be the folder of a run"), "{}", ran.stderr);
 }
 
 #[test]
@@ -156,4 +159,21 @@ fn a_log_never_takes_the_place_of_an_input() {
         folder.firth(&format!("{command} --log-json a.txt")).expect_error(2, &["a.txt", "input"]);
         assert_eq!((folder.read("a.txt"), folder.names()), (text.clone(), vec!["a.txt".to_owned()]), "{command}");
     }
+}
+
+#[test]
+fn what_stands_beside_an_output_is_looked_at_before_the_work() {
+    let folder = Folder::new();
+    folder.write_text("a.txt", 100);
+    folder.write_text("a.vocab", 100);
+    let text = folder.read("a.vocab");
+    let train = "train cbow --dim 4 --epochs 1 -o a.npy";
+    let ran = folder.firth(&format!("{train} a.txt"));
+    ran.expect_error(2, &["a.vocab", "is there already", "--force"]);
+    assert!(!ran.stderr.contains("words/s"), "{}", ran.stderr);
+    folder.firth(&format!("{train} a.vocab --force")).expect_error(2, &["a.vocab", "input"]);
+    assert_eq!((folder.read("a.vocab"), folder.names()), (text, vec!["a.txt".to_owned(), "a.vocab".to_owned()]));
+    folder.firth("train cbow a.txt -o b.vocab --to npy").expect_error(2, &["b.vocab", "the name of its file of keys"]);
+    folder.firth(&format!("{train} a.txt --force")).expect_code(0);
+    assert!(folder.read("a.vocab").lines().any(|word| word == "harbour"));
 }

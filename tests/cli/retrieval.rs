@@ -131,6 +131,22 @@ fn searches_that_cannot_be_scored_are_told() {
 }
 
 #[test]
+fn what_would_meet_the_wrong_judgements_is_refused() {
+    let folder = collection();
+    folder.write("d.jsonl", "{\"text\": \"man king\"}\n{}\n{\"text\": \"rock stone\"}\n");
+    let search = |documents| format!("eval retrieval v.txt --documents {documents} --queries q.txt --qrels qrels.tsv");
+    folder.write("q.txt", "a king\n");
+    folder.firth(&format!("{} --lenient", search("d.jsonl"))).expect_error(2, &["--lenient", "d.jsonl", "--id-field"]);
+    // A table's first column are ids, whatever its ending's case; queries that are lines have no fields to miss.
+    std::fs::copy(folder.join("docs.tsv"), folder.join("docs.TSV")).expect("a copy");
+    folder.write("qrels.tsv", "1\td1\t1\n");
+    assert_eq!(folder.json(&format!("{} --lenient", search("docs.TSV")))["queries"], 1);
+    let twice = SEARCH.replace("queries.tsv", "-").replace("qrels.tsv", "-");
+    let twice: Vec<_> = twice.split_whitespace().collect();
+    folder.firth_with(&twice, "q1\td1\t1\n").expect_error(2, &["standard input is named twice"]);
+}
+
+#[test]
 fn the_documents_of_a_run_are_searched_by_their_vectors() {
     let folder = collection();
     folder.firth("embed v.txt docs.tsv --id-field 1 --pool mean -o run").expect_code(0);

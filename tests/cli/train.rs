@@ -192,8 +192,26 @@ fn a_damaged_file_of_a_run_is_made_anew_by_training_or_by_going_on() {
     let again = std::fs::read(folder.join("kept/words.safetensors")).expect("the file");
     assert!(again == whole, "the remedy gives the same vectors");
     folder.firth("corpus build a.txt -o corpus").expect_code(0);
-    halve("corpus/dataset.safetensors");
+    let whole = halve("corpus/dataset.safetensors");
     folder.firth("corpus info corpus").expect_error(3, &["corpus/dataset.safetensors", "build the corpus anew"]);
+    folder.write("corpus/dataset.safetensors", whole);
+    // Whatever the damage is, and whichever file has it.
+    let spoil = |name: &str| {
+        let mut bytes = std::fs::read(folder.join(name)).expect("the file");
+        *bytes.last_mut().expect("a byte") = 0xff;
+        folder.write(name, bytes);
+    };
+    folder.firth("embed kept a.txt --pool mean -o pooled").expect_code(0);
+    spoil("kept/vocabulary.safetensors");
+    folder
+        .firth("embed kept a.txt --pool mean")
+        .expect_error(3, &["kept/vocabulary.safetensors", "UTF-8", "train the run anew"]);
+    halve("pooled/words.safetensors");
+    folder.firth("nearest pooled grass").expect_error(3, &["pooled/words.safetensors", "embed its documents anew"]);
+    spoil("corpus/vocabulary.safetensors");
+    folder
+        .firth("corpus info corpus")
+        .expect_error(3, &["corpus/vocabulary.safetensors", "UTF-8", "build the corpus anew"]);
     // Files that are no part of a run are their makers' to write.
     folder.firth(&format!("{train} -o alone.safetensors")).expect_code(0);
     halve("alone.safetensors");
@@ -268,13 +286,16 @@ fn the_demo_learns_its_corpus_and_draws_it() {
     assert!(folder.read("firth-demo/documents.html").contains("documents by t-SNE"));
     // Its own output may be replaced, nobody else's.
     folder.write("firth-demo/skipgram/mark", "");
+    folder.firth("demo --threads 2").expect_error(2, &["firth-demo", "other things than firth's"]);
+    std::fs::remove_file(folder.join("firth-demo/skipgram/mark")).expect("the file");
+    std::fs::remove_file(folder.join("firth-demo/map.png")).expect("the map");
     let report = folder.json("demo --threads 2");
     assert!(report["skipgram"]["accuracy"].as_f64() > Some(0.8), "{report}");
     let documents = &report["autoencoder"];
     assert!(documents["same_label"].as_f64() > documents["chance"].as_f64().map(|chance| 2.0 * chance), "{report}");
     assert!(documents["nmi"].as_f64() > Some(0.4), "{report}");
     folder.firth("embed firth-demo/autoencoder firth-demo/planted/README.txt").expect_code(0);
-    assert!(!folder.join("firth-demo/skipgram/mark").exists());
+    assert!(folder.join("firth-demo/map.png").exists());
     std::fs::create_dir(folder.join("other")).expect("a folder");
     folder.write("other/thesis.tex", "");
     folder.firth("demo -o other").expect_error(2, &["other"]);

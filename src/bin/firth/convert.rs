@@ -59,7 +59,7 @@ pub fn run(flags: &Flags, globals: &Globals) -> Outcome {
     let inputs = [Some(&flags.input), flags.keys.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
     place::check(&flags.output, "vectors", &inputs)?;
     let format = format::for_path(&flags.output, flags.to.as_deref())?;
-    place::check_vectors(&flags.output, format)?;
+    place::check_vectors(&flags.output, format, &inputs, flags.force.force)?;
     let staged = Staged::new(&flags.output, flags.force.force)?;
     run_folder::refuse_unfinished(&flags.input)?;
     if flags.documents && !flags.input.is_dir() {

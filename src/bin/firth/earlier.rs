@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use firth::Error;
 use firth::embeddings::Embeddings;
 use firth::format::Care;
 use firth::train::Trainer;
@@ -36,16 +35,8 @@ impl Earlier {
         } else {
             model::contexts(&candidate, &words)?.map(of_words).transpose()?
         };
-        let Some(counts) = words.counts() else {
-            let reason = "the file does not tell how often its words occur, which --from needs; give a run";
-            return Err(Failure::Input(Error::data(format!("{}: {reason}", path.display()))));
-        };
-        let vocabulary = Vocabulary::new(words.keys().clone(), counts.to_vec());
         let segmenter = model::segmenter(path, &words)?;
-        let vocabulary = match &segmenter {
-            Some(segmenter) => vocabulary.with_phrases(segmenter.phrases()),
-            None => vocabulary,
-        };
+        let vocabulary = model::vocabulary(path, &words, segmenter.as_ref())?;
         Ok(Self { path: path.into(), words, context, vocabulary, segmenter })
     }
 

@@ -56,8 +56,8 @@ pub struct Flags {
 
 /// Prints or saves vectors.
 pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
+    let read: Vec<PathBuf> = std::iter::once(&flags.model).chain(&flags.inputs).cloned().collect();
     if let Some(path) = &flags.output {
-        let read: Vec<PathBuf> = std::iter::once(&flags.model).chain(&flags.inputs).cloned().collect();
         place::check(path, "vectors", &read)?;
     } else if flags.force.force {
         return Err(Failure::usage("--force: has no effect without --output"));
@@ -67,11 +67,12 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         && documents::is_pooled(flags)
         && place::vectors_only(path, flags.to.as_deref())?.is_none()
     {
+        place::note_folder(path, globals);
         return documents::into_run(flags, path, globals, typed);
     }
     let format = flags.output.as_ref().map(|path| format::for_path(path, flags.to.as_deref())).transpose()?;
     if let (Some(path), Some(format)) = (&flags.output, format) {
-        place::check_vectors(path, format)?;
+        place::check_vectors(path, format, &read, flags.force.force)?;
     }
     let place = flags.output.as_deref().zip(format);
     match &flags.words {
@@ -95,7 +96,10 @@ fn of_words(flags: &Flags, words: &[String], place: Option<Place<'_>>, globals: 
     let words = if words.is_empty() { waiting_words()? } else { words.to_vec() };
     let vectors = if words.is_empty() { all } else { chosen(&all, &words, &flags.model)? };
     match staged.zip(place) {
-        Some((staged, place)) => save(&vectors, staged, place, "words", globals),
+        Some((staged, place)) => {
+            let segmenter = model::segmenter(&flags.model, &vectors)?;
+            save(&vectors.with_segmenter(segmenter), staged, place, "words", globals)
+        }
         None => print(&vectors, globals),
     }
 }

@@ -12,7 +12,7 @@ use firth::format::{self, Care, Format};
 use firth::io::Container;
 use firth::io::compression::Compression;
 use firth::train::{self, Checkpoint};
-use firth::vocabulary::{Subwords, Vocabulary};
+use firth::vocabulary::{Phrases, Subwords, Vocabulary};
 use serde::Serialize;
 
 use crate::embedder::Embedder;
@@ -202,7 +202,7 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     if kind.as_deref() == Some("vocabulary") {
         let vocabulary = Vocabulary::open(path).reading()?;
         report.kind = "vocabulary";
-        add_phrases(&mut report, &vocabulary);
+        add_phrases(&mut report, vocabulary.phrases());
         (report.keys, report.tokens) = (Some(vocabulary.len()), Some(vocabulary.tokens()));
         report.check = check.then_some("all of it was read; it has no checksum of its own");
         return Ok(report);
@@ -245,7 +245,7 @@ fn look(path: &Path, check: bool) -> Outcome<Report> {
     if is_run && EncodedCorpus::is_encoded(path) {
         add_corpus(&mut report, path, check)?;
     } else if is_run && has(run_folder::VOCABULARY) {
-        add_phrases(&mut report, &Vocabulary::open(&path.join(run_folder::VOCABULARY)).reading()?);
+        add_phrases(&mut report, Vocabulary::open(&path.join(run_folder::VOCABULARY)).reading()?.phrases());
     }
     Ok(report)
 }
@@ -340,11 +340,14 @@ fn add_vectors(report: &mut Report, vectors: Embeddings) {
     report.numbers = Some(vectors.numbers);
     let found = |ngrams: &Ngrams| NgramsFound { cut: ngrams.subwords(), used: Some(ngrams.buckets().len()) };
     report.ngrams = vectors.ngrams().map(found);
+    if let Some(segmenter) = vectors.segmenter() {
+        add_phrases(report, segmenter.phrases());
+    }
     report.metadata.extend(vectors.metadata);
 }
 
-fn add_phrases(report: &mut Report, vocabulary: &Vocabulary) {
-    report.phrases = vocabulary.phrases().passes().iter().map(Vec::len).collect();
+fn add_phrases(report: &mut Report, phrases: &Phrases) {
+    report.phrases = phrases.passes().iter().map(Vec::len).collect();
 }
 
 fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
@@ -354,7 +357,7 @@ fn add_corpus(report: &mut Report, path: &Path, check: bool) -> Outcome {
     report.documents = report.documents.or(Some(counted.documents));
     report.tokens = Some(counted.tokens_kept);
     report.checksum = Some(counted.checksum.clone());
-    add_phrases(report, &corpus.vocabulary);
+    add_phrases(report, corpus.vocabulary.phrases());
     if check {
         corpus.dataset.verify().reading()?;
         report.check = report.check.or(Some(VERIFIED));

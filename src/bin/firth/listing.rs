@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use firth::Error;
+use firth::{Error, format};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
@@ -40,6 +40,7 @@ impl ListFlags {
             return Ok(Listing(None));
         };
         place::check(path, what, inputs)?;
+        format::refuse_compressed(path)?;
         Ok(Listing(Some((path, Staged::new(path, self.force.force)?))))
     }
 }

@@ -9,7 +9,7 @@ use firth::embeddings::Embeddings;
 use firth::embeddings::pooling::has_capitals;
 use firth::format::{self, Candidate, Care, Dtype};
 use firth::math::Matrix;
-use firth::vocabulary::{Segmenter, Segments, Subwords};
+use firth::vocabulary::{Segmenter, Segments, Subwords, Vocabulary};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Reading};
@@ -109,12 +109,31 @@ pub fn contexts(candidate: &Candidate, words: &Embeddings) -> Outcome<Option<Mat
     Ok(outputs.filter(|outputs| outputs.keys() == words.keys()).map(|outputs| outputs.vectors().clone()))
 }
 
-/// What cut the text of a model into words, if it tells.
+/// What cut the text of a model into words, if it tells: the vectors do for themselves, or else the run that they are of.
 pub fn segmenter(path: &Path, words: &Embeddings) -> Outcome<Option<Segmenter>> {
-    match run_folder::of(path) {
-        Some(run) => run_folder::segmenter(run),
-        None => Ok(words.segmenter().cloned()),
+    match (words.segmenter(), run_folder::of(path)) {
+        (Some(own), _) => Ok(Some(own.clone())),
+        (None, Some(run)) => run_folder::segmenter(run),
+        (None, None) => Ok(None),
     }
+}
+
+/// The words of a model with their counts and the phrases among them, which not every file of vectors tells.
+pub fn vocabulary(path: &Path, words: &Embeddings, segmenter: Option<&Segmenter>) -> Outcome<Vocabulary> {
+    let (shown, keys) = (path.display(), words.keys());
+    let refused = |reason: String| Err(Failure::Input(Error::data(format!("{shown}: {reason}"))));
+    let Some(counts) = words.counts() else {
+        return refused("the file does not tell how often its words occur, which is needed; give a run".into());
+    };
+    if let Some(at) = counts.iter().position(|&count| count == 0) {
+        let remedy = "leave such words out (firth convert --keys), or give the run";
+        return refused(format!("the word {:?} has count 0, as no word of a text has; {remedy}", keys.get(at)));
+    }
+    let vocabulary = Vocabulary::new(keys.clone(), counts.to_vec());
+    Ok(match segmenter {
+        Some(segmenter) => vocabulary.with_phrases(segmenter.phrases()),
+        None => vocabulary,
+    })
 }
 
 /// Vectors that were found, in that order, with all that is known of their keys.

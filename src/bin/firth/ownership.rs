@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firth::format;
+use firth::embeddings::pooling;
+use firth::format::{self, native};
 use firth::io::Container;
+use firth::{autoencoder, train};
 
 use crate::config::RUN_TABLE;
 use crate::failure::{Failure, Outcome};
@@ -12,6 +14,19 @@ use crate::run_folder;
 
 /// How the README.txt of a planted corpus begins.
 const PLANTED: &str = "A planted corpus of kind";
+/// All that a planted corpus may hold.
+const PLANTED_FILES: [&str; 8] = [
+    "README.txt",
+    "text.txt",
+    "documents.tsv",
+    "questions.txt",
+    "similarity.tsv",
+    "anomalies.tsv",
+    "baskets.tsv",
+    "rules.tsv",
+];
+/// The files of a demo, beside folders of other kinds.
+const DEMO: [&str; 4] = [DEMO_REPORT, "map.png", "documents.html", "documents.png"];
 /// The file that only a demo's folder has.
 pub const DEMO_REPORT: &str = "demo.json";
 /// All that a folder for TensorBoard's projector holds, sorted.
@@ -22,16 +37,41 @@ const STATIC_ROWS: &str = "model.safetensors";
 /// All that a folder for spaCy holds, sorted; the first but one says that firth wrote it.
 const SPACY: [&str; 4] = ["config.cfg", "meta.json", "tokenizer", "vocab"];
 
-/// Did firth make this folder? One that cannot be told is somebody else's.
+/// All that a run's folder may hold.
+const RUN: [&str; 12] = [
+    run_folder::CONFIG,
+    run_folder::LOG,
+    run_folder::CHECKPOINTS,
+    run_folder::VOCABULARY,
+    run_folder::DATASET,
+    pooling::FILE,
+    native::FILE,
+    train::CONTEXT,
+    train::NODES,
+    train::DOCUMENTS,
+    train::COMMON,
+    autoencoder::FILE,
+];
+
+/// Did firth make this folder and all that is in it? What cannot be told is somebody else's.
 pub fn is_own(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };
     let Ok(mut paths) = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>() else {
         return false;
     };
     paths.sort();
-    is_exported(folder, &paths) || paths.iter().all(|path| is_container(path)) || is_run(folder) || is_demo(folder) || {
-        fs::read_to_string(folder.join("README.txt")).is_ok_and(|text| text.starts_with(PLANTED))
-    }
+    let is_one_of =
+        |path: &Path, names: &[&str]| names.iter().any(|name| path.file_name().is_some_and(|is| is == *name));
+    let holds_only = |names: &[&str]| paths.iter().all(|path| is_one_of(path, names));
+    is_exported(folder, &paths)
+        || paths.iter().all(|path| is_container(path))
+        || holds_only(&RUN) && (is_run(folder) || paths.iter().any(|path| is_container(path)))
+        || is_demo(folder) && paths.iter().all(|path| if path.is_dir() { is_own(path) } else { is_one_of(path, &DEMO) })
+        || is_planted(folder) && holds_only(&PLANTED_FILES)
+}
+
+fn is_planted(folder: &Path) -> bool {
+    fs::read_to_string(folder.join(PLANTED_FILES[0])).is_ok_and(|text| text.starts_with(PLANTED))
 }
 
 /// Did `firth demo` make this folder?
@@ -119,7 +159,13 @@ mod tests {
             assert!(!is_own(folder.path()), "{name}");
         }
         write("config.toml", "dim = 3\n[run]\nfirth = \"0.1.0\"\n")?;
+        assert!(is_run(folder.path()) && !is_own(folder.path()), "a run with other things");
+        ["vectors.tsv", "demo.json", "README.txt"]
+            .iter()
+            .try_for_each(|name| fs::remove_file(folder.path().join(name)))?;
         assert!(is_own(folder.path()));
+        fs::create_dir(folder.path().join("paper"))?;
+        assert!(!is_own(folder.path()));
         Ok(())
     }
 

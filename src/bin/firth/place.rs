@@ -12,7 +12,7 @@ use crate::progress::note;
 use crate::{ownership, run_folder, staged};
 
 /// Endings that promise a file of a kind that training does not write; with them a folder would surprise.
-const FILE_ENDINGS: [&str; 6] = ["zip", "arrow", "json", "pkl", "model", "h5"];
+const FILE_ENDINGS: [&str; 7] = ["zip", "arrow", "json", "tsv", "pkl", "model", "h5"];
 
 /// Refuses an output that cannot be one; `what` is what it would hold.
 pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
@@ -29,6 +29,9 @@ pub fn check(target: &Path, what: &str, inputs: &[PathBuf]) -> Outcome {
 /// Refuses a log in the place of what is read, which it would empty, or of what is written, which would take its place.
 pub fn check_log(log: Option<&Path>, inputs: &[PathBuf], output: &Path) -> Outcome {
     let Some(log) = log else { return Ok(()) };
+    if log.as_os_str() == "-" {
+        return Err(Failure::usage("--log-json: standard output is for results; name a file, or /dev/stderr"));
+    }
     ownership::refuse_inputs(inputs, log)?;
     let place = ownership::resolved(log);
     let takes = |output| ownership::resolved(output).zip(place.as_ref()).is_some_and(|(to, log)| log.starts_with(to));
@@ -41,8 +44,12 @@ pub fn check_log(log: Option<&Path>, inputs: &[PathBuf], output: &Path) -> Outco
 }
 
 /// Refuses to put a file in the place of a run, a corpus or a demo, which a slip of the name would cost, or a folder in that
-/// of a file.
-pub fn check_vectors(target: &Path, format: &dyn Format) -> Outcome {
+/// of a file; and companions of the file in the place of an input or, without `force`, of anything.
+pub fn check_vectors(target: &Path, format: &dyn Format, inputs: &[PathBuf], force: bool) -> Outcome {
+    for companion in format.companions(target) {
+        ownership::refuse_inputs(inputs, &companion)?;
+        staged::refuse_existing(&companion, force, None)?;
+    }
     if format.is_folder() {
         return staged::refuse_file(target);
     }

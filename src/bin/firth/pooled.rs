@@ -89,7 +89,7 @@ impl Pooled {
     pub fn open(run: &Path) -> Outcome<Self> {
         let words = model::read(run)?;
         let (model, _) = PoolingModel::open(run).reading()?;
-        let segmenter = encoder::segmenter(run)?;
+        let segmenter = words.segmenter().cloned().map_or_else(|| encoder::segmenter(run), Ok)?;
         let shape = [model.weights().len(), model.dim()];
         if shape != [words.len(), words.dim()] {
             let what = format!("{}: words and numbers that its pooling was fitted on", run.display());
@@ -117,6 +117,8 @@ impl Pooled {
         let words = model::read(path)?;
         let is_cased = has_capitals(words.keys());
         let segmenter = segmenter(path, &words, &flags.tokens, typed)?;
+        // A run without a vocabulary has no other place for phrases than the file of its words.
+        let words = words.with_segmenter(Some(segmenter.clone()));
         let mut survey = Survey::new(words.len());
         let find = |texts: &[&str]| -> Outcome<Vec<Vec<u32>>> {
             Ok(positions(Known::new(&words, &segmenter, is_cased), texts)?

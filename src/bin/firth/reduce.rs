@@ -47,7 +47,7 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
         Some(path) => {
             place::check(path, "vectors", &read)?;
             let format = format::for_path(path, None)?;
-            place::check_vectors(path, format)?;
+            place::check_vectors(path, format, &read, flags.force.force)?;
             Some((path, format, Staged::new(path, flags.force.force)?))
         }
         None => {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use firth::Error;
 use firth::dataset::EncodedCorpus;
 use firth::embeddings::{Embeddings, PoolingModel, pooling};
+use firth::error::WRITE_ANEW;
 use firth::format::{Format, native};
 use firth::io::AtomicFile;
 use firth::tokenizer::Tokenizer;
@@ -17,7 +18,7 @@ use crate::failure::{Failure, Outcome, Reading};
 use crate::globals::Typed;
 use crate::progress::warn;
 use crate::staged::{self, Staged};
-use crate::{config, signals, text};
+use crate::{config, ownership, pooled, signals, text};
 
 /// The file with a run's settings.
 pub const CONFIG: &str = "config.toml";
@@ -28,7 +29,7 @@ pub use firth::train::DOCUMENTS;
 /// The file with a run's vocabulary and, if it was made from text, what cut the text into words.
 pub const VOCABULARY: &str = "vocabulary.safetensors";
 /// The file with the text of a run, or of an encoded corpus, as numbers.
-const DATASET: &str = "dataset.safetensors";
+pub const DATASET: &str = "dataset.safetensors";
 /// The folder of a run's checkpoints.
 pub const CHECKPOINTS: &str = "checkpoints";
 
@@ -265,7 +266,7 @@ pub fn refuse_incomplete(run: &Path) -> Outcome {
         "skipgram" | "cbow" => Vec::new(),
         "autoencoder" => vec![firth::autoencoder::FILE, DOCUMENTS],
         "pv-dbow" | "pv-dm" => vec![DOCUMENTS, firth::train::COMMON],
-        "pooling" => vec![DOCUMENTS, pooling::FILE],
+        pooled::TASK => vec![DOCUMENTS, pooling::FILE],
         _ => return Ok(()),
     };
     if settings.matrix().is_none() {
@@ -273,7 +274,8 @@ pub fn refuse_incomplete(run: &Path) -> Outcome {
     }
     match needed.iter().find(|name| !is_unfinished(run) && !run.join(name).is_file()) {
         Some(name) => {
-            let reason = format!("{name} is missing from the run {} ({task}); train it anew", run.display());
+            let remedy = made_anew(task);
+            let reason = format!("{name} is missing from the run {} ({task}); {remedy}", run.display());
             Err(Failure::Input(Error::data(reason)))
         }
         None => Ok(()),
@@ -299,10 +301,10 @@ pub fn corpus(run: &Path) -> Outcome<EncodedCorpus> {
     EncodedCorpus::open(Path::new(encoded)).reading()
 }
 
-/// The folder whose words a path gives: itself, or that of the run in which its file of words lies.
+/// The run whose words a path gives: itself, or the one in which its file of words lies.
 pub fn of(path: &Path) -> Option<&Path> {
-    let is_of_run = |folder: &&Path| path.ends_with(native::FILE) && folder.join(CONFIG).is_file();
-    if path.is_dir() { Some(path) } else { path.parent().filter(is_of_run) }
+    let folder = if path.is_dir() { path } else { path.parent().filter(|_| path.ends_with(native::FILE))? };
+    ownership::is_run(folder).then_some(folder)
 }
 
 /// What cut a run's text into words, if it tells.
@@ -330,20 +332,25 @@ pub fn with_remedy(failure: Failure) -> Failure {
     else {
         return failure;
     };
-    let Some((fault, folder)) = reason.strip_suffix("write it anew").zip(path.parent()) else { return failure };
-    let (is_run, shown) = (task(folder).is_some(), folder.display());
+    let Some((fault, folder)) = reason.strip_suffix(WRITE_ANEW).zip(path.parent()) else { return failure };
+    let (task, shown) = (task(folder), folder.display());
     let is_text = path.ends_with(VOCABULARY) || path.ends_with(DATASET);
-    let remedy = if is_run && !is_text && has_checkpoints(folder) {
+    let remedy = if task.is_some() && !is_text && has_checkpoints(folder) {
         let last = if vectors(folder) == folder { native::FILE } else { DOCUMENTS };
         format!("remove {last} and go on from the last checkpoint with firth resume {shown}")
-    } else if is_run {
-        "train the run anew".into()
+    } else if let Some(task) = task {
+        made_anew(&task).into()
     } else if is_text && folder.join(DATASET).is_file() {
         "build the corpus anew".into()
     } else {
         return failure;
     };
     Failure::Input(Error::Parse { path: path.clone(), at: *at, reason: format!("{fault}{remedy}") })
+}
+
+/// How a run comes about a second time.
+fn made_anew(task: &str) -> &'static str {
+    if task == pooled::TASK { "embed its documents anew" } else { "train the run anew" }
 }
 
 /// Is it a finished run, one that has what is written last: words, or the codes of a matrix's rows?

@@ -104,12 +104,8 @@ impl Staged {
         // From here on it is whole: nobody may take it for abandoned, and a signal comes too late.
         let _ = fs::remove_file(self.work.path().join(LOCK));
         signals::disarm();
-        let names = self.names()?;
-        // What goes beside the output was most likely in the way from the start, and is told as that would have been.
-        for name in names.iter().filter(|name| **name != self.name) {
-            refuse_existing(&self.parent.join(name), self.force, None)?;
-        }
         self.is_kept = true;
+        let names = self.names()?;
         self.take_places(&names)?;
         self.is_kept = false;
         self.made_parents.clear();
@@ -249,10 +245,14 @@ pub fn refuse_existing(target: &Path, force: bool, made: Option<&Path>) -> Outco
         return Err(refuse(&format!("{shown}: {reason}"), "name another output"));
     }
     // The process that trains a run would give its checkpoints to what took the run's place.
-    let held = run_folder::is_unfinished(target).then(|| Lock::take(target)).transpose();
+    let is_held = run_folder::is_unfinished(target) && target.join(run_folder::LOG).exists();
+    let held = is_held.then(|| Lock::take(target)).transpose();
     held.map_err(|failure| match failure {
         Failure::Usage(message) => refuse(&message, "stop that one or name another output"),
-        failure => failure,
+        failure => match (failure, made) {
+            (Failure::Library(Error::Io { path, source }), Some(made)) => unnamed(source, &path, made, None).into(),
+            (failure, _) => failure,
+        },
     })
 }
 

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use firth::corpus::{Corpus, DocumentOptions, Omitted};
 use firth::dataset::{BuildProgress, CorpusReport, EncodedCorpus, Pass};
+use firth::io::Container;
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::{Given, Vocabulary, VocabularyConfig};
 
 use crate::failure::{Outcome, Reading};
 use crate::globals::{Globals, Typed};
 use crate::progress::{self, Log, Meter, counted, memory_now, short, size, thousands};
+use crate::run_folder::VOCABULARY;
 use crate::staged::Staged;
-use crate::{blocks, signals};
+use crate::{blocks, model, signals};
 
 /// How text becomes words.
 #[derive(Debug, clap::Args)]
@@ -23,7 +25,7 @@ pub struct TextFlags {
     tokens: TokenFlags,
     #[command(flatten)]
     vocabulary: VocabularyConfig,
-    /// Use the words and counts of an earlier vocabulary.safetensors, corpus or run
+    /// Use the words, counts and phrases of an earlier corpus, run, vocabulary.safetensors or file of vectors with counts
     #[arg(long = "vocabulary", value_name = "PATH", help_heading = "Vocabulary")]
     given: Option<PathBuf>,
 }
@@ -231,8 +233,14 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// The vocabulary in a file, or of a corpus or run folder.
+/// The vocabulary in a file, of a corpus or run folder, or of vectors.
 fn read_vocabulary(path: &Path) -> Outcome<Vocabulary> {
-    let file = if path.is_dir() { path.join("vocabulary.safetensors") } else { path.to_owned() };
-    Vocabulary::open(&file).reading()
+    let within = path.join(VOCABULARY);
+    let file = if within.is_file() { &within } else { path };
+    let is_one = |container: Container| container.kind() == Some("vocabulary");
+    if within.is_file() || Container::open(file).is_ok_and(is_one) {
+        return Vocabulary::open(file).reading();
+    }
+    let words = model::read(file)?;
+    model::vocabulary(file, &words, model::segmenter(file, &words)?.as_ref())
 }

@@ -130,7 +130,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
     place::check_log(globals.log_json.as_deref(), &read, target)?;
     let vectors_only = place::vectors_only(target, flags.to.as_deref())?;
     if let Some(format) = vectors_only {
-        place::check_vectors(target, format)?;
+        place::check_vectors(target, format, &read, flags.force.force)?;
         for flag in ["checkpoint-every", "keep"] {
             typed.refuse(flag, "vectors alone have no place for checkpoints; name a folder with -o")?;
         }
@@ -172,7 +172,7 @@ pub fn run(command: &Command, globals: &Globals, typed: &Typed) -> Outcome {
         return plan.calibrated(&config, &corpus)?.print(globals);
     }
     if let Some(format) = vectors_only {
-        rehearse(task, format, &corpus, &folder.join("rehearsal"))?;
+        rehearse(task, format, &corpus, &folder.join("rehearsal"), target)?;
     } else {
         if encoded_input.is_some() {
             corpus.save_vocabulary(&folder)?;
@@ -336,13 +336,16 @@ fn resolve(
     Ok(config)
 }
 
-/// Writes the keys with one number each, so that what a format cannot hold is told before hours of training.
-fn rehearse(task: Task, format: &dyn Format, corpus: &EncodedCorpus, path: &Path) -> Outcome {
+/// Writes the keys with one number each under the output's name, so that what a format cannot hold is told before hours of
+/// training.
+fn rehearse(task: Task, format: &dyn Format, corpus: &EncodedCorpus, folder: &Path, target: &Path) -> Outcome {
+    std::fs::create_dir_all(folder).map_err(|source| firth::Error::io(folder, source))?;
+    let path = folder.join(target.file_name().unwrap_or_default());
     let (keys, counts) = if task.has_documents() {
         (documents::keys(corpus), None)
     } else {
         (corpus.vocabulary.keys().clone(), Some(corpus.vocabulary.counts().to_vec()))
     };
     let zeros = Matrix::zeros(keys.len(), 1);
-    Ok(format.write(&Embeddings::new(keys, zeros, counts)?, path)?)
+    Ok(format.write(&Embeddings::new(keys, zeros, counts)?, &path)?)
 }

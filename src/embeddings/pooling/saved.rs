@@ -58,7 +58,7 @@ impl PoolingModel {
     pub fn open(path: &Path) -> Result<(Self, BTreeMap<String, String>)> {
         let path = if path.is_dir() { &path.join(FILE) } else { path };
         let container = Container::open_kind(path, KIND)?;
-        let damaged = |what: &str| Error::byte(path, 0, format!("{what}; the file is damaged, pool anew"));
+        let damaged = |what: &str| Error::damaged(path, what);
         let about = container.entry(ABOUT).ok_or_else(|| damaged("the header does not tell the method"))?;
         let About { pooling, documents } = serde_json::from_str(about)
             .map_err(|error| damaged(&format!("the method cannot be read from the header ({error})")))?;
@@ -80,8 +80,7 @@ impl PoolingModel {
         }
         let (expected, found) = (container.entry(FINGERPRINT).unwrap_or_default(), model.fingerprint());
         if found != expected {
-            let what = format!("{}: fingerprint of the tables (the file is damaged)", path.display());
-            return Err(Error::mismatch(what, expected, found));
+            return Err(damaged(&format!("the tables have fingerprint {found}, expected {expected}")));
         }
         Ok((model, container.entries()))
     }

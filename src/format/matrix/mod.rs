@@ -106,17 +106,20 @@ pub fn write(matrix: &Matrix, path: &Path) -> Result<()> {
 ///
 /// A file that cannot be opened is none.
 pub fn is_matrix(path: &Path) -> bool {
-    // What can be read only once is text, and a text that is compressed may be long.
-    let Some(bytes) = path.is_file().then(|| compression::beginning(path, LOOKED_AT).ok()).flatten() else {
-        return false;
-    };
     let named = compression::unpacked_name(path);
-    let is_table = || ending(named.as_deref().unwrap_or(path)).as_deref() == Some("csv") && table::recognizes(&bytes);
-    bytes.starts_with(npy::MAGIC) || archive::recognizes(&bytes) || is_table()
+    let may_be_table = ending(named.as_deref().unwrap_or(path)).as_deref() == Some("csv");
+    let looked_at = if may_be_table { LINES } else { SIGNATURE };
+    let is_matrix = |bytes: &[u8]| {
+        bytes.starts_with(npy::MAGIC) || archive::recognizes(bytes) || may_be_table && table::recognizes(bytes)
+    };
+    // What can be read only once is text, and a text that is compressed may be long.
+    path.is_file() && compression::beginning(path, looked_at, is_matrix).unwrap_or(false)
 }
 
-/// How much of a file tells whether it is a matrix: its first lines, unless they are longer.
-const LOOKED_AT: usize = 1 << 24;
+/// How much of a file tells whether it is one of NumPy's.
+const SIGNATURE: usize = 8;
+/// How much of a file tells whether it is a table of numbers: its first lines, unless they are longer.
+const LINES: usize = 1 << 24;
 
 /// The ending of a name, in small letters.
 fn ending(path: &Path) -> Option<String> {
@@ -183,6 +186,13 @@ mod tests {
             std::fs::write(&path, bytes).expect("a file");
             assert_eq!(is_matrix(&path), is, "{name} {bytes:?}");
         }
+        // No more of a packed file is unpacked than tells: that it ends early is not met.
+        let bytes: Vec<u8> =
+            (0..1u32 << 20).map(|at| (at.wrapping_mul(at).wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
+        let packed = zstd::encode_all(&npy::tests::array("|u1", false, "(1048576, 1)", &bytes)[..], 1).expect("memory");
+        let path = folder.path().join("a.npy.zst");
+        std::fs::write(&path, &packed[..packed.len() / 2]).expect("a file");
+        assert!(is_matrix(&path));
         assert!(!is_matrix(folder.path()) && !is_matrix(&folder.path().join("none.npy")));
     }
 

@@ -64,8 +64,9 @@ fn separator(line: &[u8]) -> u8 {
     [b'\t', b';'].into_iter().find(|&separator| fields(line, separator).nth(1).is_some()).unwrap_or(b',')
 }
 
-/// Has the first line names instead of numbers, in half of its fields at least? Fewer are faults among numbers. An empty name is one of the first column only, as pandas leaves it above
-/// an index; elsewhere it is a number that is missing.
+/// Has the first line names instead of numbers, in half of its fields at least? Fewer are faults among numbers. An
+/// empty name is one of the first column only, as pandas leaves it above an index; elsewhere it is a number that is
+/// missing.
 fn is_header(line: &[u8], separator: u8) -> bool {
     let is_name = |(column, field): (usize, &[u8])| text::number(field).is_none() && (column == 0 || !field.is_empty());
     let names = fields(line, separator).enumerate().filter(|field| is_name(*field)).count();

@@ -5,14 +5,14 @@
 //! not; a few bytes may promise gigabytes. Taken is only what it reads in the same way: fields that rise, of the types that
 //! the format gives them.
 
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{Compression, Encoding, Type as Physical};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::{ParquetError, Result as ParquetResult};
-use parquet::schema::types::ColumnDescriptor;
+use parquet::file::metadata::ColumnChunkMetaData;
 
 /// What a value takes while it is read: a number and its levels.
 const VALUE: u64 = 8;
-/// What a value of a dictionary takes.
+/// What a value of a dictionary takes, and one that is a string of bytes, without its levels.
 const ENTRY: u64 = 32;
 
 /// The kinds of pages that hold values.
@@ -31,7 +31,9 @@ const LEVELS: [u32; 2] = [805, 806];
 const IS_PACKED: u32 = 807;
 
 /// How many bytes the pages of a column become, together; or what is wrong with one.
-pub(super) fn unpacked(mut pages: &[u8], compression: Compression) -> Result<u64, String> {
+pub(super) fn unpacked(mut pages: &[u8], compression: Compression, kind: Physical) -> Result<u64, String> {
+    let is_bytes = matches!(kind, Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY);
+    let value = VALUE + if is_bytes { ENTRY } else { 0 };
     let mut all = 0u64;
     let mut numbers = Vec::new();
     while !pages.is_empty() {
@@ -60,8 +62,8 @@ pub(super) fn unpacked(mut pages: &[u8], compression: Compression) -> Result<u64
             }
         }
         let values = match kind {
-            DATA => VALUE * number(VALUES)?,
-            DATA_V2 => VALUE * number(VALUES_V2)?,
+            DATA => value * number(VALUES)?,
+            DATA_V2 => value * number(VALUES_V2)?,
             DICTIONARY if number(ENTRIES)? > size => {
                 return Err(format!("a dictionary of {} values in {size} bytes", number(ENTRIES)?));
             }
@@ -78,13 +80,35 @@ pub(super) struct Checked {
     pages: Box<dyn PageReader>,
     /// Do lengths of lists stand before the values, and whether each is there?
     has_levels: [bool; 2],
+    /// May texts begin like the ones before?
+    has_prefixes: bool,
 }
 
 impl Checked {
     /// The pages of a column.
-    pub fn new(pages: Box<dyn PageReader>, column: &ColumnDescriptor) -> Self {
-        Self { pages, has_levels: [column.max_rep_level() > 0, column.max_def_level() > 0] }
+    pub fn new(pages: Box<dyn PageReader>, column: &ColumnChunkMetaData) -> Self {
+        let levels = column.column_descr();
+        let has_levels = [levels.max_rep_level() > 0, levels.max_def_level() > 0];
+        // Vectors are read many at once.
+        let has_prefixes = column.column_type() == Physical::BYTE_ARRAY && has_prefixes(column);
+        Self { pages, has_levels, has_prefixes }
     }
+
+    fn check(&self, page: &Page) -> Result<(), &'static str> {
+        if page.encoding() == Encoding::DELTA_BYTE_ARRAY && !self.has_prefixes {
+            return Err("values begin like the ones before, in a column that is not said to hold such texts");
+        }
+        if !has_as_many_lengths(page, self.has_levels) {
+            return Err("the lengths of a page's texts are damaged");
+        }
+        Ok(())
+    }
+}
+
+/// Is a column said to hold texts of which only that is kept in which they differ from the ones before? A few bytes of
+/// such may be texts of any length, all of them.
+pub(super) fn has_prefixes(column: &ColumnChunkMetaData) -> bool {
+    column.encodings().any(|encoding| encoding == Encoding::DELTA_BYTE_ARRAY)
 }
 
 impl Iterator for Checked {
@@ -98,11 +122,8 @@ impl Iterator for Checked {
 impl PageReader for Checked {
     fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
         let page = self.pages.get_next_page()?;
-        if let Some(page) = &page
-            && !has_as_many_lengths(page, self.has_levels)
-        {
-            return Err(ParquetError::General("the lengths of a page's texts are damaged".into()));
-        }
+        let checked = page.as_ref().map_or(Ok(()), |page| self.check(page));
+        checked.map_err(|reason| ParquetError::General(reason.into()))?;
         Ok(page)
     }
 
@@ -257,9 +278,12 @@ mod tests {
         // Five bytes of a number's length, as Snappy begins, and one byte more.
         let packed = [0xe4, 0xff, 0x0f, 0];
         let pages = [page(2, 262_116, 7, 9, &packed), page(0, 262_116, 5, 1 << 20, &packed)].concat();
-        assert_eq!(unpacked(&pages, Compression::SNAPPY), Ok(2 * 262_116 + 9 * ENTRY + (VALUE << 20)));
-        assert_eq!(unpacked(&page(0, 1 << 30, 5, 2, &packed), Compression::UNCOMPRESSED), Ok(4 + 2 * VALUE));
-        assert_eq!(unpacked(&[], Compression::SNAPPY), Ok(0));
+        assert_eq!(unpacked(&pages, Compression::SNAPPY, Physical::FLOAT), Ok(2 * 262_116 + 9 * ENTRY + (VALUE << 20)));
+        let plain = page(0, 1 << 30, 5, 2, &packed);
+        for (kind, value) in [(Physical::FLOAT, 8), (Physical::BYTE_ARRAY, 40), (Physical::FIXED_LEN_BYTE_ARRAY, 40)] {
+            assert_eq!(unpacked(&plain, Compression::UNCOMPRESSED, kind), Ok(4 + 2 * value), "{kind}");
+        }
+        assert_eq!(unpacked(&[], Compression::SNAPPY, Physical::FLOAT), Ok(0));
     }
 
     #[test]
@@ -306,7 +330,7 @@ mod tests {
             (page(0, 5, 5, 1, &snappy)[..12].to_vec(), "a page of 7 bytes, but 1 are left"),
             (other_type, "the header of a page is damaged"),
         ] {
-            let found = unpacked(&page, Compression::SNAPPY).expect_err(reason);
+            let found = unpacked(&page, Compression::SNAPPY, Physical::FLOAT).expect_err(reason);
             assert!(found.contains(reason), "{found} holds {reason}");
         }
     }

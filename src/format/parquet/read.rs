@@ -147,7 +147,7 @@ fn check_pages(
         let (start, length) = column.byte_range();
         let range = start as usize..start.saturating_add(length) as usize;
         let ends = || ParquetError::General(format!("the column {} lies beyond its end", column.column_path()));
-        let unpacked = pages::unpacked(file.get(range).ok_or_else(ends)?, column.compression());
+        let unpacked = pages::unpacked(file.get(range).ok_or_else(ends)?, column.compression(), column.column_type());
         *room = room.checked_sub(unpacked.map_err(ParquetError::General)?).ok_or(Fault::Large)?;
     }
     Ok(())
@@ -167,13 +167,14 @@ fn read_group(
     let mut readers = Vec::new();
     for &leaf in leaves {
         let open = |leaf: usize| {
-            let column = group.metadata().schema_descr().column(leaf);
-            let pages = pages::Checked::new(group.get_column_page_reader(leaf)?, &column);
-            Ok::<_, ParquetError>(get_column_reader(column, Box::new(pages)))
+            let column = group.metadata().column(leaf);
+            let pages = pages::Checked::new(group.get_column_page_reader(leaf)?, column);
+            let reader = get_column_reader(column.column_descr_ptr(), Box::new(pages));
+            Ok::<_, ParquetError>((reader, if pages::has_prefixes(column) { 1 } else { BATCH }))
         };
         readers.push(leaf.map(open).transpose()?);
     }
-    let [Some(vectors), flat @ ..] = readers.as_mut_slice() else { return Ok(()) };
+    let [Some((vectors, _)), flat @ ..] = readers.as_mut_slice() else { return Ok(()) };
     let column = leaves[0].map(|leaf| group.metadata().schema_descr().column(leaf));
     let there = column.map_or(0, |column| column.max_def_level());
     let (all, mut done) = (usize::try_from(group.metadata().num_rows()).unwrap_or(0), 0);
@@ -193,7 +194,8 @@ fn read_group(
         let room = room.checked_sub(rows.held()).ok_or(Fault::Large)?;
         let mut values: Vec<Vec<Value>> = Vec::new();
         for reader in flat.iter_mut() {
-            let found = reader.as_mut().map_or(Ok(Vec::new()), |reader| flat_values(reader, count, room))?;
+            let found =
+                reader.as_mut().map_or(Ok(Vec::new()), |(reader, most)| flat_values(reader, count, *most, room))?;
             if reader.is_some() && found.len() != count {
                 let reason = format!("a column ends after {} of {count} rows of a group", found.len());
                 return Err(ParquetError::General(reason).into());
@@ -246,19 +248,25 @@ fn lists(reader: &mut ColumnReader, there: i16) -> Result<Vec<Option<Vec<f32>>>,
 }
 
 /// The next values of a column that has one for each row, as text.
-fn flat_values(reader: &mut ColumnReader, count: usize, room: usize) -> Result<Vec<Value>, Fault> {
+fn flat_values(reader: &mut ColumnReader, count: usize, most: usize, room: usize) -> Result<Vec<Value>, Fault> {
     match reader {
-        ColumnReader::ByteArrayColumnReader(reader) => flat(reader, count, room, |value| value.data().to_vec()),
-        ColumnReader::Int32ColumnReader(reader) => flat(reader, count, room, |value| value.to_string().into_bytes()),
-        ColumnReader::Int64ColumnReader(reader) => flat(reader, count, room, |value| value.to_string().into_bytes()),
+        ColumnReader::ByteArrayColumnReader(reader) => flat(reader, count, most, room, |value| value.data().to_vec()),
+        ColumnReader::Int32ColumnReader(reader) => {
+            flat(reader, count, most, room, |value| value.to_string().into_bytes())
+        }
+        ColumnReader::Int64ColumnReader(reader) => {
+            flat(reader, count, most, room, |value| value.to_string().into_bytes())
+        }
         _ => Err(ParquetError::General("keys of another type, expected text or whole numbers".into()).into()),
     }
 }
 
-/// A value of a dictionary may stand in every row, and is copied for each: together they may take `room` bytes.
+/// A value of a dictionary may stand in every row, and is copied for each: together they may take `room` bytes. So may
+/// those that begin like the one before, which the library spells out; hence no call asks it for more than `most`.
 fn flat<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     count: usize,
+    most: usize,
     mut room: usize,
     text: impl Fn(&T::T) -> Vec<u8>,
 ) -> Result<Vec<Value>, Fault> {
@@ -272,7 +280,8 @@ fn flat<T: DataType>(
     while all.len() < count {
         found.clear();
         levels.clear();
-        let (records, values, _) = reader.read_records(count - all.len(), Some(&mut levels), None, &mut found)?;
+        let next = most.min(count - all.len());
+        let (records, values, _) = reader.read_records(next, Some(&mut levels), None, &mut found)?;
         if records == 0 {
             break;
         }
@@ -298,6 +307,15 @@ fn next<T: DataType>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use parquet::basic::Encoding;
+    use parquet::data_type::{ByteArray, ByteArrayType, FixedLenByteArray, FixedLenByteArrayType};
+    use parquet::file::properties::{EnabledStatistics, WriterProperties};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    use parquet::schema::types::ColumnPath;
+
     use super::*;
     use crate::format::checks::tests::fault;
     use crate::format::parquet::Parquet;
@@ -308,6 +326,72 @@ mod tests {
         let mut bytes = std::fs::read(path).expect("the file");
         bytes[at] = byte;
         fault(&Parquet, &bytes)
+    }
+
+    /// Rows of a key and a vector of one f16, with the values of that column told by how they differ from those before.
+    fn with_prefixes(column: &[&str], keys: &[&str]) -> Vec<u8> {
+        let schema = "message schema { REQUIRED BYTE_ARRAY word (STRING); REQUIRED GROUP vector (LIST) { \
+                      REPEATED GROUP list { REQUIRED FIXED_LEN_BYTE_ARRAY(2) element (FLOAT16); } } }";
+        let column = ColumnPath::new(column.iter().map(|&part| part.into()).collect());
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_statistics_enabled(EnabledStatistics::None)
+            .set_column_encoding(column, Encoding::DELTA_BYTE_ARRAY)
+            .build();
+        let write = || -> Result<Vec<u8>, ParquetError> {
+            let schema = Arc::new(parse_message_type(schema)?);
+            let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+            let mut group = writer.next_row_group()?;
+            let mut column = group.next_column()?.expect("keys");
+            let keys: Vec<_> = keys.iter().map(|&key| ByteArray::from(key)).collect();
+            column.typed::<ByteArrayType>().write_batch(&keys, None, None)?;
+            column.close()?;
+            let mut column = group.next_column()?.expect("vectors");
+            let numbers = vec![FixedLenByteArray::from(vec![0, 0x3c]); keys.len()];
+            let (there, begins) = (vec![1; keys.len()], vec![0; keys.len()]);
+            column.typed::<FixedLenByteArrayType>().write_batch(&numbers, Some(&there), Some(&begins))?;
+            column.close()?;
+            group.close()?;
+            writer.into_inner()
+        };
+        write().expect("memory")
+    }
+
+    #[test]
+    fn texts_that_begin_like_the_ones_before_are_read_and_vectors_are_not() -> Result<()> {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), with_prefixes(&["word"], &["king", "kings", "queen"])).expect("written");
+        let read = crate::format::read(file.path())?;
+        assert_eq!(read.keys().iter().collect::<Vec<_>>(), ["king", "kings", "queen"]);
+        assert_eq!(read.row("kings"), Some(&[1.0][..]));
+        // The type of the keys, and a list of how they are told, in the footer: it keeps silent about one.
+        let mut silent = with_prefixes(&["word"], &["king", "kings"]);
+        let listed = [0x15, 0x0c, 0x19];
+        let at = silent.windows(listed.len()).rposition(|window| window == listed).expect("a column") + listed.len();
+        let told = silent[at..at + 4].iter().position(|&encoding| encoding == 0x0e).expect("a kind of texts");
+        silent[at + told] = 0x06;
+        for bytes in [silent, with_prefixes(&["vector", "list", "element"], &["king", "kings"])] {
+            let found = fault(&Parquet, &bytes);
+            assert!(found.contains("values begin like the ones before"), "{found}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn texts_that_begin_like_the_ones_before_are_measured_one_by_one() {
+        let mut bytes = with_prefixes(&["word"], &[&*"a".repeat(400); 5]);
+        // The last one takes a byte more from the one before than that has, which is found only if it is asked for.
+        let differences = [0x80, 1, 4, 5, 0, 0, 9, 0, 0, 0, 0x90, 1, 0, 0];
+        let at = bytes.windows(differences.len()).position(|window| window == differences).expect("lengths");
+        bytes[at + differences.len() - 1] = 1 << 3;
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).expect("a file");
+        let group = reader.get_row_group(0).expect("a group");
+        let read = |size: usize| {
+            let mut rows = Rows::new(Path::new("a"), Care::Strict, None, true);
+            read_group(&*group, &[Some(1), Some(0), None, None, None], &mut rows, size)
+        };
+        assert!(matches!(read(1), Err(Fault::Large)));
+        assert!(matches!(read(2), Err(Fault::Library(_))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 const INSTEAD: &[(&str, &str)] = &[
     // word2vec.c
     ("save-vocab", "a run keeps its vocabulary, whose words and counts firth corpus info RUN --top N prints"),
-    ("read-vocab", "use --vocabulary, which takes an earlier run or corpus, or its vocabulary.safetensors"),
+    ("read-vocab", "use --vocabulary, which takes an earlier run, corpus or vocabulary, or vectors with counts"),
     ("classes", "words are put into clusters by firth cluster RUN --clusters N"),
     // fastText
     ("lr-update-rate", "the learning rate falls all the time; leave it out"),

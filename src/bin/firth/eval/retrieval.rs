@@ -7,7 +7,6 @@ use firth::corpus::{Corpus, DocumentFormat, DocumentOptions};
 use firth::embeddings::Embeddings;
 use firth::eval::retrieval::{Judgements, Ranker, Retrieved, Wanted, cosines, fused};
 use firth::eval::{Bm25, Bm25Index, Terms};
-use firth::io::compression::unpacked_name;
 use firth::math::Matrix;
 use firth::tokenizer::Tokenizer;
 use firth::vocabulary::Keys;
@@ -123,7 +122,15 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 fn judged(flags: &Flags, queries: &Path, qrels: &Path, globals: &Globals, typed: &Typed) -> Outcome<Report> {
     typed.refuse("label-field", "judgements say what is relevant")?;
     let judgements = Judgements::read(qrels).reading()?;
-    let open = |path: &Path| Corpus::open(&[path.to_owned()], &with_ids(&flags.documents, path)).reading();
+    let open = |path: &Path| {
+        let options = with_ids(&flags.documents, path);
+        let corpus = Corpus::open(&[path.to_owned()], &options).reading()?;
+        if options.lenient && !corpus.has_ids() {
+            let reason = "documents without ids are known by their place, which changes when one is left out";
+            return Err(Failure::usage(format!("--lenient: {}: {reason}; add --id-field", path.display())));
+        }
+        Ok(corpus)
+    };
     let queries = open(queries)?;
     let (embedder, found, index) = match &flags.collection {
         Some(documents) => {
@@ -292,15 +299,10 @@ fn chosen(count: usize, sample: Option<usize>) -> Vec<usize> {
 
 /// Ids of the first column, if the input is a table and no flag says where they are.
 fn with_ids(options: &DocumentOptions, path: &Path) -> DocumentOptions {
-    let is_table = match options.format {
-        DocumentFormat::Tsv | DocumentFormat::Csv => true,
-        DocumentFormat::Auto => {
-            let named = unpacked_name(path);
-            let ending = named.as_deref().unwrap_or(path).extension();
-            ending.is_some_and(|ending| ending == "tsv" || ending == "csv")
-        }
-        _ => false,
-    };
+    let format = options.format.of(path);
+    let is_table = matches!(format, DocumentFormat::Tsv | DocumentFormat::Csv);
     let id_field = options.id_field.clone().or_else(|| is_table.then(|| "1".to_owned()));
-    DocumentOptions { id_field, ..options.clone() }
+    // Lines have no fields that could be missing.
+    let lenient = options.lenient && format != DocumentFormat::Lines;
+    DocumentOptions { id_field, lenient, ..options.clone() }
 }

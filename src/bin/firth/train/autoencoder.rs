@@ -154,13 +154,15 @@ pub fn run(flags: &Flags, globals: &Globals, typed: &Typed) -> Outcome {
 
 impl<'a> Input<'a> {
     fn of(inputs: &'a [PathBuf]) -> Outcome<Self> {
-        match inputs {
-            [only] if EncodedCorpus::is_encoded(only) => Ok(Self::Encoded(only)),
-            [only] if matrix::is_matrix(only) => Ok(Self::Matrix(only)),
-            many => match many.iter().find(|path| matrix::is_matrix(path)) {
-                Some(path) => Err(Failure::usage(format!("{}: a matrix is the only input; give one", path.display()))),
-                None => Ok(Self::Text),
-            },
+        if let [only] = inputs
+            && EncodedCorpus::is_encoded(only)
+        {
+            return Ok(Self::Encoded(only));
+        }
+        match inputs.iter().find(|path| matrix::is_matrix(path)) {
+            Some(only) if inputs.len() == 1 => Ok(Self::Matrix(only)),
+            Some(path) => Err(Failure::usage(format!("{}: a matrix is the only input; give one", path.display()))),
+            None => Ok(Self::Text),
         }
     }
 

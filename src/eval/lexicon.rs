@@ -46,12 +46,9 @@ impl<'a> Lexicon<'a> {
         composed.map(Cow::Owned)
     }
 
-    /// Where a word stands; of several spellings, the most frequent. Words apart by blanks may be one key, or the parts of a
-    /// phrase, which `_` joins.
+    /// Where a word stands; of several spellings, the most frequent.
     pub(super) fn find(&self, word: &str) -> Option<usize> {
-        let find = |word: &str| self.positions.get(&*fold(word, self.keep_case)).copied();
-        let phrase = || word.contains(' ').then(|| word.split(' ').collect::<Vec<_>>().join("_"));
-        find(word).or_else(|| find(&phrase()?))
+        self.positions.get(&*fold(word, self.keep_case)).copied()
     }
 }
 
@@ -74,16 +71,6 @@ mod tests {
         let kept = Lexicon::new(&words, None, true)?;
         assert_eq!(["Us", "US", "STRASSE", "rare"].map(|word| kept.find(word)), [None, Some(1), Some(3), Some(4)]);
         assert!(Lexicon::new(&words, Some(0), false).is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn words_apart_by_blanks_are_a_key_or_a_phrase() -> Result<()> {
-        let keys = ["new_york", "los angeles", "los_angeles"].into_iter().collect();
-        let words = Embeddings::new(keys, Matrix::zeros(3, 1), None)?;
-        let lexicon = Lexicon::new(&words, None, false)?;
-        let found = ["New York", "Los Angeles", "los_angeles", "york new"].map(|word| lexicon.find(word));
-        assert_eq!(found, [Some(0), Some(1), Some(2), None]);
         Ok(())
     }
 }
